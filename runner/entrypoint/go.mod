@@ -1,0 +1,3 @@
+module mooring.dev/entrypoint
+
+go 1.22
