@@ -1,0 +1,17 @@
+"""All commands put together; what needs the network is imported when a command needs it."""
+
+from __future__ import annotations
+
+import typer
+
+from mooring.cli import studio
+
+app = typer.Typer(
+    name="mooring",
+    help="An ML studio for the Kubernetes you already have.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+studio.add_to(app)

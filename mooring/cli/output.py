@@ -1,0 +1,103 @@
+"""How results and errors are printed: tables for people, JSON, YAML and names for programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mooring.errors import MooringError, MooringProblem
+
+FORMATS = ("table", "json", "yaml", "name")
+
+
+def print_error(error: MooringError) -> None:
+    """Print a problem to stderr: title, what happened, where, what to do, and its id."""
+    bold, plain = ("\x1b[1;31m", "\x1b[0m") if _colours(sys.stderr) else ("", "")
+    lines = [f"{bold}{error.title}{plain}"]
+    if error.detail and error.detail != error.title:
+        lines.append(error.detail)
+    if isinstance(error, MooringProblem):
+        for one in error.errors:
+            place = f"line {one.line}, column {one.column}: " if one.line else ""
+            path = f"{one.path}: " if one.path else ""
+            lines.append(f"  {place}{path}{one.text}")
+    if error.todo:
+        lines.append(error.todo)
+    lines.append(f"({error.id})")
+    print("\n".join(lines), file=sys.stderr)
+
+
+def print_result(result: Any, output: str = "table", columns: Sequence[str] = (), query: str | None = None) -> None:
+    """Print a result in one of the formats, after a JMESPath query when one is given."""
+    if output not in FORMATS:
+        raise MooringError(
+            "output-unknown", "Unknown output format", f"There is no {output!r}.", f"Use {', '.join(FORMATS)}."
+        )
+    if query:
+        result, columns = search(result, query), ()
+    if output == "json":
+        print(json.dumps(result, indent=2, ensure_ascii=False))
+    elif output == "yaml":
+        import yaml
+
+        print(yaml.safe_dump(result, sort_keys=False, allow_unicode=True), end="")
+    elif output == "name":
+        for row in result if isinstance(result, list) else [result]:
+            print(row.get("name", row.get("id", "")) if isinstance(row, Mapping) else row)
+    else:
+        _print_table(result, columns)
+
+
+def search(result: Any, query: str) -> Any:
+    """Return what a JMESPath query finds."""
+    import jmespath
+    from jmespath.exceptions import JMESPathError
+
+    try:
+        return jmespath.search(query, result)
+    except JMESPathError as error:
+        raise MooringError(
+            "query-invalid", "The query is not right", str(error), "See https://jmespath.org for how to write one."
+        ) from error
+
+
+def _print_table(result: Any, columns: Sequence[str]) -> None:
+    if isinstance(result, Mapping):
+        shown = {name: result[name] for name in columns if name in result} if columns else result
+        width = max((len(name) for name in shown), default=0)
+        for name, value in shown.items():
+            print(f"{name.replace('_', ' '):<{width}}  {_cell(value)}")
+    elif isinstance(result, list) and all(isinstance(row, Mapping) for row in result):
+        _print_rows(result, columns or list(dict.fromkeys(key for row in result for key in row)))
+    else:
+        for one in result if isinstance(result, list) else [result]:
+            print(_cell(one))
+
+
+def _print_rows(rows: list[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    cells = [[_cell(row.get(name)) for name in columns] for row in rows]
+    heads = [name.replace("_", " ").upper() for name in columns]
+    widths = [max(len(line[index]) for line in [heads, *cells]) for index in range(len(columns))]
+    bold, plain = ("\x1b[1m", "\x1b[0m") if _colours(sys.stdout) else ("", "")
+    for number, line in enumerate([heads, *cells]):
+        text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        print(f"{bold}{text}{plain}" if number == 0 else text)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}={_cell(one)}" for key, one in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_cell, value))
+    return " ".join(str(value).split())
+
+
+def _colours(stream: Any) -> bool:
+    return stream.isatty() and not os.environ.get("NO_COLOR")

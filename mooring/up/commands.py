@@ -1,0 +1,107 @@
+"""What `mooring up`, `mooring status` and `mooring down` do."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from mooring.errors import MooringError
+from mooring.up import lock, plan, preparation
+from mooring.up.output import Log
+from mooring.up.supervisor import Supervisor
+
+
+def up(data: Path | None, listen: tuple[str, ...], *, browser: bool) -> int:
+    """Run the studio in the foreground until told to stop; return the exit code."""
+    environment = dict(os.environ)
+    place = plan.layout(data, listen, environment)
+    preparation.make_folders(place)
+    held = lock.FolderLock(place.data)
+    held.take(lock.Holder(pid=os.getpid(), url=place.url))
+    try:
+        plans = plan.children(place, environment)
+        preparation.remove_stale_socket(place.socket)
+        preparation.check_addresses(place.listen)
+        log = Log([one.name for one in plans])
+        log.say(f"data folder {place.data}, listening on {', '.join(place.listen)}")
+
+        def when_ready() -> None:
+            log.say(f"the studio is at {place.url} — Ctrl-C stops it")
+            if browser:
+                _open_browser(place.url)
+
+        supervisor = Supervisor(
+            plans,
+            log,
+            status_file=place.data / "run" / "status.json",
+            facts={"url": place.url, "listen": list(place.listen), "data": str(place.data)},
+            when_ready=when_ready,
+        )
+        return asyncio.run(supervisor.run())
+    finally:
+        held.release()
+
+
+def folder(data: Path | None) -> Path:
+    """Return the data folder that `status` and `down` look at."""
+    default = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "mooring"
+    return (data or Path(os.environ.get("MOORING_DATA") or default)).expanduser().absolute()
+
+
+def status(data: Path | None) -> dict[str, Any]:
+    """Return what runs on a data folder; `running` is false when nothing does."""
+    place = folder(data)
+    holder = lock.holder_of(place)
+    if holder is None:
+        return {"running": False, "data": str(place), "children": []}
+    written = lock.status_of(place) or {}
+    return {"data": str(place), "children": [], **written, "running": True, "pid": holder.pid, "url": holder.url}
+
+
+def down(data: Path | None, *, within_seconds: float = 15) -> bool:
+    """Stop the studio of a data folder and wait until it has gone; false when none ran."""
+    place = folder(data)
+    holder = lock.holder_of(place)
+    if holder is None:
+        return False
+    try:
+        os.kill(holder.pid, signal.SIGTERM)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        raise MooringError(
+            "not-yours-to-stop",
+            "The studio belongs to another user",
+            f"Process {holder.pid} runs as another user.",
+            "Stop it as that user, or as root.",
+        ) from None
+    deadline = time.monotonic() + within_seconds
+    while lock.holder_of(place) is not None:
+        if time.monotonic() > deadline:
+            raise MooringError(
+                "still-stopping",
+                "The studio has not stopped yet",
+                f"Process {holder.pid} was asked to stop and is still there after {within_seconds:.0f} s.",
+                f"Look at its log, or end it with `kill -9 {holder.pid}`: its children end with it.",
+            )
+        time.sleep(0.05)
+    return True
+
+
+def _open_browser(url: str) -> None:
+    """Open the browser where there is a screen; on a server, a text browser would take over the terminal."""
+    screen = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or sys.platform == "darwin"
+    if sys.stdout.isatty() and screen:
+        subprocess.Popen(
+            [sys.executable, "-m", "webbrowser", url],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )

@@ -1,0 +1,143 @@
+"""`mooring up` as a person runs it: real Redis, real Celery, and a stand-in for the studio's web process."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from mooring.up import commands, lock
+from tests.mooring.supervised import is_alive
+
+pytestmark = pytest.mark.skipif(
+    not (shutil.which("redis-server") or shutil.which("valkey-server")), reason="there is no Redis on this machine"
+)
+
+MANAGE = "import os, sys\nprint('manage.py', *sys.argv[1:], 'with', os.environ['REDIS_URL'])\n"
+WEB = """
+import http.server, os
+host, _, port = os.environ["MOORING_LISTEN"].split(",")[0].rpartition(":")
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.end_headers()
+    def log_message(self, *_): ...
+http.server.ThreadingHTTPServer((host, int(port)), Answer).serve_forever()
+"""
+CELERY = """
+import os
+from celery import Celery
+from kombu import Queue
+app = Celery("stand-in", broker=os.environ["REDIS_URL"].replace("unix://", "redis+socket://"))
+app.conf.task_queues = [Queue("kube"), Queue("stream")]
+app.conf.beat_schedule = {"tick": {"task": "tick", "schedule": 0.1, "options": {"queue": "kube"}}}
+@app.task(name="tick")
+def tick():
+    print("ticked", flush=True)
+"""
+
+
+class Studio:
+    """A studio started by `mooring up` in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        root = folder / "root"
+        (root / "studio").mkdir(parents=True)
+        (root / "manage.py").write_text(MANAGE)
+        (root / "studio" / "__init__.py").touch()
+        (root / "studio" / "web.py").write_text(WEB)
+        (root / "studio" / "celery.py").write_text(CELERY)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.address = f"127.0.0.1:{probe.getsockname()[1]}"
+        self.data = folder / "kept"
+        self._log = folder / "log"
+        self._environment = {"PATH": os.environ["PATH"], "MOORING_ROOT": str(root), "HOME": str(folder)}
+        self.process = self.start()
+
+    def start(self, log: str = "log") -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "mooring", "up", "--data", str(self.data), "--listen", self.address]
+        with (self._log.parent / log).open("wb") as file:
+            self.process = subprocess.Popen(
+                [*command, "--no-browser"], env=self._environment, stdout=file, stderr=subprocess.STDOUT
+            )
+        return self.process
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def pid(self, name: str) -> int | None:
+        """Return the process id of one child, nothing while it does not run."""
+        status = lock.status_of(self.data) or {"children": []}
+        return next((child["pid"] for child in status["children"] if child["name"] == name), None)
+
+    def until(self, condition: Callable[[], object], seconds: float = 20) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, f"it did not happen; the log:\n{self.log}"
+            time.sleep(0.02)
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Iterator[Studio]:
+    started = Studio(tmp_path)
+    try:
+        yield started
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            started.process.kill()
+        started.process.wait()
+
+
+def test_it_starts_every_part_refuses_a_second_start_and_stops_on_request(studio: Studio) -> None:
+    studio.until(lambda: "Ctrl-C stops it" in studio.log and "ticked" in studio.log)
+    assert "manage.py migrate --noinput with unix://" in studio.log
+    assert studio.log.index("migrate --noinput") < studio.log.index("manage.py mooring_first_start")
+    assert commands.status(studio.data)["url"] == f"http://{studio.address}"
+
+    first = studio.process
+    assert studio.start("second").wait(10) == 1
+    refusal = (studio._log.parent / "second").read_text()
+    assert f"Process {first.pid} runs it at http://{studio.address}" in refusal
+    assert "(already-running)" in refusal
+
+    studio.process = first
+    pids = [studio.pid(name) for name in ("redis", "web", "worker", "beat")]
+    began = time.monotonic()
+    assert commands.down(studio.data)
+    assert first.wait(5) == 0
+    assert time.monotonic() - began < 10
+    assert "killing it" not in studio.log
+    assert not any(is_alive(pid) for pid in pids if pid)
+
+
+def test_a_new_start_follows_at_once_on_a_killed_one(studio: Studio) -> None:
+    studio.until(lambda: "Ctrl-C stops it" in studio.log)
+    pids = [studio.pid(name) for name in ("redis", "web", "worker", "beat")]
+    studio.process.send_signal(signal.SIGKILL)
+    studio.process.wait()
+    studio.start()
+    studio.until(lambda: "Ctrl-C stops it" in studio.log)
+    assert not any(is_alive(pid) for pid in pids if pid)
+
+
+@pytest.mark.parametrize("name", ["redis", "web", "worker"])
+def test_a_killed_part_comes_back_and_the_studio_works_on(studio: Studio, name: str) -> None:
+    studio.until(lambda: "Ctrl-C stops it" in studio.log and "ticked" in studio.log)
+    pid = studio.pid(name)
+    assert pid
+    os.kill(pid, signal.SIGKILL)
+    studio.until(lambda: f"{name} ended (killed by SIGKILL)" in studio.log.replace("  ", " "))
+    seen = len(studio.log)
+    studio.until(lambda: studio.pid(name) not in (None, pid) and "ticked" in studio.log[seen:])
+    assert json.loads((studio.data / "run" / "status.json").read_text())["url"] == f"http://{studio.address}"
