@@ -1,0 +1,57 @@
+"""The word and the tone of every state, the same in lists, pages, the command line and notices.
+
+Five tones for everything: neutral (waiting), moving (running), good, look (amber), wrong (red). Free of Django.
+"""
+
+from typing import Literal
+
+Tone = Literal["neutral", "moving", "good", "look", "wrong"]
+
+STATES: dict[str, tuple[str, Tone]] = {
+    # jobs
+    "NotStarted": ("Not started", "neutral"),
+    "Queued": ("Queued", "neutral"),
+    "Preparing": ("Preparing", "moving"),
+    "Starting": ("Starting", "moving"),
+    "Running": ("Running", "moving"),
+    "Finalizing": ("Finalizing", "moving"),
+    "Completed": ("Completed", "good"),
+    "Failed": ("Failed", "wrong"),
+    "CancelRequested": ("Canceling", "look"),
+    "Canceled": ("Canceled", "neutral"),
+    "NotResponding": ("Not responding", "look"),
+    # clusters and computes
+    "connecting": ("Connecting", "moving"),
+    "attaching": ("Attaching", "moving"),
+    "creating": ("Creating", "moving"),
+    "updating": ("Updating", "moving"),
+    "checking": ("Checking", "moving"),
+    "ready": ("Ready", "good"),
+    "healthy": ("Healthy", "good"),
+    "degraded": ("Degraded", "look"),
+    "unreachable": ("Unreachable", "wrong"),
+    "detaching": ("Detaching", "look"),
+    "detached": ("Detached", "neutral"),
+    "failed": ("Failed", "wrong"),
+    "unknown": ("Unknown", "neutral"),
+    # nodes, checks, probes
+    "NotReady": ("Not ready", "wrong"),
+    "Ready": ("Ready", "good"),
+    "cordoned": ("Cordoned", "look"),
+    "passed": ("Passed", "good"),
+    "warning": ("Look", "look"),
+    "refused": ("Refused", "wrong"),
+    "pending": ("Waiting", "neutral"),
+    "simulated": ("Simulated", "look"),
+}
+
+
+def tone_of(state: str) -> Tone:
+    """Return the tone of `state`; a state that is not listed is neutral."""
+    return STATES.get(state, ("", "neutral"))[1]
+
+
+def word_of(state: str) -> str:
+    """Return how `state` is written for people."""
+    known = STATES.get(state)
+    return known[0] if known else state.replace("_", " ").replace("-", " ").capitalize()
