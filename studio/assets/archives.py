@@ -301,7 +301,7 @@ def _read_tar(source: BinaryIO | gzip.GzipFile, gathering: _Gathering) -> None:
     forward = _Forward(source)
     with tarfile.open(fileobj=cast(BinaryIO, forward), mode="r:", errors="surrogateescape") as archive:
         while (entry := archive.next()) is not None:
-            archive.members.clear()  # tarfile keeps every entry it has seen
+            vars(archive)["members"].clear()  # tarfile keeps every entry it has seen
             if entry.isdir():
                 if entry.name not in (".", "./", ""):
                     gathering.admit(entry.name)
