@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 import urllib3
-from kubernetes.client import ApiClient, Configuration
+from kubernetes.client import ApiClient, Configuration  # type: ignore[import-untyped]
 
 from compute.kube import kinds, names
 from compute.kube.config import Connection
@@ -89,9 +89,9 @@ class ByteStream:
         """Yield bytes the moment they come; a read that waits longer than the time-out raises Timeout."""
         with own_errors(urllib3.exceptions.HTTPError, OSError):
             if getattr(self._response, "chunked", False):
-                yield from self._response.read_chunked(decode_content=True)  # type: ignore[attr-defined]
+                yield from self._response.read_chunked(decode_content=True)
                 return
-            while piece := self._response.read1(65536, decode_content=True):  # type: ignore[attr-defined]
+            while piece := self._response.read1(65536, decode_content=True):
                 yield piece
 
     def read(self, limit: int = MAX_BODY) -> bytes:

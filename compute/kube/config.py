@@ -292,7 +292,9 @@ def _credentials(user: Mapping[str, Any]) -> tuple[str | None, str | None, str |
         )
     if user.get("tokenFile"):
         raise KubeconfigRefused(
-            "kubeconfig-file-path", "The kubeconfig points to a file (tokenFile) instead of holding it.", key="tokenFile"
+            "kubeconfig-file-path",
+            "The kubeconfig points to a file (tokenFile) instead of holding it.",
+            key="tokenFile",
         )
     if any(user.get(key) for key in ("as", "as-uid", "as-groups", "as-user-extra")):
         raise KubeconfigRefused("kubeconfig-impersonation", "The kubeconfig acts as somebody else (impersonation).")

@@ -13,7 +13,8 @@
     ├── Gone              kube-gone               410     the resource version is too old: list again
     ├── Invalid           kube-invalid            400 422 and other 4xx: the request itself is wrong
     ├── TooManyRequests   kube-too-many-requests  429     retry, after ``retry_after`` seconds if given
-    └── ServerFault       kube-server-fault       5xx     retry
+    ├── ServerFault       kube-server-fault       5xx     retry
+    └── PodAnswered       kube-pod-answered               the pod itself answered with an error's status
 
 The client library's own exceptions never leave this package; they are chained as the cause.
 """
@@ -136,6 +137,12 @@ class ServerFault(KubeError):
     retryable = True
 
 
+class PodAnswered(KubeError):
+    """Say that the server inside a pod answered with an error; ``status`` is the pod's."""
+
+    problem_id = "kube-pod-answered"
+
+
 PROBLEM_IDS: tuple[str, ...] = (
     "kube-error",
     "kube-unreachable",
@@ -154,6 +161,7 @@ PROBLEM_IDS: tuple[str, ...] = (
     "kube-invalid",
     "kube-too-many-requests",
     "kube-server-fault",
+    "kube-pod-answered",
 )
 
 _BY_STATUS: dict[int, type[KubeError]] = {
@@ -174,11 +182,17 @@ def from_status(status: int, body: bytes, headers: Mapping[str, str] | None = No
     return from_status_object(document, status=status, headers=headers)
 
 
+def for_status(status: int, message: str) -> KubeError:
+    """Return the error for a status that came without anything to read."""
+    return _class_for(status)(message, status=status)
+
+
 def from_status_object(
     document: Mapping[str, Any], *, status: int | None = None, headers: Mapping[str, str] | None = None
 ) -> KubeError:
     """Return the error for a ``Status`` object, be it a response's body or a watch's ERROR event."""
-    code = int(document.get("code") or status or 500)
+    given = document.get("code") or status
+    code = given if isinstance(given, int) else 500
     details = document.get("details") or {}
     return _class_for(code)(
         str(document.get("message") or f"The API server answered {code}."),
@@ -203,22 +217,10 @@ def as_status(body: bytes) -> dict[str, Any] | None:
 def from_exception(error: BaseException) -> KubeError:
     """Return the error for what the network, TLS or the HTTP library raised."""
     chain = list(_chain(error))
-    for link in chain:
-        if isinstance(link, KubeError):
-            return link
-    for link in chain:
-        if isinstance(link, ssl.SSLCertVerificationError):
-            return TlsFailed(f"TLS: {link.verify_message or link}", problem_id=_certificate_problem(link.verify_code))
-    for link in chain:
-        if isinstance(link, ssl.SSLError) and not isinstance(link, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-            if link.reason in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"}:
-                return TlsFailed("The server does not speak TLS on this port.", problem_id="kube-tls-not-tls")
-            return TlsFailed(f"TLS: {link.reason or link}")
-    for link in chain:
-        if isinstance(link, socket.gaierror):
-            return Unreachable("The server's name is not known here.", reason="UnknownHost")
-        if isinstance(link, ConnectionRefusedError):
-            return Unreachable("The server refused the connection.", reason="Refused")
+    for read in (_already_ours, _distrusted, _tls_broken, _not_connected):
+        for link in chain:
+            if (found := read(link)) is not None:
+                return found
     if any(isinstance(link, TimeoutError) or type(link).__name__.endswith("TimeoutError") for link in chain):
         return Timeout("The server did not answer in time.")
     return Unreachable(f"The connection failed: {_plain(error)}")
@@ -233,6 +235,32 @@ def own_errors(*foreign: type[BaseException]) -> Iterator[None]:
         raise
     except foreign as error:
         raise from_exception(error) from error
+
+
+def _already_ours(link: BaseException) -> KubeError | None:
+    return link if isinstance(link, KubeError) else None
+
+
+def _distrusted(link: BaseException) -> KubeError | None:
+    if not isinstance(link, ssl.SSLCertVerificationError):
+        return None
+    return TlsFailed(f"TLS: {link.verify_message or link}", problem_id=_certificate_problem(link.verify_code))
+
+
+def _tls_broken(link: BaseException) -> KubeError | None:
+    if not isinstance(link, ssl.SSLError) or isinstance(link, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return None
+    if link.reason in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"}:
+        return TlsFailed("The server does not speak TLS on this port.", problem_id="kube-tls-not-tls")
+    return TlsFailed(f"TLS: {link.reason or link}")
+
+
+def _not_connected(link: BaseException) -> KubeError | None:
+    if isinstance(link, socket.gaierror):
+        return Unreachable("The server's name is not known here.", reason="UnknownHost")
+    if isinstance(link, ConnectionRefusedError):
+        return Unreachable("The server refused the connection.", reason="Refused")
+    return None
 
 
 def _class_for(code: int) -> type[KubeError]:

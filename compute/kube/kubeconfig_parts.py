@@ -130,7 +130,8 @@ def checked_client_certificate(certificate: str | None, key: str | None) -> tupl
         raise _bad_certificate("client-key-data") from error
     if public != its_public:
         raise KubeconfigRefused(
-            "kubeconfig-bad-certificate", "The client certificate and the client key do not belong together.",
+            "kubeconfig-bad-certificate",
+            "The client certificate and the client key do not belong together.",
             key="client-key-data",
         )
     return certificate, key

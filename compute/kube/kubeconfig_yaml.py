@@ -59,9 +59,7 @@ def _scan(content: str) -> None:
                         "kubeconfig-several-documents", "The text holds several YAML documents; give one."
                     )
             elif isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                raise KubeconfigRefused(
-                    "kubeconfig-aliases", "The kubeconfig uses YAML anchors and aliases.", line=event.start_mark.line + 1
-                )
+                raise KubeconfigRefused("kubeconfig-aliases", "The kubeconfig uses YAML anchors and aliases.")
             elif isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
                 depth += 1
                 if depth > MAX_DEPTH:

@@ -115,7 +115,7 @@ def open_port(
     address = "wss" + connection.server.removeprefix("https") + path + f"?ports={int(port)}"
     stream.settimeout(timeout)
     try:
-        stream.connect(
+        stream.connect(  # type: ignore[no-untyped-call]
             address, header=dict(headers), subprotocols=[PROTOCOL], suppress_origin=True, **_proxy(connection)
         )
     except websocket.WebSocketBadStatusException as error:
@@ -164,5 +164,3 @@ def _proxy(connection: Connection) -> dict[str, Any]:
     if parts.username:
         options["http_proxy_auth"] = (parts.username, parts.password or "")
     return options
-
-

@@ -6,8 +6,8 @@ import os
 import ssl
 import tempfile
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit
-from urllib.request import getproxies_environment, proxy_bypass_environment
 
 from compute.kube.config import Connection
 from compute.kube.errors import TlsFailed
@@ -52,12 +52,9 @@ def proxy_for(connection: Connection, environ: Mapping[str, str] | None = None) 
     if host == "localhost" or _in_networks(host, ["127.0.0.0/8", "::1/128"]):
         return None
     excluded = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
-    if _in_networks(host, excluded.split(",")) or proxy_bypass_environment(host, {"no": excluded}):
+    if _in_networks(host, excluded.split(",")) or _named_in(host, excluded.split(",")):
         return None
-    found = environ.get("https_proxy") or environ.get("HTTPS_PROXY")
-    if environ is os.environ and not found:
-        found = getproxies_environment().get("https")
-    return found or None
+    return environ.get("https_proxy") or environ.get("HTTPS_PROXY") or None
 
 
 def pod_proxy_path(namespace: str, pod: str, port: int, path: str, query: Mapping[str, str | int] | None = None) -> str:
@@ -96,6 +93,12 @@ def _in_networks(host: str, networks: list[str]) -> bool:
     return False
 
 
+def _named_in(host: str, names: list[str]) -> bool:
+    """Tell whether a host is one of the names, or below one; ``*`` is every host."""
+    wanted = [name.strip().lower().removeprefix("*.").removeprefix(".").partition(":")[0] for name in names]
+    return any(name == "*" or host.lower() == name or host.lower().endswith("." + name) for name in wanted if name)
+
+
 @contextlib.contextmanager
 def _readable(text: str) -> Iterator[str]:
     """Give OpenSSL a path to read secret text from: memory where the system can, else a private file for a moment."""
@@ -105,7 +108,7 @@ def _readable(text: str) -> Iterator[str]:
             os.write(descriptor, text.encode())
             os.lseek(descriptor, 0, os.SEEK_SET)
             path = f"/proc/self/fd/{descriptor}"
-            if os.path.exists(path):
+            if Path(path).exists():
                 yield path
                 return
         finally:

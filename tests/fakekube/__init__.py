@@ -1,13 +1,13 @@
 """A fake Kubernetes API server for tests: real HTTPS, real watches, and a test that plays the cluster.
 
-    fake = FakeKube()                     # or the fixture ``fakekube``
-    client = KubeClient(connection(fake.kubeconfig()))
-    fake.node("node-1", gpus=2)
-    …                                     # the code under test creates a Job: its pods appear, Pending
-    (pod,) = fake.pods_of("team", "mj-1")
-    fake.pod_running("team", pod["metadata"]["name"])
-    fake.serve_pod("team", pod["metadata"]["name"], 8484, app)      # a function, or ("127.0.0.1", port)
-    fake.fail(500, times=2, path="/pods")  # or "blackhole", "slow", "reset", "garbage"; fake.heal()
+fake = FakeKube()                     # or the fixture ``fakekube``
+client = KubeClient(connection(fake.kubeconfig()))
+fake.node("node-1", gpus=2)
+…                                     # the code under test creates a Job: its pods appear, Pending
+(pod,) = fake.pods_of("team", "mj-1")
+fake.pod_running("team", pod["metadata"]["name"])
+fake.serve_pod("team", pod["metadata"]["name"], 8484, app)      # a function, or ("127.0.0.1", port)
+fake.fail(500, times=2, path="/pods")  # or "blackhole", "slow", "reset", "garbage"; fake.heal()
 """
 
 import contextlib
@@ -67,8 +67,12 @@ class FakeKube(Workloads):
     """Behave like an API server for the kinds that the studio uses."""
 
     def __init__(
-        self, *, authority: Authority | None = None, names: tuple[str, ...] = ("localhost", "127.0.0.1"),
-        expired: bool = False, version: str = "v1.36.3",
+        self,
+        *,
+        authority: Authority | None = None,
+        names: tuple[str, ...] = ("localhost", "127.0.0.1"),
+        expired: bool = False,
+        version: str = "v1.36.3",
     ) -> None:
         super().__init__(Store())
         self.authority = authority or shared_authority()
@@ -135,14 +139,22 @@ class FakeKube(Workloads):
         self.tokens.clear()
 
     def deny(
-        self, *, user: str | None = None, verb: str | None = None, resource: str | None = None,
-        namespace: str | None = None, subresource: str | None = None,
+        self,
+        *,
+        user: str | None = None,
+        verb: str | None = None,
+        resource: str | None = None,
+        namespace: str | None = None,
+        subresource: str | None = None,
     ) -> None:
         """Forbid what matches; what is not given matches everything."""
         wanted = (user, verb, resource, namespace, subresource)
 
         def forbids(user: str, verb: str, group: str, plural: str, where: str | None, sub: str | None) -> bool:
-            return all(want is None or want == have for want, have in zip(wanted, (user, verb, plural, where, sub), strict=True))
+            return all(
+                want is None or want == have
+                for want, have in zip(wanted, (user, verb, plural, where, sub), strict=True)
+            )
 
         self._denied.append(forbids)
 
@@ -163,7 +175,12 @@ class FakeKube(Workloads):
             return {**document, "status": {"resourceRules": [rule], "nonResourceRules": [], "incomplete": False}}
         asked = document["spec"]["resourceAttributes"]
         allowed = self.allows(
-            user, asked["verb"], asked.get("group", ""), asked["resource"], asked.get("namespace"), asked.get("subresource")
+            user,
+            asked["verb"],
+            asked.get("group", ""),
+            asked["resource"],
+            asked.get("namespace"),
+            asked.get("subresource"),
         )
         return {**document, "status": {"allowed": allowed, "reason": "" if allowed else "denied by the test"}}
 
@@ -268,7 +285,10 @@ class FakeKube(Workloads):
             metadata["remainingItemCount"] = len(left) - limit
             self._pages[metadata["continue"]] = (left[limit:], version)
         return {
-            "kind": f"{kind.name}List", "apiVersion": kind.api_version, "metadata": metadata, "items": left[:limit],
+            "kind": f"{kind.name}List",
+            "apiVersion": kind.api_version,
+            "metadata": metadata,
+            "items": left[:limit],
         }
 
     # What pods do
@@ -292,8 +312,17 @@ class FakeKube(Workloads):
 
 
 _REASONS = {
-    400: "BadRequest", 401: "Unauthorized", 403: "Forbidden", 404: "NotFound", 409: "Conflict", 410: "Expired",
-    422: "Invalid", 429: "TooManyRequests", 500: "InternalError", 503: "ServiceUnavailable", 504: "Timeout",
+    400: "BadRequest",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "NotFound",
+    409: "Conflict",
+    410: "Expired",
+    422: "Invalid",
+    429: "TooManyRequests",
+    500: "InternalError",
+    503: "ServiceUnavailable",
+    504: "Timeout",
 }
 
 

@@ -51,7 +51,13 @@ class Authority:
         return self._issue(user, (), ExtendedKeyUsageOID.CLIENT_AUTH, group=group)
 
     def _issue(
-        self, common: str, names: tuple[str, ...], usage: x509.ObjectIdentifier, *, group: str = "", expired: bool = False
+        self,
+        common: str,
+        names: tuple[str, ...],
+        usage: x509.ObjectIdentifier,
+        *,
+        group: str = "",
+        expired: bool = False,
     ) -> Issued:
         key = ec.generate_private_key(ec.SECP256R1())
         now = datetime.datetime.now(datetime.UTC)

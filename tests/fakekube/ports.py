@@ -21,7 +21,17 @@ if TYPE_CHECKING:
 Address = tuple[str, int]
 Answer = tuple[int, dict[str, str], Iterable[bytes]]
 PodApp = Callable[[str, str, dict[str, str], bytes], Answer]  # method, path with query, headers, body
-HOP_BY_HOP = {"server", "date", "connection", "keep-alive", "transfer-encoding", "upgrade", "host", "authorization", "content-length"}
+HOP_BY_HOP = {
+    "server",
+    "date",
+    "connection",
+    "keep-alive",
+    "transfer-encoding",
+    "upgrade",
+    "host",
+    "authorization",
+    "content-length",
+}
 MAGIC = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
@@ -88,7 +98,8 @@ def serve_proxy(handler: "Handler", namespace: str, pod: str, port: int, rest: s
     kept = {name: value for name, value in response.getheaders() if name.lower() not in HOP_BY_HOP}
     with contextlib.closing(upstream):
         if response.length is not None:
-            return handler.answer(response.status, response.read(), kept)
+            handler.answer(response.status, response.read(), kept)
+            return
         handler.begin_chunks(response.status, kept)
         while piece := response.read1(65536):
             handler.chunk(piece)

@@ -155,8 +155,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if scheme == "Bearer" and token in self.server.fake.tokens:
             return self.server.fake.tokens[token]
         certificate = self.connection.getpeercert() if isinstance(self.connection, ssl.SSLSocket) else None
-        subject = {key: value for part in (certificate or {}).get("subject", ()) for key, value in part}
-        user = str(subject.get("commonName", ""))
+        subject: Any = (certificate or {}).get("subject", ())
+        user = dict(pair for part in subject for pair in part).get("commonName", "")
         if user and user not in self.server.fake.revoked:
             return user
         raise Refusal(401, "Unauthorized", "Unauthorized")
@@ -166,9 +166,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             what = f"{plural}/{subresource}" if subresource else plural
             where = f' in the namespace "{namespace}"' if namespace else " at the cluster scope"
             raise Refusal(
-                403, "Forbidden",
-                f'{plural} is forbidden: User "{self.user}" cannot {verb} resource "{what}" in API group "{group}"{where}',
-                kind=plural, group=group,
+                403,
+                "Forbidden",
+                f'{plural} is forbidden: User "{self.user}" cannot {verb} resource "{what}" '
+                f'in API group "{group}"{where}',
+                kind=plural,
+                group=group,
             )
 
     # Where to
@@ -188,7 +191,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         match = _OBJECT.fullmatch(self.route)
         if not match:
             raise Refusal(404, "NotFound", "the server could not find the requested resource")
-        group, version, plural, subresource = match["group"] or "", match["version"], match["plural"], match["subresource"]
+        group, version, plural, subresource = (
+            match["group"] or "",
+            match["version"],
+            match["plural"],
+            match["subresource"],
+        )
         namespace = unquote(match["namespace"]) if match["namespace"] else None
         name = unquote(match["name"]) if match["name"] else None
         if plural == "pods" and namespace and name and subresource in {"proxy", "log", "portforward"}:

@@ -162,7 +162,7 @@ class Store:
 
     def merge(self, kind: Kind, namespace: str | None, name: str, patch: Object, subresource: str | None) -> Object:
         """Merge a patch (RFC 7396)."""
-        wanted = ((patch.get("metadata") or {})).get("resourceVersion")
+        wanted = (patch.get("metadata") or {}).get("resourceVersion")
 
         def change(obj: Object) -> None:
             if wanted is not None and wanted != obj["metadata"]["resourceVersion"]:
@@ -173,7 +173,15 @@ class Store:
         return self.update(kind, namespace, name, change)
 
     def apply(
-        self, kind: Kind, namespace: str | None, name: str, manifest: Object, *, manager: str, force: bool, dry_run: bool
+        self,
+        kind: Kind,
+        namespace: str | None,
+        name: str,
+        manifest: Object,
+        *,
+        manager: str,
+        force: bool,
+        dry_run: bool,
     ) -> tuple[Object, bool]:
         """Apply on the server: fields are owned by managers, lists as a whole; return the object, and if it is new."""
         with self.changed:
@@ -186,11 +194,8 @@ class Store:
                     made = self.update(kind, namespace, name, lambda obj: _note_manager(obj, manager))
                 return made, True
             owned = self._owned.setdefault(existing["metadata"]["uid"], {})
-            for other, fields in owned.items():
-                clash = [path for path, value in leaves.items() if path in fields and _at(existing, path) != value]
-                if other != manager and clash and not force:
-                    path = "." + ".".join(clash[0])
-                    raise Refusal(409, "Conflict", f'Apply failed with 1 conflict: conflict with "{other}": {path}')
+            if not force:
+                _refuse_conflicts(existing, owned, manager, leaves)
             gone = [path for path in owned.get(manager, {}) if path not in leaves]
             others = {path for other, fields in owned.items() if other != manager for path in fields}
 
@@ -219,8 +224,9 @@ class Store:
             wanted = (options.get("preconditions") or {}).get("uid")
             if wanted and wanted != obj["metadata"]["uid"]:
                 raise Refusal(
-                    409, "Conflict", f"Precondition failed: UID in precondition: {wanted}, UID in object meta: "
-                    f"{obj['metadata']['uid']}"
+                    409,
+                    "Conflict",
+                    f"Precondition failed: UID in precondition: {wanted}, UID in object meta: {obj['metadata']['uid']}",
                 )
             # Jobs are the kind whose default, kept for old clients, is to orphan.
             policy = options.get("propagationPolicy") or ("Orphan" if kind == kinds.JOB else "Background")
@@ -292,9 +298,17 @@ class Store:
             self.register(Kind(spec["group"], version["name"], names["plural"], names["kind"], namespaced=namespaced))
         if not crd.get("status"):
             established = {"type": "Established", "status": "True", "reason": "InitialNamesAccepted"}
-            self.update(kinds.CRD, None, crd["metadata"]["name"], lambda obj: obj.update(
-                status={"conditions": [established], "storedVersions": [v["name"] for v in spec.get("versions") or []]}
-            ))
+            self.update(
+                kinds.CRD,
+                None,
+                crd["metadata"]["name"],
+                lambda obj: obj.update(
+                    status={
+                        "conditions": [established],
+                        "storedVersions": [v["name"] for v in spec.get("versions") or []],
+                    }
+                ),
+            )
 
 
 def now() -> str:
@@ -312,6 +326,19 @@ def merged(target: Object, patch: Object) -> Object:
         else:
             target[key] = copy.deepcopy(value)
     return target
+
+
+def _refuse_conflicts(
+    existing: Object,
+    owned: dict[str, dict[tuple[str, ...], Any]],
+    manager: str,
+    leaves: dict[tuple[str, ...], Any],
+) -> None:
+    for other, fields in owned.items():
+        clash = [path for path, value in leaves.items() if path in fields and _at(existing, path) != value]
+        if other != manager and clash:
+            path = "." + ".".join(clash[0])
+            raise Refusal(409, "Conflict", f'Apply failed with 1 conflict: conflict with "{other}": {path}')
 
 
 def _note_manager(obj: Object, manager: str) -> None:

@@ -128,7 +128,14 @@ class Workloads:
         return self._end(namespace, name, "Succeeded", 0, "Completed", {})
 
     def pod_failed(
-        self, namespace: str, name: str, *, code: int = 1, reason: str = "Error", pod_reason: str = "", message: str = ""
+        self,
+        namespace: str,
+        name: str,
+        *,
+        code: int = 1,
+        reason: str = "Error",
+        pod_reason: str = "",
+        message: str = "",
     ) -> Object:
         """End a pod with failure, and tell its Job; ``pod_reason`` is the pod's own, such as Evicted."""
         extra = {key: value for key, value in {"reason": pod_reason, "message": message}.items() if value}
@@ -167,7 +174,9 @@ class Workloads:
             for index in range(obj["spec"].get("parallelism", 1)):
                 self._make_pod(obj, index if indexed else None)
             self._status(
-                kinds.JOB, namespace, obj["metadata"]["name"],
+                kinds.JOB,
+                namespace,
+                obj["metadata"]["name"],
                 {"active": obj["spec"].get("parallelism", 1), "startTime": now()},
             )
 
@@ -203,9 +212,7 @@ class Workloads:
         pod = self.store.get(kinds.POD, namespace, name)
         return pod if pod["spec"].get("nodeName") else self.pod_scheduled(namespace, name)
 
-    def _end(
-        self, namespace: str, name: str, phase: str, code: int, reason: str, extra: dict[str, Any]
-    ) -> Object:
+    def _end(self, namespace: str, name: str, phase: str, code: int, reason: str, extra: dict[str, Any]) -> Object:
         pod = self._bound(namespace, name)
         status = {
             "phase": phase,
@@ -238,7 +245,10 @@ class Workloads:
         self._status(kinds.JOB, namespace, name, status)
 
     def _status(self, kind: Kind, namespace: str | None, name: str, status: dict[str, Any]) -> Object:
-        return self.store.update(kind, namespace, name, lambda obj: merged(obj.setdefault("status", {}), status) and None)
+        def change(obj: Object) -> None:
+            merged(obj.setdefault("status", {}), status)
+
+        return self.store.update(kind, namespace, name, change)
 
 
 def _condition(kind: str, reason: str, message: str) -> dict[str, str]:
@@ -260,7 +270,11 @@ def _waiting(name: str, reason: str, message: str = "") -> dict[str, Any]:
 
 def _running(name: str) -> dict[str, Any]:
     return {
-        "name": name, "ready": True, "started": True, "restartCount": 0, "state": {"running": {"startedAt": now()}},
+        "name": name,
+        "ready": True,
+        "started": True,
+        "restartCount": 0,
+        "state": {"running": {"startedAt": now()}},
     }
 
 
