@@ -53,8 +53,8 @@ def print_result(result: Any, output: str = "table", columns: Sequence[str] = ()
 
 def search(result: Any, query: str) -> Any:
     """Return what a JMESPath query finds."""
-    import jmespath
-    from jmespath.exceptions import JMESPathError
+    import jmespath  # type: ignore[import-untyped,unused-ignore]
+    from jmespath.exceptions import JMESPathError  # type: ignore[import-untyped,unused-ignore]
 
     try:
         return jmespath.search(query, result)

@@ -1,1 +1,105 @@
-"""Typed access to the studio over HTTP."""
+"""Typed access to the studio over HTTP.
+
+    with Client("https://studio.example", token="mrg_…", workspace="demo") as studio:
+        studio.jobs.create("job.yml", overrides=["compute=local"])
+
+    studio.me()                 who the token belongs to
+    studio.workspaces           list, create
+    studio.clusters             attach, list, get, update, detach, manifest, replace_credentials, instance types
+    studio.computes             attach, list, get, update, detach
+    studio.jobs                 create, validate, list, get, cancel, delete, resubmit, stream, outputs, download
+    studio.content              folders and files by content
+
+Every call has a time-out; what may be repeated is repeated for a while when the connection breaks. Raises
+`mooring.errors.MooringProblem` for what the studio refuses and `ConnectionLost` when it cannot be reached.
+A client may be used from several threads.
+"""
+
+from __future__ import annotations
+
+import os
+from types import TracebackType
+from typing import Self
+
+from mooring.client.clusters import Clusters, Computes
+from mooring.client.content import Content
+from mooring.client.jobs import Jobs
+from mooring.client.models import (
+    Cluster,
+    Compute,
+    InstanceType,
+    Job,
+    LogFile,
+    Me,
+    OutputFile,
+    Workspace,
+)
+from mooring.client.transport import Transport
+from mooring.client.workspaces import Scope, Workspaces
+
+__all__ = [
+    "Client",
+    "Cluster",
+    "Compute",
+    "InstanceType",
+    "Job",
+    "LogFile",
+    "Me",
+    "OutputFile",
+    "Workspace",
+]
+
+
+class Client:
+    """One studio, as one person sees it.
+
+    `workspace` is the one that calls use when they name none; without it, the only one that the person has.
+    `timeout_seconds` bounds each answer, `patience_seconds` the repeating of what got lost. `verify` is False only
+    for tests, or the path of a CA bundle.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        token: str | None = None,
+        *,
+        workspace: str | None = None,
+        timeout_seconds: float = 30,
+        patience_seconds: float = 20,
+        verify: bool | str = True,
+    ) -> None:
+        address = url or os.environ.get("MOORING_URL") or "http://127.0.0.1:8080"
+        self.transport = Transport(
+            address,
+            token or os.environ.get("MOORING_TOKEN"),
+            timeout_seconds=timeout_seconds,
+            patience_seconds=patience_seconds,
+            verify=verify,
+        )
+        scope = Scope(self.transport, workspace or os.environ.get("MOORING_WORKSPACE"))
+        self.workspaces = Workspaces(self.transport)
+        self.clusters = Clusters(self.transport)
+        self.computes = Computes(self.transport, scope)
+        self.content = Content(self.transport, scope)
+        self.jobs = Jobs(self.transport, scope, self.content)
+
+    @property
+    def url(self) -> str:
+        """Return the studio's address."""
+        return self.transport.url
+
+    def me(self) -> Me:
+        """Return who the token belongs to, with roles and workspaces."""
+        return Me.of(self.transport.json("GET", "me"))
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

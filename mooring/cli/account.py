@@ -1,0 +1,100 @@
+"""`mooring login`, `logout`, `whoami`, `workspace`, `version`: who one is, and where."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+import mooring
+from mooring.cli import session
+from mooring.cli.options import Output, Query
+from mooring.cli.output import print_result
+from mooring.errors import MooringError
+
+workspaces = typer.Typer(help="The workspaces that you may see.", no_args_is_help=True)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    app.command("login")(login)
+    app.command("logout")(logout)
+    app.command("whoami")(whoami)
+    app.command("version")(version)
+    app.add_typer(workspaces, name="workspace")
+
+
+def login(
+    url: Annotated[str | None, typer.Option(help="The studio's address; MOORING_URL.")] = None,
+    token: Annotated[str | None, typer.Option(help="A token made on your page in the studio; - reads it.")] = None,
+    username: Annotated[str | None, typer.Option(help="Sign in with a password instead of a token.")] = None,
+    workspace: Annotated[
+        str | None, typer.Option("--workspace", "-w", help="The workspace to use when none is named.")
+    ] = None,
+) -> None:
+    """Sign in to a studio and store a token for it, readable by you alone."""
+    from mooring.client import Client
+    from mooring.client.sign_in import token_for
+
+    address = (url or os.environ.get("MOORING_URL") or typer.prompt("Address", default="http://127.0.0.1:8080")).rstrip(
+        "/"
+    )
+    if token == "-":
+        token = sys.stdin.readline().strip()
+    if token is None:
+        name = username or typer.prompt("User name")
+        password = (
+            typer.prompt("Password", hide_input=True) if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+        )
+        token = token_for(address, name, password)
+    with Client(address, token) as studio:
+        me = studio.me()
+    known = [str(one["name"]) for one in me.workspaces]
+    if workspace and workspace not in known:
+        raise MooringError(
+            "workspace-unknown", "No such workspace", f"You are not a member of {workspace}.", f"You have: {known}."
+        )
+    path = session.store(session.Session(address, token, workspace or (known[0] if len(known) == 1 else None)))
+    typer.echo(f"signed in to {address} as {me.username}; the token is in {path}")
+
+
+def logout() -> None:
+    """Forget the stored token, and revoke it at the studio when it can be reached."""
+    from mooring.client import Client
+
+    was = session.forget()
+    if was is None:
+        typer.echo("nothing was stored")
+        return
+    try:
+        with Client(was.url, was.token, patience_seconds=0) as studio:
+            studio.transport.send("DELETE", "me/token")
+        typer.echo(f"signed out of {was.url}")
+    except MooringError as error:
+        typer.echo(f"the token for {was.url} was forgotten here, but not revoked there: {error.detail or error.title}")
+
+
+def whoami(output: Output = "table", query: Query = None) -> None:
+    """Show who the token belongs to, and the roles and workspaces that come with it."""
+    with session.connect() as studio:
+        me = studio.me()
+        shown = {"studio": studio.url, **me.answer}
+    if output == "table" and not query:
+        shown["roles"] = [role for role, has in me.roles.items() if has]
+        shown["workspaces"] = [f"{one['name']} ({one['role']})" for one in me.workspaces]
+    print_result(shown, output, query=query)
+
+
+def version() -> None:
+    """Show the version of this command."""
+    typer.echo(mooring.__version__)
+
+
+@workspaces.command("list")
+def workspace_list(output: Output = "table", query: Query = None) -> None:
+    """List your workspaces and your role in each."""
+    with session.connect() as studio:
+        rows = [dict(one.answer) for one in studio.workspaces.list()]
+    print_result(rows, output, ("name", "display_name", "role"), query)

@@ -1,0 +1,226 @@
+"""`mooring cluster` and `mooring instance-type`: for IT operations."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mooring.cli import session
+from mooring.cli.options import NameArgument, NameOption, NoWait, Output, Query, Yes, ask, the_name
+from mooring.cli.output import print_result
+from mooring.errors import MooringError
+
+if TYPE_CHECKING:
+    from mooring.client import Client, Cluster
+
+clusters = typer.Typer(help="Attach Kubernetes clusters and see how they are.", no_args_is_help=True)
+types = typer.Typer(help="Instance types: which nodes a job asks for and how much of them.", no_args_is_help=True)
+
+Cluster_ = Annotated[str, typer.Option("--cluster", "-c", help="The cluster.")]
+_SHOWN = ("name", "state", "version", "distribution", "server", "nodes", "cpu", "memory", "gpu")
+_TYPES_SHOWN = ("name", "description", "default", "requests", "limits", "node_selector", "resources")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    app.add_typer(clusters, name="cluster")
+    app.add_typer(types, name="instance-type")
+
+
+@clusters.command("attach")
+def attach(
+    argument: NameArgument = None,
+    name: NameOption = None,
+    kubeconfig: Annotated[
+        str | None, typer.Option("--kubeconfig", "-f", help="A kubeconfig file; - reads it from standard input.")
+    ] = None,
+    context: Annotated[str | None, typer.Option(help="The context in it, when there are several.")] = None,
+    in_cluster: Annotated[bool, typer.Option("--in-cluster", help="The cluster that the studio runs in.")] = False,
+    allow_insecure: Annotated[
+        bool, typer.Option("--allow-insecure", help="Accept insecure-skip-tls-verify; administrators only.")
+    ] = False,
+    no_wait: NoWait = False,
+    output: Output = "table",
+    query: Query = None,
+) -> None:
+    """Attach a cluster and wait until it is ready."""
+    if in_cluster == bool(kubeconfig):
+        raise typer.BadParameter("give either --kubeconfig or --in-cluster")
+    with session.connect() as studio:
+        cluster = studio.clusters.attach(
+            the_name(argument, name),
+            kubeconfig=_text(kubeconfig) if kubeconfig else None,
+            context=context,
+            in_cluster=in_cluster,
+            allow_insecure=allow_insecure,
+        )
+        if not no_wait:
+            cluster = _connected(studio, cluster)
+    print_result(dict(cluster.answer), output, _SHOWN, query)
+    raise typer.Exit(1 if cluster.state == "unreachable" else 0)
+
+
+@clusters.command("list")
+def list_clusters(output: Output = "table", query: Query = None) -> None:
+    """List the attached clusters."""
+    with session.connect() as studio:
+        rows = [dict(one.answer) for one in studio.clusters.list()]
+    print_result(rows, output, _of(rows, _SHOWN), query)
+
+
+@clusters.command("show")
+def show(argument: NameArgument = None, name: NameOption = None, output: Output = "table", query: Query = None) -> None:
+    """Show one cluster."""
+    with session.connect() as studio:
+        print_result(dict(studio.clusters.get(the_name(argument, name)).answer), output, query=query)
+
+
+@clusters.command("manifest")
+def manifest(argument: NameArgument = None, name: NameOption = None) -> None:
+    """Print the identity with the least rights that Mooring needs, to apply with kubectl."""
+    with session.connect() as studio:
+        typer.echo(studio.clusters.manifest(the_name(argument, name)), nl=False)
+
+
+@clusters.command("detach")
+def detach(argument: NameArgument = None, name: NameOption = None, yes: Yes = False) -> None:
+    """Detach a cluster, with all computes on it, and take along what Mooring put into it."""
+    which = the_name(argument, name)
+    ask(f"Detach the cluster {which} with all computes on it?", yes)
+    with session.connect() as studio:
+        studio.clusters.detach(which)
+    typer.echo(f"{which} is being detached", err=True)
+
+
+@types.command("list")
+def list_types(cluster: Cluster_, output: Output = "table", query: Query = None) -> None:
+    """List the instance types of a cluster."""
+    with session.connect() as studio:
+        rows = [dict(one.answer) for one in studio.clusters.instance_types(cluster)]
+    print_result(rows, output, _of(rows, _TYPES_SHOWN), query)
+
+
+@types.command("show")
+def show_type(
+    cluster: Cluster_,
+    argument: NameArgument = None,
+    name: NameOption = None,
+    output: Output = "table",
+    query: Query = None,
+) -> None:
+    """Show one instance type."""
+    with session.connect() as studio:
+        print_result(dict(studio.clusters.instance_type(cluster, the_name(argument, name)).answer), output, query=query)
+
+
+@types.command("create")
+def create_type(
+    cluster: Cluster_,
+    argument: NameArgument = None,
+    name: NameOption = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", "-f", help="YAML or JSON of the API's form, or an InstanceType resource.")
+    ] = None,
+    cpu: Annotated[str | None, typer.Option(help="CPU: requested, and the limit; for example 500m.")] = None,
+    memory: Annotated[str | None, typer.Option(help="Memory: requested, and the limit; for example 2Gi.")] = None,
+    gpu: Annotated[int | None, typer.Option(help="Number of GPUs.")] = None,
+    node_selector: Annotated[
+        list[str] | None, typer.Option("--node-selector", help="LABEL=VALUE; may be given several times.")
+    ] = None,
+    description: Annotated[str, typer.Option(help="What it is for.")] = "",
+    replace: Annotated[bool, typer.Option("--replace", help="Replace one of this name.")] = False,
+    output: Output = "table",
+    query: Query = None,
+) -> None:
+    """Make an instance type, from a file or from options."""
+    definition = _definition(file) if file else _from_options(cpu, memory, gpu, node_selector or [], description)
+    if argument or name:
+        definition["name"] = the_name(argument, name)
+    if not definition.get("name"):
+        raise typer.BadParameter("a name is needed: give it as an argument, with --name, or in the file")
+    with session.connect() as studio:
+        if replace:
+            made = studio.clusters.replace_instance_type(cluster, definition["name"], definition)
+        else:
+            made = studio.clusters.create_instance_type(cluster, definition)
+    print_result(dict(made.answer), output, query=query)
+
+
+@types.command("delete")
+def delete_type(cluster: Cluster_, argument: NameArgument = None, name: NameOption = None, yes: Yes = False) -> None:
+    """Delete an instance type."""
+    which = the_name(argument, name)
+    ask(f"Delete the instance type {which} of {cluster}?", yes)
+    with session.connect() as studio:
+        studio.clusters.delete_instance_type(cluster, which)
+
+
+def _connected(studio: Client, cluster: Cluster) -> Cluster:
+    """Wait while the cluster is being connected, two minutes at most."""
+    deadline = time.monotonic() + 120
+    while cluster.state == "connecting" and time.monotonic() < deadline:
+        time.sleep(0.5)
+        cluster = studio.clusters.get(cluster.name)
+    return cluster
+
+
+def _definition(file: Path) -> dict[str, Any]:
+    """Read a definition; a Kubernetes resource is turned into the API's form."""
+    import yaml
+
+    try:
+        content = yaml.safe_load(_text(str(file)))
+    except yaml.YAMLError as error:
+        raise MooringError("file-unreadable", "The file is not YAML", f"{file}: {error}", "Correct it.") from error
+    if not isinstance(content, dict):
+        raise MooringError("file-unreadable", "The file holds no definition", f"{file}", "Give one YAML mapping.")
+    if content.get("kind") != "InstanceType":
+        return content
+    spec = content.get("spec") or {}
+    resources = spec.get("resources") or {}
+    return {
+        "name": (content.get("metadata") or {}).get("name"),
+        "description": spec.get("description", ""),
+        "node_selector": spec.get("nodeSelector") or {},
+        "tolerations": spec.get("tolerations") or [],
+        "requests": resources.get("requests") or {},
+        "limits": resources.get("limits") or {},
+    }
+
+
+def _from_options(
+    cpu: str | None, memory: str | None, gpu: int | None, selector: list[str], description: str
+) -> dict[str, Any]:
+    if not (cpu and memory):
+        raise typer.BadParameter("give --file, or --cpu and --memory")
+    if bad := [one for one in selector if "=" not in one]:
+        raise typer.BadParameter(f"--node-selector {bad[0]} is not LABEL=VALUE")
+    limits: dict[str, Any] = {"cpu": cpu, "memory": memory}
+    if gpu:
+        limits["nvidia.com/gpu"] = str(gpu)
+    return {
+        "description": description,
+        "node_selector": dict(one.split("=", 1) for one in selector),
+        "requests": {"cpu": cpu, "memory": memory},
+        "limits": limits,
+    }
+
+
+def _text(place: str) -> str:
+    if place == "-":
+        return sys.stdin.read()
+    try:
+        return Path(place).expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise MooringError(
+            "file-unreadable", "The file cannot be read", f"{place}: {error}.", "Correct the path."
+        ) from error
+
+
+def _of(rows: list[dict[str, Any]], wanted: tuple[str, ...]) -> list[str]:
+    """Return the wanted columns that there are."""
+    return [name for name in wanted if any(name in row for row in rows)] or ["name"]

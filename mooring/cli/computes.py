@@ -1,0 +1,81 @@
+"""`mooring compute`: what a workspace's jobs can run on."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mooring.cli import session
+from mooring.cli.options import NameArgument, NameOption, Output, Query, Workspace, Yes, ask, the_name
+from mooring.cli.output import print_result
+
+computes = typer.Typer(help="What a workspace's jobs can run on.", no_args_is_help=True)
+_SHOWN = ("name", "state", "cluster", "namespace")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    app.add_typer(computes, name="compute")
+
+
+@computes.command("list")
+def list_computes(workspace: Workspace = None, output: Output = "table", query: Query = None) -> None:
+    """List the computes of a workspace."""
+    with session.connect(workspace) as studio:
+        rows = [dict(one.answer) for one in studio.computes.list()]
+    print_result(rows, output, _SHOWN, query)
+
+
+@computes.command("show")
+def show(
+    argument: NameArgument = None,
+    name: NameOption = None,
+    workspace: Workspace = None,
+    output: Output = "table",
+    query: Query = None,
+) -> None:
+    """Show one compute."""
+    with session.connect(workspace) as studio:
+        print_result(dict(studio.computes.get(the_name(argument, name)).answer), output, query=query)
+
+
+@computes.command("attach")
+def attach(
+    cluster: Annotated[str, typer.Option("--cluster", "-c", help="The cluster.")],
+    argument: NameArgument = None,
+    name: NameOption = None,
+    namespace: Annotated[str | None, typer.Option(help="The namespace; default mooring-WORKSPACE-NAME.")] = None,
+    create_namespace: Annotated[bool, typer.Option(help="Make the namespace when there is none.")] = True,
+    workspace: Workspace = None,
+    output: Output = "table",
+    query: Query = None,
+) -> None:
+    """Attach a namespace of a cluster to a workspace; for operators."""
+    which = the_name(argument, name)
+    with session.connect(workspace) as studio:
+        made = studio.computes.attach(
+            which,
+            cluster=cluster,
+            namespace=namespace or f"mooring-{studio.computes.workspace}-{which}".lower().replace("_", "-")[:63],
+            create_namespace=create_namespace,
+        )
+    print_result(dict(made.answer), output, _SHOWN, query)
+
+
+@computes.command("detach")
+def detach(
+    argument: NameArgument = None,
+    name: NameOption = None,
+    running: Annotated[str, typer.Option(help="What becomes of jobs that still run: cancel or leave.")] = "cancel",
+    workspace: Workspace = None,
+    yes: Yes = False,
+) -> None:
+    """Detach a compute from its workspace; for operators."""
+    if running not in ("cancel", "leave"):
+        raise typer.BadParameter("--running is cancel or leave")
+    which = the_name(argument, name)
+    ask(f"Detach the compute {which} ({running} what runs on it)?", yes)
+    with session.connect(workspace) as studio:
+        studio.computes.detach(which, running="leave" if running == "leave" else "cancel")
+    typer.echo(f"{which} is being detached", err=True)

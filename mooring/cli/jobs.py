@@ -1,0 +1,270 @@
+"""`mooring job`: submit, watch and fetch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mooring.cli import session
+from mooring.cli.options import (
+    NameArgument,
+    NameOption,
+    NoWait,
+    Output,
+    Query,
+    Workspace,
+    Yes,
+    ask,
+    the_name,
+)
+from mooring.cli.output import print_result
+
+if TYPE_CHECKING:
+    from mooring.client import Client, Job
+
+jobs = typer.Typer(help="Submit training jobs, watch them and fetch their outputs.", no_args_is_help=True)
+
+File = Annotated[Path, typer.Option("--file", "-f", help="The job's YAML file.")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", help="NAME=VALUE over the YAML, as compute=local; several times.")
+]
+Process = Annotated[int, typer.Option("--process", help="Which process, when there are several.")]
+Stream = Annotated[bool, typer.Option("--stream", "-s", help="Show the log and end with the job: 3 when it failed.")]
+Web = Annotated[bool, typer.Option("--web", "-e", help="Open the job's page in the browser.")]
+
+_SHOWN = ("name", "display_name", "experiment", "status", "compute", "created_at", "submitted_by")
+_DETAIL = (
+    *(
+        "name",
+        "display_name",
+        "experiment",
+        "type",
+        "status",
+        "status_text",
+        "compute",
+        "instance_type",
+        "submitted_by",
+    ),
+    *("created_at", "started_at", "ended_at", "tags", "inputs", "outputs", "url"),
+)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    app.add_typer(jobs, name="job")
+
+
+@jobs.command("create")
+def create(
+    file: File,
+    overrides: Set = None,
+    name: NameOption = None,
+    workspace: Workspace = None,
+    stream: Stream = False,
+    web: Web = False,
+    no_wait: NoWait = False,
+    output: Output = "table",
+    query: Query = None,
+) -> None:
+    """Submit a job with the code folder and the local inputs that its YAML names."""
+    from mooring.cli.progress import Bar
+
+    given = [*(overrides or []), *([f"name={name}"] if name else [])]
+    with session.connect(workspace) as studio:
+        with Bar("sending files") as bar:
+            job = studio.jobs.create(file, overrides=given, progress=bar)
+        _announce(job, output, query, quiet=stream)
+        _follow_up(studio, job, stream=stream, web=web)
+
+
+@jobs.command("validate")
+def validate(
+    file: File, overrides: Set = None, workspace: Workspace = None, output: Output = "table", query: Query = None
+) -> None:
+    """Have a YAML file checked without submitting it; errors come with line and column."""
+    with session.connect(workspace) as studio:
+        answer = dict(studio.jobs.validate(file, overrides=overrides or []))
+    for warning in answer.get("warnings", ()):
+        typer.echo(f"warning: {warning['text'] if isinstance(warning, dict) else warning}", err=True)
+    if output == "table" and not query:
+        typer.echo(f"{file} is right")
+    else:
+        print_result(answer, output, query=query)
+
+
+@jobs.command("list")
+def list_jobs(
+    status: Annotated[str | None, typer.Option(help="Only of this status, as Running.")] = None,
+    search: Annotated[str | None, typer.Option("--search", "-q", help="Only those that contain this.")] = None,
+    mine: Annotated[bool, typer.Option("--mine", help="Only your own.")] = False,
+    most: Annotated[int, typer.Option("--max-results", "-r", min=1, help="How many at most.")] = 50,
+    workspace: Workspace = None,
+    output: Output = "table",
+    query: Query = None,
+) -> None:
+    """List jobs, newest first."""
+    with session.connect(workspace) as studio:
+        rows = [dict(one.answer) for one in studio.jobs.list(status=status, q=search, mine=mine, most=most)]
+    print_result(rows, output, _SHOWN, query)
+
+
+@jobs.command("show")
+def show(
+    argument: NameArgument = None,
+    name: NameOption = None,
+    web: Web = False,
+    workspace: Workspace = None,
+    output: Output = "table",
+    query: Query = None,
+) -> None:
+    """Show one job: its state and why, times, inputs and outputs; with `-o yaml` everything."""
+    with session.connect(workspace) as studio:
+        job = studio.jobs.get(the_name(argument, name))
+    print_result(dict(job.answer), output, _DETAIL, query)
+    if output == "table" and not query and job.problem:
+        _explain(job)
+    if web:
+        typer.launch(job.url)
+
+
+@jobs.command("cancel")
+def cancel(
+    argument: NameArgument = None, name: NameOption = None, workspace: Workspace = None, no_wait: NoWait = False
+) -> None:
+    """Cancel a job and wait until it has ended; its log and outputs so far are kept."""
+    which = the_name(argument, name)
+    with session.connect(workspace) as studio:
+        studio.jobs.cancel(which)
+        if no_wait:
+            typer.echo(f"{which} is being canceled", err=True)
+            return
+        job = studio.jobs.wait(which, seen=_Story())
+    typer.echo(f"{which}: {job.status}", err=True)
+
+
+@jobs.command("delete")
+def delete(
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME...", help="The names.")] = None,
+    name: NameOption = None,
+    workspace: Workspace = None,
+    yes: Yes = False,
+) -> None:
+    """Delete jobs that have ended, with their logs and outputs."""
+    which = [*(names or []), *([name] if name else [])]
+    if not which:
+        raise typer.BadParameter("a name is needed")
+    ask(f"Delete {', '.join(which)} with log and outputs?", yes)
+    with session.connect(workspace) as studio:
+        for one in which:
+            studio.jobs.delete(one)
+            typer.echo(f"{one} deleted", err=True)
+
+
+@jobs.command("resubmit")
+def resubmit(
+    argument: NameArgument = None,
+    name: NameOption = None,
+    workspace: Workspace = None,
+    stream: Stream = False,
+    web: Web = False,
+    output: Output = "table",
+    query: Query = None,
+) -> None:
+    """Submit the same job once more."""
+    with session.connect(workspace) as studio:
+        job = studio.jobs.resubmit(the_name(argument, name))
+        _announce(job, output, query, quiet=stream)
+        _follow_up(studio, job, stream=stream, web=web)
+
+
+@jobs.command("stream")
+def stream_log(
+    argument: NameArgument = None, name: NameOption = None, process: Process = 0, workspace: Workspace = None
+) -> None:
+    """Show a job's log from its beginning, and as it grows; ends with the job: 0 Completed, 3 otherwise."""
+    with session.connect(workspace) as studio:
+        _stream(studio, the_name(argument, name), process)
+
+
+@jobs.command("download")
+def download(
+    argument: NameArgument = None,
+    name: NameOption = None,
+    output_name: Annotated[
+        str | None, typer.Option("--output-name", help="Only this output; artifacts is the default one.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All outputs; so it is without --output-name.")] = False,
+    path: Annotated[Path, typer.Option("--download-path", "-p", help="The folder to put them into.")] = Path("."),
+    workspace: Workspace = None,
+) -> None:
+    """Fetch a job's outputs into ./artifacts and ./named-outputs/NAME; what is there already is not fetched again."""
+    from mooring.cli.progress import Bar
+
+    which = the_name(argument, name)
+    with session.connect(workspace) as studio, Bar("fetching outputs") as bar:
+        places = studio.jobs.download(which, path, root=None if everything else output_name, progress=bar)
+    for place in places:
+        typer.echo(str(place))
+    if not places:
+        typer.echo(f"{which} has no outputs", err=True)
+
+
+def _announce(job: Job, output: str, query: str | None, *, quiet: bool) -> None:
+    """Print what was submitted; beside a streamed log only to stderr, so that stdout is the log."""
+    if output == "table" and not query:
+        typer.echo(f"{job.name}\n{job.url}" if job.url else job.name, err=quiet)
+    else:
+        print_result(dict(job.answer), output, query=query)
+
+
+def _follow_up(studio: Client, job: Job, *, stream: bool, web: bool) -> None:
+    if web:
+        typer.launch(job.url)
+    if stream:
+        _stream(studio, job.name, 0)
+
+
+def _stream(studio: Client, name: str, process: int) -> None:
+    """Copy the log to stdout until the job has ended, and leave with what became of it."""
+    import sys
+
+    story = _Story()
+    try:
+        for chunk in studio.jobs.stream(name, process=process, seen=story):
+            sys.stdout.buffer.write(chunk)
+            sys.stdout.buffer.flush()
+    except KeyboardInterrupt:
+        typer.echo(f"\n{name} goes on without you: `mooring job stream {name}` shows it again", err=True)
+        raise
+    job = studio.jobs.get(name)
+    typer.echo(f"{name}: {job.status}", err=True)
+    if job.status != "Completed":
+        _explain(job)
+        raise typer.Exit(3)
+
+
+def _explain(job: Job) -> None:
+    """Say why a job ended as it did and what to do."""
+    problem: Any = job.problem or {}
+    for part in ("title", "detail", "text", "todo"):
+        if problem.get(part):
+            typer.echo(str(problem[part]), err=True)
+    if problem.get("id"):
+        typer.echo(f"({problem['id']})", err=True)
+    elif job.status_text:
+        typer.echo(job.status_text, err=True)
+
+
+class _Story:
+    """Tell each change of a job's state once, on stderr."""
+
+    def __init__(self) -> None:
+        self._told: tuple[str, str] | None = None
+
+    def __call__(self, job: Job) -> None:
+        now = (job.status, job.status_text or job.reason)
+        if now != self._told and not job.is_final:
+            typer.echo(f"{job.name}: {': '.join(filter(None, now))}", err=True)
+        self._told = now

@@ -1,0 +1,39 @@
+"""Options that several commands share, named as users of `az ml` know them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+Workspace = Annotated[
+    str | None,
+    typer.Option("--workspace", "-w", help="The workspace; MOORING_WORKSPACE, else the only one you have."),
+]
+Output = Annotated[str, typer.Option("--output", "-o", help="table, json, yaml or name")]
+Query = Annotated[str | None, typer.Option("--query", help="JMESPath query on the result.")]
+NoWait = Annotated[bool, typer.Option("--no-wait", help="Return at once instead of waiting until it is done.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+NameArgument = Annotated[str | None, typer.Argument(metavar="NAME", help="The name; --name says the same.")]
+NameOption = Annotated[str | None, typer.Option("--name", "-n", help="The name.")]
+
+
+def the_name(argument: str | None, option: str | None) -> str:
+    """Return the name that was given in either way."""
+    if argument and option and argument != option:
+        raise typer.BadParameter(f"two names were given: {argument} and {option}")
+    name = argument or option
+    if not name:
+        raise typer.BadParameter("a name is needed: give it as an argument or with --name")
+    return name
+
+
+def ask(question: str, yes: bool) -> None:
+    """Ask before something is taken away; without a terminal `--yes` is needed."""
+    if yes:
+        return
+    import sys
+
+    if not sys.stdin.isatty():
+        raise typer.BadParameter(f"{question} Say so with --yes: there is no terminal to ask on.")
+    typer.confirm(question, abort=True)

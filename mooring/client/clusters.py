@@ -1,0 +1,129 @@
+"""Clusters and what they offer: instance types, and computes of workspaces."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from mooring.client.models import Cluster, Compute, InstanceType
+from mooring.client.transport import Transport, segment
+from mooring.client.workspaces import Scope, listed
+
+
+class Clusters:
+    """The attached clusters; for operators."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def list(self) -> list[Cluster]:
+        """Return all clusters."""
+        return [Cluster.of(one) for one in listed(self._transport, "clusters")]
+
+    def get(self, name: str) -> Cluster:
+        """Return one cluster."""
+        return Cluster.of(self._transport.json("GET", f"clusters/{segment(name)}"))
+
+    def attach(
+        self,
+        name: str,
+        *,
+        kubeconfig: str | None = None,
+        context: str | None = None,
+        in_cluster: bool = False,
+        allow_insecure: bool = False,
+    ) -> Cluster:
+        """Attach a cluster by the text of a kubeconfig, or the cluster that the studio runs in."""
+        body: dict[str, Any] = {"name": name, "in_cluster": in_cluster, "allow_insecure": allow_insecure}
+        body |= {"kubeconfig": kubeconfig or "", "context": context or ""}
+        return Cluster.of(self._transport.json("POST", "clusters", json=body))
+
+    def update(self, name: str, **changes: Any) -> Cluster:
+        """Change a cluster in place."""
+        return Cluster.of(self._transport.json("PATCH", f"clusters/{segment(name)}", json=changes))
+
+    def replace_credentials(self, name: str, *, kubeconfig: str, context: str | None = None) -> None:
+        """Replace the credentials by those of a kubeconfig; the old ones are never shown."""
+        body = {"kubeconfig": kubeconfig, "context": context or ""}
+        self._transport.json("PUT", f"clusters/{segment(name)}/credentials", json=body)
+
+    def detach(self, name: str) -> None:
+        """Detach a cluster and take along what Mooring put into it."""
+        self._transport.send("DELETE", f"clusters/{segment(name)}")
+
+    def manifest(self, name: str) -> str:
+        """Return, as YAML, the identity with the least rights that Mooring needs in this cluster."""
+        return self._transport.send("GET", f"clusters/{segment(name)}/manifest", headers={"Accept": "*/*"}).text
+
+    def instance_types(self, cluster: str) -> builtins.list[InstanceType]:
+        """Return the instance types of a cluster."""
+        return [InstanceType.of(one) for one in listed(self._transport, f"clusters/{segment(cluster)}/instance-types")]
+
+    def instance_type(self, cluster: str, name: str) -> InstanceType:
+        """Return one instance type."""
+        return InstanceType.of(self._transport.json("GET", _type_path(cluster, name)))
+
+    def create_instance_type(self, cluster: str, definition: Mapping[str, Any]) -> InstanceType:
+        """Make an instance type."""
+        path = f"clusters/{segment(cluster)}/instance-types"
+        return InstanceType.of(self._transport.json("POST", path, json=dict(definition)))
+
+    def replace_instance_type(self, cluster: str, name: str, definition: Mapping[str, Any]) -> InstanceType:
+        """Replace the definition of an instance type."""
+        return InstanceType.of(self._transport.json("PUT", _type_path(cluster, name), json=dict(definition)))
+
+    def delete_instance_type(self, cluster: str, name: str) -> None:
+        """Delete an instance type."""
+        self._transport.send("DELETE", _type_path(cluster, name))
+
+
+class Computes:
+    """The computes of a workspace."""
+
+    def __init__(self, transport: Transport, scope: Scope) -> None:
+        self._transport = transport
+        self._scope = scope
+
+    @property
+    def workspace(self) -> str:
+        """Return the workspace that calls mean when they name none."""
+        return self._scope.name(None)
+
+    def list(self, *, workspace: str | None = None) -> list[Compute]:
+        """Return all computes of the workspace."""
+        return [Compute.of(one) for one in listed(self._transport, self._scope.path(workspace, "computes"))]
+
+    def get(self, name: str, *, workspace: str | None = None) -> Compute:
+        """Return one compute."""
+        return Compute.of(self._transport.json("GET", self._path(workspace, name)))
+
+    def attach(
+        self,
+        name: str,
+        *,
+        cluster: str,
+        namespace: str,
+        create_namespace: bool = True,
+        workspace: str | None = None,
+    ) -> Compute:
+        """Attach a namespace of a cluster to the workspace; for operators."""
+        body = {"name": name, "cluster": cluster, "namespace": namespace, "create_namespace": create_namespace}
+        return Compute.of(self._transport.json("POST", self._scope.path(workspace, "computes"), json=body))
+
+    def update(self, name: str, *, workspace: str | None = None, **changes: Any) -> Compute:
+        """Change a compute in place."""
+        return Compute.of(self._transport.json("PATCH", self._path(workspace, name), json=changes))
+
+    def detach(
+        self, name: str, *, running: Literal["cancel", "leave"] | None = None, workspace: str | None = None
+    ) -> None:
+        """Detach a compute; `running` says what becomes of jobs that still run on it."""
+        self._transport.send("DELETE", self._path(workspace, name), query={"running": running})
+
+    def _path(self, workspace: str | None, name: str) -> str:
+        return self._scope.path(workspace, f"computes/{segment(name)}")
+
+
+def _type_path(cluster: str, name: str) -> str:
+    return f"clusters/{segment(cluster)}/instance-types/{segment(name)}"

@@ -1,0 +1,226 @@
+"""Jobs: submitted from a YAML file and its folder, watched, and their outputs brought here."""
+
+from __future__ import annotations
+
+import builtins
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from mooring.client import download
+from mooring.client.content import Content, Progress
+from mooring.client.models import Job, LogFile, OutputFile
+from mooring.client.transport import Backoff, Transport, lost, segment
+from mooring.client.workspaces import Scope, listed
+from mooring.errors import MooringProblem
+from mooring.files import files_of
+from mooring.jobfile import JobFile, find_local, read_job_file
+
+Seen = Callable[[Job], None]
+
+
+class Jobs:
+    """The jobs of a workspace."""
+
+    def __init__(self, transport: Transport, scope: Scope, content: Content) -> None:
+        self._transport = transport
+        self._scope = scope
+        self._content = content
+
+    def create(
+        self,
+        file: str | Path,
+        *,
+        overrides: Sequence[str] = (),
+        workspace: str | None = None,
+        progress: Progress | None = None,
+        idempotency_key: str | None = None,
+    ) -> Job:
+        """Submit the job of a YAML file, with the code and the inputs that it names on this machine.
+
+        `overrides` are "compute=local", "inputs.rate=0.1", …. Submitting again with the same `idempotency_key` gives
+        the same job; without one, a connection that breaks half-way still makes only one job.
+        """
+        return self._submit(
+            read_job_file(Path(file), overrides), overrides, workspace, progress, idempotency_key or uuid.uuid4().hex
+        )
+
+    def create_from_text(
+        self,
+        yaml: str,
+        *,
+        folder: str | Path = ".",
+        overrides: Sequence[str] = (),
+        workspace: str | None = None,
+        progress: Progress | None = None,
+        idempotency_key: str | None = None,
+    ) -> Job:
+        """Submit the job of a YAML text whose paths are relative to `folder`."""
+        found = find_local(yaml, Path(folder), overrides)
+        return self._submit(found, overrides, workspace, progress, idempotency_key or uuid.uuid4().hex)
+
+    def validate(
+        self, file: str | Path, *, overrides: Sequence[str] = (), workspace: str | None = None
+    ) -> Mapping[str, Any]:
+        """Have the studio check a YAML file without submitting it; return its answer, raise on what is wrong."""
+        job = read_job_file(Path(file), overrides)
+        for place in (job.code, *job.inputs.values()):
+            if place is not None:
+                files_of(place)  # raises for what cannot be sent
+        body = {"yaml": job.text, "set": [*overrides], "local_inputs": sorted(job.inputs)}
+        return dict(self._transport.json("POST", self._scope.path(workspace, "jobs/validate"), json=body) or {})
+
+    def list(
+        self,
+        *,
+        status: str | None = None,
+        q: str | None = None,
+        mine: bool | None = None,
+        most: int | None = None,
+        workspace: str | None = None,
+    ) -> list[Job]:
+        """Return jobs, newest first: of a status, that contain `q`, one's own, `most` of them at most."""
+        query = {"status": status, "q": q, "mine": "true" if mine else None}
+        rows = listed(self._transport, self._scope.path(workspace, "jobs"), query, most=most)
+        return [Job.of(one) for one in rows]
+
+    def get(self, name: str, *, workspace: str | None = None) -> Job:
+        """Return one job."""
+        return Job.of(self._transport.json("GET", self._path(workspace, name)))
+
+    def yaml(self, name: str, *, workspace: str | None = None) -> str:
+        """Return the YAML that the job was submitted with."""
+        return self._transport.send("GET", self._path(workspace, name, "yaml"), headers={"Accept": "*/*"}).text
+
+    def cancel(self, name: str, *, workspace: str | None = None) -> None:
+        """Ask for the job to be canceled; it keeps its log and outputs so far."""
+        self._transport.json("POST", self._path(workspace, name, "cancel"))
+
+    def resubmit(self, name: str, *, workspace: str | None = None) -> Job:
+        """Submit the same job once more; return the new one."""
+        headers = {"Idempotency-Key": uuid.uuid4().hex}
+        return Job.of(self._transport.json("POST", self._path(workspace, name, "resubmit"), headers=headers))
+
+    def delete(self, name: str, *, workspace: str | None = None) -> None:
+        """Delete a job that has ended, with its log and outputs."""
+        self._transport.send("DELETE", self._path(workspace, name))
+
+    def wait(
+        self,
+        name: str,
+        *,
+        seen: Seen | None = None,
+        timeout_seconds: float | None = None,
+        workspace: str | None = None,
+    ) -> Job:
+        """Wait until the job has ended; `seen` gets it each time it is looked at. Raises TimeoutError."""
+        deadline = time.monotonic() + timeout_seconds if timeout_seconds is not None else None
+        while True:
+            job = self.get(name, workspace=workspace)
+            if seen:
+                seen(job)
+            if job.is_final:
+                return job
+            if deadline is not None and time.monotonic() > deadline:
+                raise TimeoutError(f"{name} is still {job.status} after {timeout_seconds:g} s")
+            time.sleep(1)
+
+    def logs(self, name: str, *, workspace: str | None = None) -> builtins.list[LogFile]:
+        """Return which logs there are."""
+        return [LogFile.of(one) for one in listed(self._transport, self._path(workspace, name, "logs"))]
+
+    def stream(
+        self,
+        name: str,
+        *,
+        process: int = 0,
+        offset: int = 0,
+        seen: Seen | None = None,
+        patience_seconds: float = 300,
+        workspace: str | None = None,
+    ) -> Iterator[bytes]:
+        """Yield the log of one process from a byte offset on, as it is written, until the job has ended.
+
+        A connection that breaks is made again from the byte after the last one: nothing is lost or doubled. Raises
+        ConnectionLost when that has not worked for `patience_seconds`. `seen` gets the job whenever it is looked at.
+        """
+        retries = Backoff(patience_seconds)
+        while True:
+            job = self.get(name, workspace=workspace)
+            if seen:
+                seen(job)
+            before = offset
+            try:
+                for chunk in self._follow(name, process, offset, workspace):
+                    offset += len(chunk)
+                    retries.restart()
+                    yield chunk
+            except httpx.ReadTimeout:
+                pass  # nothing was printed for a while
+            except httpx.TransportError as error:
+                if not retries.wait():
+                    raise lost(self._transport.url, error) from error
+                continue
+            retries.restart()
+            if offset == before and job.is_final and self._is_whole(name, process, offset, workspace):
+                return
+            if offset == before:
+                time.sleep(1)
+
+    def outputs(self, name: str, *, workspace: str | None = None) -> builtins.list[OutputFile]:
+        """Return the outputs that were kept so far."""
+        return [OutputFile.of(one) for one in listed(self._transport, self._path(workspace, name, "outputs"))]
+
+    def download(
+        self,
+        name: str,
+        folder: str | Path,
+        *,
+        root: str | None = None,
+        progress: Progress | None = None,
+        workspace: str | None = None,
+    ) -> builtins.list[Path]:
+        """Bring the outputs (or those of one `root`) into a folder; return where they lie.
+
+        `artifacts` come into `<folder>/artifacts`, a named output into `<folder>/named-outputs/<name>`. Each file is
+        checked against its digest; one that is already there with the right content is not fetched again.
+        """
+        files = [file for file in self.outputs(name, workspace=workspace) if root in (None, file.root)]
+        below = self._path(workspace, name, "outputs")
+        return download.fetch_all(self._transport, below, files, Path(folder), progress)
+
+    def _submit(
+        self, job: JobFile, overrides: Sequence[str], workspace: str | None, progress: Progress | None, key: str
+    ) -> Job:
+        code = job.code and self._content.upload_code(job.code, workspace=workspace, progress=progress)
+        inputs = {
+            name: self._content.upload_input(place, workspace=workspace, progress=progress)
+            for name, place in job.inputs.items()
+        }
+        body: Mapping[str, Any] = {"yaml": job.text, "set": [*overrides], "code": code, "local_inputs": inputs}
+        path = self._scope.path(workspace, "jobs")
+        return Job.of(self._transport.json("POST", path, json=body, headers={"Idempotency-Key": key}))
+
+    def _follow(self, name: str, process: int, offset: int, workspace: str | None) -> Iterator[bytes]:
+        path = self._path(workspace, name, f"logs/{process}")
+        try:
+            with self._transport.stream(path, query={"offset": offset, "follow": 1}) as response:
+                yield from response.iter_raw()
+        except MooringProblem as problem:
+            # Before its pod has started a process has no log. A proxy's 502 is as good as a broken connection.
+            if problem.status in (502, 503, 504):
+                raise httpx.ReadError(str(problem)) from problem
+            if problem.status != 404:
+                raise
+
+    def _is_whole(self, name: str, process: int, offset: int, workspace: str | None) -> bool:
+        """Say whether nothing of an ended job's log is still to come."""
+        mine = [log for log in self.logs(name, workspace=workspace) if log.process == process]
+        return not mine or (mine[-1].final and offset >= mine[-1].bytes)
+
+    def _path(self, workspace: str | None, name: str, rest: str = "") -> str:
+        return self._scope.path(workspace, f"jobs/{segment(name)}" + (f"/{rest}" if rest else ""))

@@ -1,0 +1,125 @@
+"""What the studio answers, typed. Each has the whole answer too, so that nothing newer is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from typing import Any, Self
+
+FINAL = frozenset({"Completed", "Failed", "Canceled"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Answer:
+    answer: Mapping[str, Any] = field(repr=False, compare=False)
+
+    @classmethod
+    def of(cls, answer: Mapping[str, Any]) -> Self:
+        """Read an answer: known fields by name, times as datetimes, all of it in `answer`."""
+        known = {one.name: one.type for one in fields(cls) if one.name != "answer"}
+        values = {name: _value(answer[name], str(kind)) for name, kind in known.items() if name in answer}
+        return cls(answer=answer, **values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workspace(_Answer):
+    """A workspace and the caller's role in it."""
+
+    name: str
+    display_name: str = ""
+    role: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Me(_Answer):
+    """Who the caller is."""
+
+    username: str
+    roles: Mapping[str, bool] = field(default_factory=dict)
+    workspaces: list[Mapping[str, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster(_Answer):
+    """An attached cluster; `state` is connecting, ready, degraded, unreachable or detaching."""
+
+    name: str
+    state: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstanceType(_Answer):
+    """An instance type of a cluster."""
+
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compute(_Answer):
+    """A compute of a workspace: one namespace of a cluster."""
+
+    name: str
+    cluster: str = ""
+    namespace: str = ""
+    state: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job(_Answer):
+    """A job; `is_final` says that its status will not change any more."""
+
+    name: str
+    status: str
+    display_name: str = ""
+    experiment: str = ""
+    type: str = "command"
+    reason: str = ""
+    status_text: str = ""
+    compute: str = ""
+    instance_type: str = ""
+    created_at: datetime | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    timeline: list[Mapping[str, Any]] = field(default_factory=list)
+    processes: list[Mapping[str, Any]] = field(default_factory=list)
+    problem: Mapping[str, Any] | None = None
+    inputs: Any = None
+    outputs: Any = None
+    tags: Mapping[str, str] | None = None
+    submitted_by: str = ""
+    url: str = ""
+
+    @property
+    def is_final(self) -> bool:
+        """Say whether the job has ended, in whichever way."""
+        return self.status in FINAL
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogFile(_Answer):
+    """The log of one process: how many bytes the studio has, and whether more may come."""
+
+    process: int
+    attempt: int = 0
+    file: str = "std_log.txt"
+    bytes: int = 0
+    final: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputFile(_Answer):
+    """One kept output: its root (`artifacts` or a named output), path, size in bytes and SHA-256."""
+
+    root: str
+    path: str
+    size: int = 0
+    sha256: str = ""
+
+
+def _value(value: Any, kind: str) -> Any:
+    if isinstance(value, str) and kind.startswith("datetime"):
+        return datetime.fromisoformat(value)
+    if value is None and kind == "str":
+        return ""
+    return value
