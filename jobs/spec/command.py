@@ -180,7 +180,7 @@ class CommandJob(Shape):
 
     @property
     def literal_inputs(self) -> dict[str, str]:
-        """Return the plain values as the text that stands for them in the command; inputs without a value are left out."""
+        """Return the plain values as the text that stands for them in the command, without those that have none."""
         literals = {
             name: literal_text(value) for name, value in (self.inputs or {}).items() if not isinstance(value, DataInput)
         }
@@ -202,8 +202,8 @@ def literal_text(value: Any) -> str | None:
 def resolve_command(job: CommandJob, input_paths: Mapping[str, str], output_paths: Mapping[str, str]) -> str:
     """Return the command with every expression replaced by the plain text of its value, unquoted as in the original.
 
-    `input_paths` has the path of each input that is files, `output_paths` that of each output. Raise `KeyError` with the
-    expression for one that has no value; values are put in as they are and never read as expressions.
+    `input_paths` has the path of each input that is files, `output_paths` that of each output. Raise `KeyError` with
+    the expression for one that has no value; values are put in as they are and never read as expressions.
     """
     literals = job.literal_inputs
 
@@ -280,10 +280,12 @@ def _check(job: CommandJob, check: Check) -> CommandJob:
 
 def _check_expressions(job: CommandJob, check: Check) -> None:
     counts: dict[str, int] = {}
+    names = {"inputs": list(job.inputs or ()), "outputs": list(job.outputs or ())}
+    valued = {*job.data_inputs, *job.literal_inputs}
     for found, optional in expressions.references(job.command):
         nth = counts.get(found.text, 0)
         counts[found.text] = nth + 1
-        declared = {"inputs": job.inputs or {}, "outputs": job.outputs or {}}.get(found.space)
+        declared = names.get(found.space)
         if declared is None:
             check.refuse_part(
                 "spec-expression-unknown",
@@ -302,12 +304,7 @@ def _check_expressions(job: CommandJob, check: Check) -> None:
                 f"There is no {found.space[:-1]} `{found.name}`.",
                 check.nearest(found.name, declared) or f"Add it under `{found.space}:`.",
             )
-        elif (
-            found.space == "inputs"
-            and not optional
-            and found.name not in job.data_inputs
-            and found.name not in job.literal_inputs
-        ):
+        elif found.space == "inputs" and not optional and found.name not in valued:
             check.refuse_part(
                 "spec-field-missing",
                 ("command",),

@@ -24,6 +24,17 @@ class Folder(Protocol):
 
 
 @dataclass(frozen=True)
+class Paths:
+    """A folder of which only the paths that were sent are known, each a file or a folder."""
+
+    kinds: Mapping[str, FileKind]
+
+    def kind(self, path: str) -> FileKind | None:
+        """Tell what was sent for a path."""
+        return self.kinds.get(path)
+
+
+@dataclass(frozen=True)
 class Known:
     """What exists where the YAML is submitted; None stands for not known, which is not checked."""
 
@@ -32,7 +43,7 @@ class Known:
 
 @dataclass(frozen=True)
 class LocalPath:
-    """A file or folder that the YAML needs: the field, and the path relative to the YAML's folder in its one spelling."""
+    """A file or folder that the YAML needs: the field, and the path relative to the YAML's folder, `.` for itself."""
 
     field: str
     path: str
@@ -219,7 +230,7 @@ _ASSET_TYPES = {
 
 
 def detect(fields: Mapping[str, Any]) -> str | None:
-    """Return the kind that a YAML's fields describe: by `$schema`, else by `type`, else by its shape; None when unclear.
+    """Return the kind that a YAML's fields describe: by `$schema`, else by `type`, else by its shape, else None.
 
     A job's `type` is believed more than its `$schema`, because the original never reads the latter.
     """

@@ -8,7 +8,8 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from jobs.spec import command, overrides as overriding
+from jobs.spec import command
+from jobs.spec import overrides as overriding
 from jobs.spec.errors import SpecError, SpecIssue, SpecWarning
 from jobs.spec.kinds import TITLES, Check, Folder, Kind, Known, LocalPath, detect, issue_at
 from jobs.spec.shapes import NO_EFFECT, TAG
@@ -19,7 +20,7 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (command.KIND,)}
 
 @dataclass(frozen=True)
 class Loaded:
-    """An accepted YAML: its typed model, what has no effect, what the platform must be able to do, which files it needs."""
+    """An accepted YAML: its model, what has no effect, what the platform must be able to do, which files it needs."""
 
     kind: str
     model: command.CommandJob
@@ -29,7 +30,7 @@ class Loaded:
     document: Document
 
     def issue(self, problem_id: str, path: str, text: str, todo: str) -> SpecIssue:
-        """Make an issue of something found wrong later (a compute that is gone, say), with the field's line and column."""
+        """Make an issue of something found wrong later (a compute that is gone, say), with the field's place."""
         parts: Path = tuple(path.split(".")) if path else ()
         return issue_at(problem_id, parts, self.document.place(parts), text, todo)
 
@@ -56,7 +57,7 @@ def load_values(
 
 
 def kind_of(text: str | bytes | Mapping[str, Any]) -> str | None:
-    """Tell which kind of thing a YAML describes (`job.command`, `job.sweep`, `schedule`, …), or None when it is not clear."""
+    """Tell which kind of thing a YAML describes (`job.command`, `schedule`, …), or None when it is not clear."""
     if isinstance(text, str | bytes):
         value = read(text).value
         return detect(value) if isinstance(value, dict) else None
@@ -64,8 +65,8 @@ def kind_of(text: str | bytes | Mapping[str, Any]) -> str | None:
 
 
 def dump(model: BaseModel) -> str:
-    """Return the YAML of a model: the fields that were given, in the order of the reference, texts of several lines as blocks."""
-    values = model.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    """Return the YAML of a model: the fields that were given, texts of several lines as blocks."""
+    values = model.model_dump(by_alias=True, exclude_unset=True)
     return yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000)
 
 

@@ -11,7 +11,7 @@ _PART = re.compile(r'"([^"]+)"|([^."=\[\]]+)|\[([0-9]{1,4})\]')
 
 
 def apply(document: Document, overrides: Iterable[str]) -> None:
-    """Set fields of a document from `path=value` texts, the value read as YAML; raise `SpecError` for what cannot be set."""
+    """Set fields of a document from `path=value` texts, values read as YAML; raise `SpecError` when that cannot be."""
     overrides = tuple(overrides)
     if not overrides:
         return

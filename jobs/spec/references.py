@@ -64,7 +64,8 @@ def read_path(text: str) -> Reference:
                 return _from_match(kind, text, found)  # type: ignore[arg-type]
         raise _unusable(
             text,
-            "Write azureml://datastores/<name>/paths/<path>, azureml://registries/<registry>/data/<name>/versions/<version> or azureml://jobs/<job>/outputs/<output>.",
+            "Write azureml://datastores/<name>/paths/<path>, azureml://jobs/<job>/outputs/<output>/paths/<path> or "
+            "azureml://registries/<registry>/data/<name>/versions/<version>.",
         )
     if text.startswith(("azureml:", "/subscriptions/")):
         reference = _named(text)

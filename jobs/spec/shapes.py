@@ -60,12 +60,26 @@ def reference_or_problem(read: Callable[[str], Any], text: str) -> Any:
         raise problem(error.problem_id, error.text, error.todo) from None
 
 
+def _plain(value: Any) -> Any:
+    if not isinstance(value, str | int | float | bool | None):
+        raise problem(
+            "spec-value-wrong-type", "A plain value is needed here, not a list or fields.", "Write a text or a number."
+        )
+    return value
+
+
+def _path_or_fields(value: Any) -> Any:
+    if not isinstance(value, str | dict | None):
+        raise problem("spec-value-wrong-type", "A path or the fields of a conda file are needed here.", "Write a path.")
+    return value
+
+
 Word = Annotated[str, BeforeValidator(as_text)]
 Count = Annotated[int, BeforeValidator(_no_truth), Field(ge=1, le=2**31 - 1)]
 CountOrZero = Annotated[int, BeforeValidator(_no_truth), Field(ge=0, le=2**31 - 1)]
 Port = Annotated[int, BeforeValidator(_no_truth), Field(ge=1, le=65535)]
 Labels = dict[str, Annotated[str | None, BeforeValidator(as_text)]]
-Literals = str | int | float | bool | None
+Literals = Annotated[str | int | float | bool | None, BeforeValidator(_plain)]
 
 DataType = Annotated[
     Literal["uri_file", "uri_folder", "mltable", "mlflow_model", "custom_model", "triton_model"],
@@ -175,7 +189,7 @@ class InlineEnvironment(Shape):
     """An environment described where it is used: an image, an image with packages, or a folder to build from."""
 
     image: Word | None = None
-    conda_file: str | dict[str, Any] | None = None
+    conda_file: Annotated[str | dict[str, Any] | None, BeforeValidator(_path_or_fields)] = None
     build: Build | None = None
     os_type: Annotated[Literal["linux", "windows"], BeforeValidator(_lowered)] | None = None
     description: Word | None = None
@@ -249,9 +263,7 @@ class Resources(Shape):
     shm_size: Annotated[str, BeforeValidator(as_text)] | None = None
     properties: dict[str, Any] | None = no_effect("it sets up machines of the original's own computes.")
     locations: list[Word] | None = no_effect("the compute decides where a job runs.")
-    docker_args: str | list[str] | None = no_effect(
-        "containers are started by Kubernetes; for shared memory use `shm_size`."
-    )
+    docker_args: Any = no_effect("containers are started by Kubernetes; for shared memory use `shm_size`.")
     max_instance_count: int | None = no_effect("a job runs on exactly `instance_count` pods.")
 
     @field_validator("shm_size")
@@ -272,7 +284,7 @@ class Resources(Shape):
             return None
         digits = self.shm_size.rstrip("bkmgBKMG")
         unit = self.shm_size[len(digits) :].lower() or "b"
-        return int(digits) * 1024 ** "bkmg".index(unit)
+        return int(digits) * int(1024 ** "bkmg".index(unit))
 
 
 class Mpi(Shape):

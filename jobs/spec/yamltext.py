@@ -86,7 +86,7 @@ def read(text: str | bytes) -> Document:
 
 
 def read_value(text: str) -> Any:
-    """Return the value that a piece of YAML stands for, as in `--set a=[1, 2]`; text that is no YAML stands for itself."""
+    """Return what a piece of YAML stands for, as in `--set a=[1, 2]`; text that is no YAML stands for itself."""
     if not text.strip():
         return text
     try:
@@ -107,13 +107,15 @@ def _decoded(text: str | bytes) -> str:
         )
     if isinstance(text, bytes):
         try:
-            text = text.decode("utf-8-sig")
+            decoded = text.decode("utf-8-sig")
         except UnicodeDecodeError as error:
-            line = text.count(b"\n", 0, error.start) + 1
-            column = error.start - (text.rfind(b"\n", 0, error.start) + 1) + 1
-            place = Place(line, column, line, column)
-            _refuse("spec-not-yaml", place, "The text is not UTF-8.", "Save the file as UTF-8.")
-    return text.removeprefix("\ufeff").replace("\r\n", "\n")
+            line, column = _line_and_column(text[: error.start].decode("utf-8", "replace"))
+            _refuse(
+                "spec-not-yaml", Place(line, column, line, column), "The text is not UTF-8.", "Save the file as UTF-8."
+            )
+    else:
+        decoded = text
+    return decoded.removeprefix("\ufeff").replace("\r\n", "\n")
 
 
 class _Reader:
@@ -122,7 +124,7 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self._text = text
         self._events = yaml.parse(text, Loader=_Loader)
-        self._resolver = yaml.resolver.Resolver()
+        self._resolver: Any = yaml.resolver.Resolver()
         self._constructor = yaml.constructor.SafeConstructor()
         self._document = Document(None, text)
         self._anchors: dict[str, tuple[Any, int, int]] = {}  # name → value, values in it, depth of it
@@ -210,8 +212,10 @@ class _Reader:
         return {**merged, **values}, deepest, _until(start, event)
 
     def _key(self, event: Any) -> tuple[str, bool]:
-        if isinstance(event, yaml.AliasEvent) and isinstance(self._anchors.get(event.anchor, (None,))[0], str):
-            return self._anchors[event.anchor][0], False
+        if isinstance(event, yaml.AliasEvent):
+            anchored, _, _ = self._anchors.get(event.anchor or "", (None, 0, 0))
+            if isinstance(anchored, str):
+                return anchored, False
         if not isinstance(event, yaml.ScalarEvent):
             _refuse(
                 "spec-not-yaml",
@@ -224,7 +228,7 @@ class _Reader:
             self._check_tag(event, "str")
         if event.anchor:
             self._anchors[event.anchor] = (event.value, 1, 0)
-        return event.value, event.value == "<<" and event.style is None
+        return event.value, event.value == "<<" and not event.style
 
     def _merge(self, merged: dict[str, Any], value: Any, place: Place) -> None:
         """Take over the fields of a mapping, or of several of which the first wins (https://yaml.org/type/merge.html)."""
@@ -326,16 +330,8 @@ def _syntax_issue(error: yaml.YAMLError, text: str) -> SpecIssue:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     problem = str(getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read")
     if mark is None:
-        position = getattr(error, "position", None)
-        if isinstance(position, int) and position >= 0:
-            line = text.count("\n", 0, position) + 1
-            column = position - (text.rfind("\n", 0, position) + 1) + 1
-        else:
-            found = next(
-                (at for at, sign in enumerate(text) if not sign.isprintable() and sign not in "\n\t\r\x85"), None
-            )
-            line = text.count("\n", 0, found) + 1 if found is not None else 1
-            column = found - (text.rfind("\n", 0, found) + 1) + 1 if found is not None else 1
+        bad = (at for at, sign in enumerate(text) if not sign.isprintable() and sign not in "\n\t\r\x85")
+        line, column = _line_and_column(text[: next(bad, 0)])
         sentence, todo = "A character that YAML does not allow.", "Remove control characters from the text."
         return SpecIssue("spec-not-yaml", "", line, column, sentence, todo)
     line, column = mark.line + 1, mark.column + 1
@@ -358,3 +354,8 @@ def _syntax_issue(error: yaml.YAMLError, text: str) -> SpecIssue:
     elif "mapping values are not allowed" in problem:
         todo = "Quote a value that holds `: `, or check the indentation of this line."
     return SpecIssue("spec-not-yaml", "", line, column, f"Not valid YAML: {problem}.", todo)
+
+
+def _line_and_column(before: str) -> tuple[int, int]:
+    """Return the place, from 1, of what follows a text."""
+    return before.count("\n") + 1, len(before) - before.rfind("\n")
