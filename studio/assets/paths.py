@@ -69,7 +69,7 @@ def check_clashes(paths: Iterable[str]) -> None:
             part = "/".join(names[:depth])
             first = spelled.setdefault(_folded(part), part)
             if first != part:
-                text = f"{shown(first)} and {shown(part)} differ only in upper and lower case or in how accents are encoded."
+                text = f"{shown(first)} and {shown(part)} differ only in case or in how accents are encoded."
                 raise PathRefused("archive-name-clash", path, text)
     for path in files:
         names = path.split("/")

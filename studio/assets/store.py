@@ -214,7 +214,7 @@ class BlobStore:
             except FileNotFoundError:
                 fresh[digest] = source
         if len(fresh) > 1:
-            # fsync waits for the disk, not for the interpreter: side by side a thousand files take seconds, not a minute.
+            # fsync waits for the disk, not for the interpreter: side by side a thousand files take seconds.
             with ThreadPoolExecutor(max_workers=8) as pool:
                 list(pool.map(_make_durable, fresh.values()))
         else:

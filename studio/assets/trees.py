@@ -100,7 +100,8 @@ class Tree:
         return self._by_path.get(path)
 
     def kind(self, path: str) -> Literal["file", "folder"] | None:
-        """Tell what lies at a path; the root is `""`."""
+        """Tell what lies at a path; the root is `""` or `.`."""
+        path = "" if path == "." else path
         if path in self._by_path:
             return "file"
         prefix = f"{path}/" if path else ""
@@ -182,7 +183,7 @@ def tar_stream(tree: Tree, store: BlobStore) -> Iterator[bytes]:
 def zip_stream(tree: Tree, store: BlobStore, *, root: str = "") -> Iterator[bytes]:
     """Yield the tree as a zip, below a folder `root` if given, holding one chunk in memory at a time.
 
-    Deflate with data descriptors (APPNOTE.TXT 4.4.4, bit 3), which every reader in use takes; zip64 where sizes need it.
+    Deflate with data descriptors (APPNOTE.TXT 4.4.4, bit 3), which every reader takes; zip64 where sizes need it.
     """
     sink = _Sink()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
