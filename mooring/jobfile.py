@@ -42,10 +42,10 @@ def read_job_file(path: Path, overrides: Sequence[str] = ()) -> JobFile:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise _unreadable(path, f"it is not UTF-8 (byte {error.start})") from error
-    return find_local(text, path.parent, overrides)
+    return find_local(text, path.parent, overrides, source=path)
 
 
-def find_local(text: str, folder: Path, overrides: Sequence[str] = ()) -> JobFile:
+def find_local(text: str, folder: Path, overrides: Sequence[str] = (), *, source: Path = Path("the text")) -> JobFile:
     """Find what the YAML in `text` names on this machine, relative to `folder`."""
     import yaml
 
@@ -56,9 +56,9 @@ def find_local(text: str, folder: Path, overrides: Sequence[str] = ()) -> JobFil
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         why = getattr(error, "problem", None) or "it cannot be parsed"
-        raise _unreadable(folder, f"it is not YAML{where}: {why}") from error
+        raise _unreadable(source, f"it is not YAML{where}: {why}") from error
     except (RecursionError, ValueError) as error:
-        raise _unreadable(folder, "it cannot be parsed") from error
+        raise _unreadable(source, "it cannot be parsed") from error
     code = local_path(overridden.get("code"), folder)
     inputs = {}
     given = overridden.get("inputs")

@@ -22,6 +22,7 @@ _PLAIN = {"Accept": "*/*", "Accept-Encoding": "identity"}
 # A body that can be begun anew when the connection breaks, and how long the studio may take to store it.
 Body = Callable[[], Iterator[bytes]]
 _STORING_SECONDS = 300
+_FIRST_PATIENCE = 2.0
 
 
 class Transport:
@@ -38,6 +39,7 @@ class Transport:
     ) -> None:
         self.url = _checked(url)
         self.patience_seconds = patience_seconds
+        self._reached = False
         headers = {"User-Agent": f"mooring/{mooring.__version__}", "Accept": "application/json"}
         if token:
             headers["Authorization"] = f"Bearer {token}"
@@ -91,8 +93,10 @@ class Transport:
 
         A POST may be repeated when it carries an Idempotency-Key.
         """
+        # A studio that never answered is more likely a wrong address than one that is just restarting.
+        patience = self.patience_seconds if self._reached else min(self.patience_seconds, _FIRST_PATIENCE)
         repeatable = method in _REPEATABLE or "Idempotency-Key" in (headers or {})
-        retries = Backoff(self.patience_seconds if repeatable else 0)
+        retries = Backoff(patience if repeatable else 0)
         while True:
             try:
                 response = self.http.request(
@@ -108,6 +112,9 @@ class Transport:
                 if not retries.wait():
                     raise lost(self.url, error) from error
                 continue
+            if not self._reached:
+                self._reached = True
+                retries = Backoff(self.patience_seconds if repeatable else 0)
             if response.status_code in _PASSING and retries.wait(_seconds(response.headers.get("Retry-After"))):
                 continue
             if not response.is_success:

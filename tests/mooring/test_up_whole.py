@@ -89,55 +89,55 @@ class Studio:
 
 
 @pytest.fixture
-def studio(tmp_path: Path) -> Iterator[Studio]:
-    started = Studio(tmp_path)
+def started(tmp_path: Path) -> Iterator[Studio]:
+    one = Studio(tmp_path)
     try:
-        yield started
+        yield one
     finally:
         with contextlib.suppress(ProcessLookupError):
-            started.process.kill()
-        started.process.wait()
+            one.process.kill()
+        one.process.wait()
 
 
-def test_it_starts_every_part_refuses_a_second_start_and_stops_on_request(studio: Studio) -> None:
-    studio.until(lambda: "Ctrl-C stops it" in studio.log and "ticked" in studio.log)
-    assert "manage.py migrate --noinput with unix://" in studio.log
-    assert studio.log.index("migrate --noinput") < studio.log.index("manage.py mooring_first_start")
-    assert commands.status(studio.data)["url"] == f"http://{studio.address}"
+def test_it_starts_every_part_refuses_a_second_start_and_stops_on_request(started: Studio) -> None:
+    started.until(lambda: "Ctrl-C stops it" in started.log and "ticked" in started.log)
+    assert "manage.py migrate --noinput with unix://" in started.log
+    assert started.log.index("migrate --noinput") < started.log.index("manage.py mooring_first_start")
+    assert commands.status(started.data)["url"] == f"http://{started.address}"
 
-    first = studio.process
-    assert studio.start("second").wait(10) == 1
-    refusal = (studio._log.parent / "second").read_text()
-    assert f"Process {first.pid} runs it at http://{studio.address}" in refusal
+    first = started.process
+    assert started.start("second").wait(10) == 1
+    refusal = (started._log.parent / "second").read_text()
+    assert f"Process {first.pid} runs it at http://{started.address}" in refusal
     assert "(already-running)" in refusal
 
-    studio.process = first
-    pids = [studio.pid(name) for name in ("redis", "web", "worker", "beat")]
+    started.process = first
+    pids = [started.pid(name) for name in ("redis", "web", "worker", "beat")]
     began = time.monotonic()
-    assert commands.down(studio.data)
+    assert commands.down(started.data)
     assert first.wait(5) == 0
     assert time.monotonic() - began < 10
-    assert "killing it" not in studio.log
+    assert "killing it" not in started.log
     assert not any(is_alive(pid) for pid in pids if pid)
 
 
-def test_a_new_start_follows_at_once_on_a_killed_one(studio: Studio) -> None:
-    studio.until(lambda: "Ctrl-C stops it" in studio.log)
-    pids = [studio.pid(name) for name in ("redis", "web", "worker", "beat")]
-    studio.process.send_signal(signal.SIGKILL)
-    studio.process.wait()
-    studio.start()
-    studio.until(lambda: "Ctrl-C stops it" in studio.log)
+def test_a_new_start_follows_at_once_on_a_killed_one(started: Studio) -> None:
+    started.until(lambda: "Ctrl-C stops it" in started.log)
+    pids = [started.pid(name) for name in ("redis", "web", "worker", "beat")]
+    started.process.send_signal(signal.SIGKILL)
+    started.process.wait()
+    started.start()
+    started.until(lambda: "Ctrl-C stops it" in started.log)
     assert not any(is_alive(pid) for pid in pids if pid)
 
 
 @pytest.mark.parametrize("name", ["redis", "web", "worker"])
-def test_a_killed_part_comes_back_and_the_studio_works_on(studio: Studio, name: str) -> None:
-    studio.until(lambda: "Ctrl-C stops it" in studio.log and "ticked" in studio.log)
-    pid = studio.pid(name)
+def test_a_killed_part_comes_back_and_the_studio_works_on(started: Studio, name: str) -> None:
+    started.until(lambda: "Ctrl-C stops it" in started.log and "ticked" in started.log)
+    pid = started.pid(name)
     assert pid
     os.kill(pid, signal.SIGKILL)
-    studio.until(lambda: f"{name} ended (killed by SIGKILL)" in studio.log.replace("  ", " "))
-    seen = len(studio.log)
-    studio.until(lambda: studio.pid(name) not in (None, pid) and "ticked" in studio.log[seen:])
-    assert json.loads((studio.data / "run" / "status.json").read_text())["url"] == f"http://{studio.address}"
+    started.until(lambda: f"{name} ended (killed by SIGKILL)" in started.log.replace("  ", " "))
+    seen = len(started.log)
+    started.until(lambda: started.pid(name) not in (None, pid) and "ticked" in started.log[seen:])
+    assert json.loads((started.data / "run" / "status.json").read_text())["url"] == f"http://{started.address}"
