@@ -1,0 +1,5 @@
+"""Run the sandbox's command line."""
+
+from sandbox.cli import main
+
+raise SystemExit(main())

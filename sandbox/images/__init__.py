@@ -1,0 +1,1 @@
+"""Images for jobs and for the node's own add-ons, made here from Debian and Python packages."""

@@ -1,0 +1,215 @@
+"""Which images a full node has, what each is made of, and the making of those that the registry lacks.
+
+An image's tag is the digest of its recipe, so that it is made again exactly when the recipe has changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox import gobuild, versions
+from sandbox.binaries import Binaries
+from sandbox.configs import REGISTRY_NAME
+from sandbox.console import Console
+from sandbox.errors import SandboxError
+from sandbox.images import debian_base, python_packages, runner_files
+from sandbox.locks import held
+from sandbox.oci import Entry, ImageConfig, Layer, Registry, layer_of_entries, layer_of_tar
+from sandbox.places import cache_folder
+
+HERE = Path(__file__).resolve().parent
+RECIPES = "2"  # raised when the code below makes different images from the same inputs
+PERSON = "1000:1000"
+APPLETS = ("sh", "cat", "ls", "mkdir", "rm", "chmod", "sleep", "true", "env", "test")
+FULL_APPLETS = (
+    *APPLETS,
+    "cp",
+    "mv",
+    "ln",
+    "touch",
+    "grep",
+    "sed",
+    "head",
+    "tail",
+    "wc",
+    "id",
+    "ps",
+    "wget",
+    "nslookup",
+)
+PYTHON_ENV = (
+    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "LANG=C.UTF-8",
+    "PYTHONUNBUFFERED=1",
+    "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt",
+    "REQUESTS_CA_BUNDLE=/etc/ssl/certs/ca-certificates.crt",
+)
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image's name, its tag, and how its layers are made in a folder."""
+
+    name: str
+    tag: str
+    title: str
+    config: ImageConfig
+    layers: Callable[[Path], list[Layer]]
+    base: str | None = None
+
+    @property
+    def reference(self) -> str:
+        return f"{REGISTRY_NAME}/{self.name}:{self.tag}"
+
+
+def node_images(found: Binaries, console: Console) -> list[Image]:
+    """Return the images of the node's own add-ons: one static program each."""
+    return [
+        _pause(console),
+        _busybox("busybox", FULL_APPLETS, found),
+        _program("coredns", versions.COREDNS, found),
+        _program("metrics-server", versions.METRICS_SERVER, found),
+        _program("local-path-provisioner", versions.LOCAL_PATH_PROVISIONER, found),
+    ]
+
+
+def job_images(found: Binaries, console: Console) -> list[Image]:
+    """Return the images for jobs, each after the one it stands on."""
+    python = Image(
+        "python",
+        _digest(debian_base.recipe()),
+        "Debian with Python",
+        ImageConfig(PYTHON_ENV, command=("python3",), user=PERSON),
+        lambda work: [layer_of_tar(work / "base.gz", debian_base.make(work))],
+    )
+    base = f"{python.name}:{python.tag}"
+    sklearn = Image(
+        "sklearn",
+        _digest(base, python_packages.recipe()),
+        "scikit-learn, pandas, matplotlib and the MLflow client",
+        ImageConfig(PYTHON_ENV, command=("python3",), user=PERSON),
+        lambda work: [layer_of_entries(work / "packages.gz", python_packages.make(work))],
+        base,
+    )
+    runner = Image(
+        "runner",
+        _digest(base, runner_files.recipe()),
+        "what runs beside a job",
+        ImageConfig((*PYTHON_ENV, "PYTHONPATH=/opt/mooring"), ("python3", "-m", "runner"), user=PERSON),
+        lambda work: [layer_of_entries(work / "runner.gz", runner_files.make(work, gobuild.toolchain(console)))],
+        base,
+    )
+    return [python, sklearn, runner, _busybox("minimal", APPLETS, found)]
+
+
+def pause_reference() -> str:
+    """Return the name of the image that holds a pod's namespaces."""
+    return f"{REGISTRY_NAME}/pause:{_pause_tag()}"
+
+
+def ensure_node_images(registry: str, found: Binaries, console: Console) -> dict[str, str]:
+    """Make what the registry lacks of the node's own images; return name → reference."""
+    return _ensure(registry, lambda: node_images(found, console), console)
+
+
+def ensure_job_images(registry: str, found: Binaries, console: Console) -> dict[str, str]:
+    """Make what the registry lacks of the images for jobs; return name → reference."""
+    return _ensure(registry, lambda: job_images(found, console), console)
+
+
+def _ensure(address: str, images: Callable[[], list[Image]], console: Console) -> dict[str, str]:
+    _wait_for_registry(address)
+    registry = Registry(address)
+    wanted = images()
+    if any(not registry.has(image.name, image.tag) for image in wanted):
+        with held(cache_folder() / "images.lock", "the images that another command makes", console):
+            missing = [image for image in wanted if not registry.has(image.name, image.tag)]
+            for number, image in enumerate(missing, 1):
+                _make(image, registry, f"{number} of {len(missing)}", console)
+    return {image.name: image.reference for image in wanted}
+
+
+def _make(image: Image, registry: Registry, step: str, console: Console) -> None:
+    folder = cache_folder() / "tmp"
+    folder.mkdir(parents=True, exist_ok=True)
+    title = f"making the image {image.name} ({image.title}; {step})"
+    with console.working(title), tempfile.TemporaryDirectory(dir=folder, prefix=f"{image.name}-") as work:
+        Path(work).chmod(0o755)  # package tools work as users of their own
+        layers = image.layers(Path(work))
+        registry.push(image.name, image.tag, layers, image.config, base=image.base)
+
+
+def _wait_for_registry(address: str, seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            connection = http.client.HTTPConnection(address, timeout=5)
+            connection.request("GET", "/v2/")
+            if connection.getresponse().status == 200:
+                return
+        except OSError as error:
+            if time.monotonic() > deadline:
+                raise SandboxError(
+                    "registry",
+                    f"http://{address} does not answer: {error}.",
+                    "Look at registry.log in the cluster's folder and run the command again.",
+                ) from error
+        finally:
+            connection.close()
+        time.sleep(0.2)
+
+
+def _pause_tag() -> str:
+    return _digest(*((HERE / "pause" / name).read_text() for name in ("go.mod", "main.go")))
+
+
+def _pause(console: Console) -> Image:
+    def layers(work: Path) -> list[Layer]:
+        gobuild.build_static(HERE / "pause", work / "pause", console, what="pause")
+        return [layer_of_entries(work / "pause.gz", [Entry("pause", source=work / "pause", mode=0o755)])]
+
+    return Image(
+        "pause",
+        _pause_tag(),
+        "holds a pod's namespaces",
+        ImageConfig(entrypoint=("/pause",), user="65535:65535"),
+        layers,
+    )
+
+
+def _program(name: str, version: str, found: Binaries) -> Image:
+    """Return an image with nothing but one static program and the machine's certificates."""
+
+    def layers(work: Path) -> list[Layer]:
+        entries = [Entry(name, source=found[name], mode=0o755), Entry("tmp", mode=0o1777)]
+        if debian_base.CERTIFICATES.exists():
+            entries.append(Entry("etc/ssl/certs/ca-certificates.crt", source=debian_base.CERTIFICATES))
+        return [layer_of_entries(work / "program.gz", entries)]
+
+    return Image(
+        name, f"{version}-{RECIPES}", f"version {version}", ImageConfig(entrypoint=(f"/{name}",), user=PERSON), layers
+    )
+
+
+def _busybox(name: str, applets: tuple[str, ...], found: Binaries) -> Image:
+    """Return an image with a shell and little else: no bash, no tee, no Python."""
+
+    def layers(work: Path) -> list[Layer]:
+        entries = [Entry(folder, mode=0o755) for folder in ("bin", "etc", "home")]
+        entries += [Entry("tmp", mode=0o1777), Entry("bin/busybox", source=found["busybox"], mode=0o755)]
+        entries += [Entry(f"bin/{applet}", link="busybox") for applet in applets]
+        entries += [Entry("etc/passwd", content=b"root:x:0:0::/:/bin/sh\nmooring:x:1000:1000::/home:/bin/sh\n")]
+        return [layer_of_entries(work / "busybox.gz", entries)]
+
+    config = ImageConfig(env=("PATH=/bin",), command=("/bin/sh",), user=PERSON if name == "minimal" else "")
+    return Image(name, _digest(name, *applets), "a shell and little else", config, layers)
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join((RECIPES, *parts)).encode()).hexdigest()[:12]

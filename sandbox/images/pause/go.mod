@@ -1,0 +1,3 @@
+module mooring.local/pause
+
+go 1.21
