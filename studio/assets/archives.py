@@ -26,6 +26,8 @@ from studio.assets.trees import Tree, TreeFile
 
 MIB = 1024 * 1024
 _LINKS_FOLLOWED = 16
+# Behind a tar's end zeros fill its last record up; records of many MiB are for tape drives.
+_PADDING = 16 * MIB
 
 
 class ArchiveRefused(Exception):
@@ -318,6 +320,7 @@ def _read_tar(source: BinaryIO | gzip.GzipFile, gathering: _Gathering) -> None:
                     gathering.add(path, cast(BinaryIO, stream), declared=entry.size, mode=entry.mode)
             else:
                 raise ArchiveRefused("archive-special-file", path, f"{shown(path)} is not a plain file.")
+    forward.finish()
 
 
 class _Forward:
@@ -326,12 +329,27 @@ class _Forward:
     def __init__(self, source: BinaryIO | gzip.GzipFile) -> None:
         self._source = source
         self._at = 0
+        self._last = b""
+
+    def finish(self) -> None:
+        """Refuse a tar that does not end as tars do: one cut off between two files would lose the rest unseen.
+
+        Reads the padding behind the end too, so that a gzip's checksum is compared.
+        """
+        if self._last != bytes(tarfile.BLOCKSIZE):
+            raise tarfile.ReadError("its end is missing")
+        until = self._at + _PADDING
+        while self._at < until:
+            if not self.read(CHUNK):
+                return
+        raise tarfile.ReadError("something follows its end")
 
     def read(self, size: int = -1) -> bytes:
         if not 0 <= size <= 4 * MIB:
             raise tarfile.ReadError("a header is too large")
         chunk = self._source.read(size)
         self._at += len(chunk)
+        self._last = chunk[: tarfile.BLOCKSIZE + 1]
         return chunk
 
     def tell(self) -> int:
