@@ -1,1 +1,25 @@
+/** What every page loads. */
 import 'htmx.org'
+import { startFlash } from '../flash.js'
+import { startForms } from '../forms.js'
+import { startKeys } from '../keys.js'
+import { startLive, startLogAt } from '../live.js'
+import { startConfirm, startCopy, startMenus, startToasts, toast } from '../overlays.js'
+import { startTables } from '../table.js'
+import { startTheme } from '../theme.js'
+import { startTimes } from '../times.js'
+
+startTheme()
+startTimes()
+startToasts()
+startMenus()
+startCopy()
+startConfirm()
+startForms()
+startTables()
+startFlash()
+startKeys()
+startLive()
+
+// For the bundles of single pages: they share this page's one stream and its toasts.
+Object.assign(window, { mooring: { startLogAt, toast } })

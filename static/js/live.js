@@ -1,0 +1,159 @@
+/**
+ * Bring live events to the page: collect its topics, dispatch `live:<event>` on the elements that watch them, and say in
+ * the header whether the page is live.
+ */
+import { Stream } from './stream.js'
+import { topicsIn } from './topics.js'
+
+const GATHER_MS = 500
+// A page that has not been live for this long says so across its top, too.
+const STALE_MS = 15_000
+
+/** @type {Stream | null} */
+let stream = null
+/** @type {Map<string, number>} */
+const offsets = new Map()
+/** @type {WeakMap<Element, Map<string, {timer: any, last: number, detail: any}>>} */
+const gathered = new WeakMap()
+
+/** Start watching what the page names; called once. */
+export function startLive() {
+  const { liveUrl, liveCursor = '' } = document.body.dataset
+  if (!liveUrl || !('EventSource' in window)) return
+  const begin = () => {
+    const tab = Math.random().toString(36).slice(2)
+    stream = new Stream(liveUrl, liveCursor, {
+      tab,
+      open: (url) => new EventSource(url),
+      channel: 'BroadcastChannel' in window && navigator.locks ? new BroadcastChannel('mooring-live') : undefined,
+      locks: navigator.locks,
+      now: () => Date.now(),
+      later: (run, ms) => setTimeout(run, ms),
+      cancel: (timer) => clearTimeout(timer),
+    }, { message: dispatch, status: show })
+    refreshTopics()
+    stream.start()
+  }
+  begin()
+  document.addEventListener('htmx:load', refreshTopics)
+  addEventListener('pagehide', () => stream?.stop())
+  addEventListener('pageshow', (event) => {
+    if (!event.persisted) return
+    begin()
+    // Whatever happened while the page lay in the browser's back-forward cache is unknown to it.
+    for (const element of watching()) fire(element, { topic: '', event: 'resync', payload: {} })
+  })
+  setInterval(() => stream && !stream.state.live && show(stream.state), 5000)
+}
+
+/**
+ * Where a log's live bytes should start: what the page already has.
+ * @param {string} topic
+ * @param {number} offset
+ */
+export function startLogAt(topic, offset) {
+  offsets.set(topic, offset)
+  refreshTopics()
+}
+
+function watching() {
+  const found = [...document.querySelectorAll('[data-live-topic]')]
+  return document.body.dataset.liveTopics ? [document.body, ...found] : found
+}
+
+/** @param {Element} element */
+function topicsOf(element) {
+  const { liveTopic, liveTopics } = /** @type {HTMLElement} */ (element).dataset
+  return topicsIn(element === document.body ? liveTopics : liveTopic)
+}
+
+function refreshTopics() {
+  /** @type {Record<string, number | null>} */
+  const topics = {}
+  for (const element of watching()) {
+    // A log waits until its viewer knows where it stands: else the whole of it would come through the stream.
+    for (const name of topicsOf(element)) if (!name.startsWith('log:')) topics[name] = null
+  }
+  const logs = new Set(watching().flatMap(topicsOf))
+  for (const [name, offset] of offsets) if (logs.has(name)) topics[name] = offset
+  stream?.want(topics)
+  const dot = document.querySelector('[data-live-dot]')
+  if (dot instanceof HTMLElement && !Object.keys(topics).length) dot.hidden = true
+  else if (stream) show(stream.state)
+}
+
+/** @param {{topic: string, event: string, payload: any}} message */
+function dispatch(message) {
+  document.dispatchEvent(new CustomEvent('live:message', { detail: message }))
+  for (const element of watching()) {
+    if (!topicsOf(element).includes(message.topic)) continue
+    if (/** @type {HTMLElement} */ (element).dataset.liveEach !== undefined) fire(element, message)
+    else gather(element, message)
+  }
+}
+
+/**
+ * Dispatch at once, then at most twice a second, and the last one always.
+ * @param {Element} element
+ * @param {any} detail
+ */
+function gather(element, detail) {
+  const events = gathered.get(element) ?? new Map()
+  gathered.set(element, events)
+  const at = events.get(detail.event)
+  const now = Date.now()
+  if (at?.timer) {
+    at.detail = detail
+    return
+  }
+  const wait = at ? at.last + GATHER_MS - now : 0
+  const entry = { timer: null, last: now, detail }
+  events.set(detail.event, entry)
+  if (wait <= 0) {
+    fire(element, detail)
+    return
+  }
+  entry.timer = setTimeout(() => {
+    entry.timer = null
+    entry.last = Date.now()
+    if (element.isConnected) fire(element, entry.detail)
+  }, wait)
+}
+
+/**
+ * @param {Element} element
+ * @param {any} detail
+ */
+function fire(element, detail) {
+  if (detail.event !== 'resync') document.body.dataset.liveSeen = String(Date.now())
+  element.dispatchEvent(new CustomEvent(`live:${detail.event}`, { detail, bubbles: false }))
+  element.dispatchEvent(new CustomEvent('live:any', { detail, bubbles: false }))
+}
+
+/** @param {{live: boolean, since: number}} state */
+function show(state) {
+  const dot = document.querySelector('[data-live-dot]')
+  if (dot instanceof HTMLElement) {
+    dot.hidden = false
+    const since = new Date(state.since).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', second: '2-digit', hour12: false })
+    // Opening takes a moment: nothing is said before it is known to be slow.
+    const opening = !state.live && Date.now() - state.since < 2500
+    const mode = state.live ? 'on' : opening ? 'opening' : 'off'
+    const text = state.live ? 'Live' : opening ? '' : `Not live since ${since}, retrying`
+    const word = dot.querySelector('.live-word')
+    if (word && (dot.dataset.live !== mode || word.textContent !== text)) {
+      dot.dataset.live = mode
+      dot.title = state.live ? 'This page updates itself' : text
+      word.className = state.live ? 'live-word live-word-on' : 'live-word'
+      word.textContent = text
+    }
+    const note = document.querySelector('[data-live-stale]')
+    const stale = !state.live && Date.now() - state.since > STALE_MS
+    if (note instanceof HTMLElement && (stale || note.dataset.byLive)) {
+      note.dataset.byLive = '1'
+      note.hidden = !stale
+      const told = note.querySelector('[data-live-stale-text]')
+      if (told) told.textContent = `What you see is from ${since}: the studio does not answer. The page goes on trying and catches up by itself.`
+    }
+  }
+}

@@ -1,0 +1,194 @@
+/** Menus that close themselves, toasts, copy buttons, and the dialog that asks before something is lost. */
+import { icon, make } from './page.js'
+
+const TOAST_MS = 6000
+const ICONS = { good: 'circle-check', wrong: 'alert-circle', look: 'alert-triangle' }
+
+/**
+ * Say something for a few seconds; what went wrong stays until it is closed.
+ * @param {string} text
+ * @param {'good' | 'wrong' | 'look' | 'neutral'} [tone]
+ */
+export function toast(text, tone = 'neutral') {
+  const box = document.getElementById('toasts')
+  if (!box) return
+  const close = make('button', { class: 'icon-button small', type: 'button', 'data-toast-close': '', 'aria-label': 'Close' }, icon('x'))
+  const note = make('div', { class: `note slim tone-${tone}`, role: tone === 'wrong' ? 'alert' : 'status' },
+    icon(ICONS[/** @type {keyof typeof ICONS} */ (tone)] ?? 'info-circle'), make('div', { class: 'note-body' }, text), close)
+  box.append(note)
+  fade(note)
+}
+
+/** @param {Element} note */
+function fade(note) {
+  if (note.classList.contains('tone-wrong')) return
+  let timer = setTimeout(() => note.remove(), TOAST_MS)
+  note.addEventListener('pointerenter', () => clearTimeout(timer))
+  note.addEventListener('pointerleave', () => (timer = setTimeout(() => note.remove(), 2000)))
+}
+
+export function startToasts() {
+  for (const note of document.querySelectorAll('#toasts .note')) fade(note)
+  document.addEventListener('click', (event) => {
+    const close = /** @type {Element} */ (event.target).closest?.('[data-toast-close]')
+    close?.closest('.note')?.remove()
+  })
+  document.addEventListener('toast', (event) => {
+    const { text, tone } = /** @type {any} */ (event).detail
+    toast(text, tone)
+  })
+  document.addEventListener('htmx:sendError', () => toast('The studio did not answer. Nothing was changed.', 'wrong'))
+  document.addEventListener('htmx:responseError', (event) => {
+    const { xhr, requestConfig } = /** @type {any} */ (event).detail
+    // A refresh that failed is the live dot's business; what the person did is theirs to know.
+    if (requestConfig?.verb === 'get') return
+    toast(`That did not work (${xhr.status}). Reload the page and try again.`, 'wrong')
+  })
+}
+
+export function startMenus() {
+  const open = () => document.querySelectorAll('details.menu[open]')
+  document.addEventListener('click', (event) => {
+    for (const menu of open()) if (!menu.contains(/** @type {Node} */ (event.target))) menu.removeAttribute('open')
+  })
+  document.addEventListener('keydown', (event) => {
+    if (event.key !== 'Escape') return
+    for (const menu of open()) {
+      menu.removeAttribute('open')
+      menu.querySelector('summary')?.focus()
+    }
+  })
+  document.addEventListener('keydown', (event) => {
+    if (event.key !== 'ArrowDown' && event.key !== 'ArrowUp') return
+    const menu = /** @type {Element} */ (event.target).closest?.('details.menu[open]')
+    if (!menu) return
+    event.preventDefault()
+    const entries = [...menu.querySelectorAll('.menu-panel a, .menu-panel button')]
+    const at = entries.indexOf(/** @type {Element} */ (document.activeElement))
+    const next = entries[(at + (event.key === 'ArrowDown' ? 1 : -1) + entries.length) % entries.length]
+    if (next instanceof HTMLElement) next.focus()
+  })
+  document.addEventListener('toggle', (event) => {
+    const menu = event.target
+    if (!(menu instanceof HTMLDetailsElement) || !menu.matches('.menu')) return
+    if (menu.open) place(menu)
+  }, true)
+}
+
+/**
+ * A menu in a scrolling box would be cut off by it: there it is laid out in the window instead.
+ * @param {HTMLDetailsElement} menu
+ */
+function place(menu) {
+  const panel = menu.querySelector('.menu-panel')
+  const box = menu.getBoundingClientRect()
+  if (!(panel instanceof HTMLElement)) return
+  const height = panel.offsetHeight
+  const over = box.bottom + height + 8 > innerHeight && box.top > height
+  if (!menu.closest('.table-wrap, .bulk-bar, .switch') && !over) return
+  panel.style.position = 'fixed'
+  panel.style.left = panel.style.right = 'auto'
+  const width = panel.offsetWidth
+  panel.style.top = `${over ? box.top - height - 4 : box.bottom + 4}px`
+  panel.style.left = `${Math.max(8, menu.matches('.from-left') ? box.left : box.right - width)}px`
+  const close = () => menu.removeAttribute('open')
+  addEventListener('scroll', close, { capture: true, once: true, passive: true })
+}
+
+export function startCopy() {
+  document.addEventListener('click', async (event) => {
+    const button = /** @type {Element} */ (event.target).closest?.('[data-copy]')
+    if (!(button instanceof HTMLElement)) return
+    event.preventDefault()
+    event.stopPropagation()
+    if (!(await copy(button.dataset.copy ?? ''))) return
+    const use = button.querySelector('use')
+    button.classList.add('done')
+    use?.setAttribute('href', `${document.body.dataset.icons}#i-check`)
+    setTimeout(() => {
+      button.classList.remove('done')
+      use?.setAttribute('href', `${document.body.dataset.icons}#i-copy`)
+    }, 1500)
+  })
+}
+
+/**
+ * @param {string} text
+ * @returns {Promise<boolean>}
+ */
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text)
+    return true
+  } catch {
+    // Plain HTTP has no clipboard: fall back to a selection.
+    const area = make('textarea', { class: 'said', 'aria-hidden': 'true' })
+    document.body.append(area)
+    const field = /** @type {HTMLTextAreaElement} */ (area)
+    field.value = text
+    field.select()
+    const done = document.execCommand('copy')
+    area.remove()
+    if (!done) toast('This browser did not allow copying.', 'look')
+    return done
+  }
+}
+
+/**
+ * Ask; true when the person went on.
+ * @param {HTMLElement} element carries data-confirm-title, -text, -verb, -goes (a line each), -type
+ * @returns {Promise<boolean>}
+ */
+export function ask(element) {
+  const dialog = /** @type {HTMLDialogElement | null} */ (document.getElementById('confirm'))
+  if (!dialog) return Promise.resolve(window.confirm(element.dataset.confirmTitle))
+  const { confirmTitle = '', confirmText = '', confirmVerb = 'Go on', confirmGoes = '', confirmType = '' } = element.dataset
+  const part = (/** @type {string} */ name) => /** @type {HTMLElement} */ (dialog.querySelector(`[data-part="${name}"]`))
+  const title = /** @type {HTMLElement} */ (dialog.querySelector('h2'))
+  const verb = /** @type {HTMLButtonElement} */ (part('verb'))
+  const input = /** @type {HTMLInputElement} */ (dialog.querySelector('#confirm-type'))
+  title.textContent = confirmTitle
+  part('text').textContent = confirmText
+  part('text').hidden = !confirmText
+  part('goes').replaceChildren(...confirmGoes.split('\n').filter(Boolean).map((line) => make('li', {}, line)))
+  part('goes').hidden = !confirmGoes
+  part('type').hidden = !confirmType
+  const label = dialog.querySelector('[data-part="type"] label')
+  label?.replaceChildren('Type ', make('code', {}, confirmType), ' to go on')
+  input.value = ''
+  verb.textContent = confirmVerb
+  const check = () => (verb.disabled = Boolean(confirmType) && input.value.trim() !== confirmType)
+  input.oninput = check
+  check()
+  return new Promise((resolve) => {
+    dialog.returnValue = ''
+    dialog.addEventListener('close', () => resolve(dialog.returnValue === 'yes'), { once: true })
+    dialog.showModal()
+    if (confirmType) input.focus()
+  })
+}
+
+export function startConfirm() {
+  document.addEventListener('submit', async (event) => {
+    const by = event.submitter
+    const form = event.target
+    if (!(form instanceof HTMLFormElement)) return
+    const asks = by?.dataset.confirmTitle ? by : form.dataset.confirmTitle ? form : null
+    if (!asks || asks.dataset.confirmed) {
+      if (asks) delete asks.dataset.confirmed
+      return
+    }
+    event.preventDefault()
+    event.stopImmediatePropagation()
+    if (await ask(asks)) {
+      asks.dataset.confirmed = '1'
+      form.requestSubmit(by)
+    }
+  }, true)
+  document.addEventListener('htmx:confirm', async (event) => {
+    const { elt, issueRequest } = /** @type {any} */ (event).detail
+    if (!elt.dataset?.confirmTitle || elt.tagName === 'FORM') return
+    event.preventDefault()
+    if (await ask(elt)) issueRequest(true)
+  })
+}
