@@ -1,0 +1,71 @@
+"""What the studio's identity needs in a cluster, each with its reason: asked for, checked and written down from here."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from compute.kube import kinds
+from compute.kube.client import Rule
+from compute.kube.kinds import Kind
+
+CRD_NAME = "instancetypes.mooring.dev"
+
+
+@dataclass(frozen=True)
+class Need:
+    """Verbs on one kind of object, and what they are for; `names` limits them to objects of these names."""
+
+    kind: Kind
+    verbs: tuple[str, ...]
+    why: str
+    subresource: str = ""
+    names: tuple[str, ...] = ()
+
+    @property
+    def resource(self) -> str:
+        return f"{self.kind.plural}/{self.subresource}" if self.subresource else self.kind.plural
+
+    def rules(self, namespace: str | None = None) -> list[Rule]:
+        """Return the questions to ask the API server."""
+        name = self.names[0] if self.names else None
+        return [Rule(verb, self.kind, namespace, name, self.subresource or None) for verb in self.verbs]
+
+
+READ = ("get", "list", "watch")
+
+# In every namespace that is a compute.
+JOB_NEEDS = (
+    Need(kinds.JOB, (*READ, "create", "delete"), "Jobs are made once, followed, and removed."),
+    Need(kinds.POD, (*READ, "create", "delete"),
+         "Pods are followed; probe pods are made; canceling deletes a job's pods at once."),
+    Need(kinds.SECRET, ("get", "create", "patch", "delete"),
+         "Each job has one Secret with its own token; it goes with the job. No other Secret is read or listed."),
+    Need(kinds.POD, ("get",), "What a pod printed, when its sidecar cannot be asked.", "log"),
+    Need(kinds.POD, ("get", "create", "update"), "Logs and outputs are fetched from the job's sidecar.", "proxy"),
+    Need(kinds.POD, ("get", "create"), "The same, where the API server cannot reach pods itself.", "portforward"),
+    Need(kinds.EVENT, READ, "Why a pod waits or failed."),
+    Need(kinds.SERVICE, ("get", "create", "patch", "delete"), "Processes of one distributed job find each other by name."),
+    Need(kinds.RESOURCE_QUOTA, READ, "What the namespace may use, so that a wait can be explained."),
+)  # fmt: skip
+
+# For the whole cluster.
+CLUSTER_NEEDS = (
+    Need(kinds.NODE, READ, "Nodes: their capacity, labels, taints and whether they are ready."),
+    Need(kinds.NAMESPACE, READ, "Whether a namespace is there, and its Pod Security level."),
+    Need(kinds.POD, READ, "What runs on each node, so that what is free can be shown and said to those who wait."),
+    Need(kinds.CRD, ("get", "patch"), "Its own custom resource is upgraded with the studio.", "", (CRD_NAME,)),
+    Need(kinds.INSTANCE_TYPE, (*READ, "create", "patch", "delete"), "Instance types are kept in the cluster and edited here."),
+    Need(kinds.AZUREML_INSTANCE_TYPE, READ, "Instance types of the original are read, and never changed."),
+)  # fmt: skip
+
+# What a studio that makes namespaces by itself may do beyond that; an identity without it names its namespaces beforehand.
+NAMESPACE_NEEDS = (
+    Need(kinds.NAMESPACE, ("create", "patch", "delete"), "Namespaces of computes are made, labelled and removed."),
+)
+
+# Missing these, a cluster cannot be used at all.
+REQUIRED = (CLUSTER_NEEDS[0],)
+
+
+def questions(needs: Iterable[Need], namespace: str | None = None) -> list[Rule]:
+    """Return all questions for `needs` in one namespace, or for the cluster."""
+    return [rule for need in needs for rule in need.rules(namespace)]

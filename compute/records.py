@@ -1,0 +1,79 @@
+"""Write what was seen of a cluster into its rows; says whether anything changed that a page shows."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from compute.models import Cluster, InstanceType, Node
+from compute.observe import SeenNode, SeenType, observe_type
+from compute.selectors import capacity_of
+
+FIELDS = [name for name in SeenNode.__dataclass_fields__ if name != "name"]
+
+
+def keep_nodes(cluster: Cluster, seen: Iterable[SeenNode]) -> bool:
+    """Make the rows of a cluster's nodes as seen; True when something changed."""
+    now = timezone.now()
+    wanted = {each.name: each for each in seen}
+    with transaction.atomic():
+        existing = {row.name: row for row in cluster.nodes.all()}
+        gone = [name for name in existing if name not in wanted]
+        new = [Node(cluster=cluster, seen_at=now, **asdict(each)) for name, each in wanted.items() if name not in existing]
+        changed = []
+        for name, row in existing.items():
+            each = wanted.get(name)
+            if each is None or all(getattr(row, key) == getattr(each, key) for key in FIELDS):
+                continue
+            for key in FIELDS:
+                setattr(row, key, getattr(each, key))
+            row.seen_at = now
+            changed.append(row)
+        if gone:
+            cluster.nodes.filter(name__in=gone).delete()
+        # Two writers at once (a probe and the watch) write the same thing.
+        Node.objects.bulk_create(new, ignore_conflicts=True)
+        Node.objects.bulk_update(changed, [*FIELDS, "seen_at"], batch_size=100)
+    return bool(gone or new or changed)
+
+
+def node_facts(cluster: Cluster) -> dict[str, Any]:
+    """Return the sums over a cluster's node rows for its `facts`."""
+    rows = list(cluster.nodes.all())
+    capacity = capacity_of(rows)
+    products = sorted({product for row in rows if (product := row.labels.get("nvidia.com/gpu.product"))})
+    return {**asdict(capacity), "gpu_products": products}
+
+
+def keep_instance_type(cluster: Cluster, obj: Mapping[str, Any], group: str) -> InstanceType:
+    """Make the row of one instance type as its object is."""
+    seen = asdict(observe_type(obj, group))
+    name = seen.pop("name")
+    seen.pop("group")
+    row, _ = InstanceType.objects.update_or_create(cluster=cluster, group=group, name=name, defaults=seen)
+    return row
+
+
+def keep_instance_types(cluster: Cluster, seen: Iterable[SeenType], group: str) -> bool:
+    """Make the rows of one group's instance types as seen; True when something changed."""
+    wanted = {each.name: each for each in seen}
+    with transaction.atomic():
+        existing = {row.name: row for row in cluster.instance_types.filter(group=group)}
+        gone = [name for name in existing if name not in wanted]
+        if gone:
+            cluster.instance_types.filter(group=group, name__in=gone).delete()
+        touched = False
+        for name, each in wanted.items():
+            values = asdict(each)
+            row = existing.get(name)
+            if row is None:
+                InstanceType.objects.get_or_create(cluster=cluster, group=group, name=name, defaults=values)
+                touched = True
+            elif any(getattr(row, key) != value for key, value in values.items()):
+                for key, value in values.items():
+                    setattr(row, key, value)
+                row.save()
+                touched = True
+    return bool(gone) or touched

@@ -1,0 +1,47 @@
+"""What people and the studio do to clusters, computes and instance types; every way in ends here."""
+
+from compute.services.clusters import (
+    Going,
+    attach_cluster,
+    detach_cluster,
+    edit_cluster,
+    probe_again,
+    read_contexts,
+    replace_credentials,
+    what_goes,
+)
+from compute.services.computes import (
+    WORKLOADS,
+    Workloads,
+    attach_compute,
+    change_compute,
+    check_namespace_name,
+    detach_compute,
+    proposed_namespace,
+    running_on,
+    workspace_named,
+)
+from compute.services.instance_types import delete_instance_type, save_instance_type, set_default_instance_type
+
+__all__ = [
+    "WORKLOADS",
+    "Going",
+    "Workloads",
+    "attach_cluster",
+    "attach_compute",
+    "change_compute",
+    "check_namespace_name",
+    "delete_instance_type",
+    "detach_cluster",
+    "detach_compute",
+    "edit_cluster",
+    "probe_again",
+    "proposed_namespace",
+    "read_contexts",
+    "replace_credentials",
+    "running_on",
+    "save_instance_type",
+    "set_default_instance_type",
+    "what_goes",
+    "workspace_named",
+]

@@ -1,0 +1,36 @@
+"""Celery tasks of clusters and computes: fetch by id, call a service, done."""
+
+from celery import shared_task
+
+from compute import probing, sweeping
+from compute.services import clusters, computes
+
+
+@shared_task(name="compute.probe_cluster")
+def probe_cluster(cluster_id: int) -> None:
+    """Look at a cluster and note what is found."""
+    probing.probe_cluster(cluster_id)
+
+
+@shared_task(name="compute.finish_detach")
+def finish_detach(cluster_id: int) -> None:
+    """Clean a cluster that is being detached, and drop it when that is done."""
+    clusters.finish_detach(cluster_id)
+
+
+@shared_task(name="compute.finish_attach")
+def finish_attach(compute_id: int) -> None:
+    """Bring a compute whose attaching was cut off to its end."""
+    computes.finish_attach(compute_id)
+
+
+@shared_task(name="compute.finish_detach_compute")
+def finish_detach_compute(compute_id: int) -> None:
+    """Clean what a compute leaves, and drop it when that is done."""
+    computes.finish_detach_compute(compute_id)
+
+
+@shared_task(name="compute.sweep")
+def sweep() -> None:
+    """Nudge every cluster and compute that should have moved."""
+    sweeping.sweep()
