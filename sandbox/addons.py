@@ -161,6 +161,7 @@ def local_path(image: str, busybox: str, folder: str) -> list[Manifest]:
         "name": "local-path-provisioner",
         "image": image,
         "command": ["/local-path-provisioner", "start", "--config", "/etc/config/config.json"],
+        "args": ["--service-account-name", "local-path-provisioner", "--helper-image", busybox],
         "env": [
             {"name": "POD_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
             {"name": "CONFIG_MOUNT_PATH", "value": "/etc/config/"},

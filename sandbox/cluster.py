@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import socket
 import time
@@ -43,6 +45,7 @@ class Record:
     images: dict[str, str] = field(default_factory=dict)
     nodes: dict[str, Any] | None = None
     given: str = ""
+    addons: str = ""
     started: str = ""
 
     @classmethod
@@ -198,11 +201,9 @@ def _finish(place: ClusterPlace, record: Record, wish: Wish, console: Console) -
     made = catalogue.ensure_node_images(layout.registry, found, console)
     with console.working("waiting for the node"):
         tool.wait("node", record.node, "Ready", part="kubelet", seconds=120)
-    tool.apply(
-        addons.coredns(made["coredns"], layout.dns_service, network.resolvers())
-        + addons.local_path(made["local-path-provisioner"], made["busybox"], str(place.root / "volumes"))
-        + addons.metrics_server(made["metrics-server"])
-    )
+    wanted = _addons(place, layout, made)
+    tool.apply(wanted)
+    record.addons = _digest(wanted)
     record.images = catalogue.ensure_job_images(layout.registry, found, console)
     record.save(place)
     with console.working("waiting for DNS, volumes and metrics"):
@@ -222,11 +223,26 @@ def _heal(place: ClusterPlace, record: Record, wish: Wish, console: Console) -> 
         if wish.nodes:
             simulated.apply_nodes(kubectl.Kubectl(place, record.version), wish.nodes, console)
     else:
-        fresh = catalogue.ensure_job_images(FullLayout(record.slot).registry, _gather(record, console), console)
-        if fresh != record.images or not kubectl.has_addons(place, record.version):
+        layout, found = FullLayout(record.slot), _gather(record, console)
+        make_images(record, place, console)
+        made = catalogue.ensure_node_images(layout.registry, found, console)
+        is_current = record.addons == _digest(_addons(place, layout, made))
+        if not is_current or not kubectl.has_addons(place, record.version):
             _finish(place, record, wish, console)
     console.say(f"the cluster “{record.name}” is already up")
     return record
+
+
+def _addons(place: ClusterPlace, layout: FullLayout, images: dict[str, str]) -> list[addons.Manifest]:
+    return (
+        addons.coredns(images["coredns"], layout.dns_service, network.resolvers())
+        + addons.local_path(images["local-path-provisioner"], images["busybox"], str(place.root / "volumes"))
+        + addons.metrics_server(images["metrics-server"])
+    )
+
+
+def _digest(manifests: list[addons.Manifest]) -> str:
+    return hashlib.sha256(json.dumps(manifests, sort_keys=True).encode()).hexdigest()
 
 
 def _gather(record: Record, console: Console) -> Binaries:

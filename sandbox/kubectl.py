@@ -106,13 +106,18 @@ def is_ready(place: ClusterPlace, version: str) -> bool:
 
 
 def has_addons(place: ClusterPlace, version: str) -> bool:
-    """Tell whether the add-ons of a full node are in the cluster."""
+    """Tell whether the node is ready and the add-ons of a full node are in the cluster and run."""
     tool = Kubectl(place, version)
     try:
-        found = {one["metadata"]["name"] for one in tool.get("deployments", "-A")["items"]}
+        ready = {
+            one["metadata"]["name"]
+            for one in tool.get("deployments", "-A")["items"]
+            if one["status"].get("readyReplicas", 0) > 0
+        }
+        tool.raw("/apis/metrics.k8s.io/v1beta1/nodes")
     except SandboxError:
         return False
-    return {"coredns", "metrics-server", "local-path-provisioner"} <= found
+    return {"coredns", "metrics-server", "local-path-provisioner"} <= ready
 
 
 def wait_for_api(place: ClusterPlace, version: str, seconds: float = 180.0) -> None:
