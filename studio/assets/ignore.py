@@ -59,18 +59,29 @@ class Ignore:
         above, _, name = path.rpartition("/")
         if name in ALWAYS or self.folder(above):
             return True
-        if time.monotonic() > self._until:
-            raise IgnoreRefused(path, f"The ignore patterns take longer than {SECONDS:.0f} seconds to apply.")
         base = above
         while True:
             if (spec := self._spec(base)) is not None:
                 relative = path.removeprefix(f"{base}/") if base else path
-                verdict = spec.check_file(f"{relative}/" if is_folder else relative).include
+                verdict = self._verdict(spec, f"{relative}/" if is_folder else relative)
                 if verdict is not None:
-                    return bool(verdict)
+                    return verdict
             if not base:
                 return False
             base = base.rpartition("/")[0]
+
+    def _verdict(self, spec: GitIgnoreSpec, relative: str) -> bool | None:
+        """Return what the last pattern that matches the path itself says, keeping the time between patterns.
+
+        The expressions match what lies below a folder as well; here every folder on the way has been judged before.
+        """
+        for pattern in reversed(list(spec.patterns)):
+            found = pattern.match_file(relative) if pattern.include is not None else None
+            if found is not None and _is_whole(found.match, relative):
+                return pattern.include
+            if time.monotonic() > self._until:
+                raise IgnoreRefused(relative, f"The ignore patterns take longer than {SECONDS:.0f} seconds to apply.")
+        return None
 
     def _spec(self, base: str) -> GitIgnoreSpec | None:
         if base not in self._specs:
@@ -88,6 +99,15 @@ class Ignore:
     def _has_aml(self, base: str) -> bool:
         self._spec(base)
         return self._aml[base]
+
+
+def _is_whole(found: re.Match[str], path: str) -> bool:
+    """Tell whether a pattern matched the path itself, not a folder above it (pathspec marks a folder's slash `ps_d`)."""
+    if "ps_d" in found.re.groupindex:
+        anywhere = not found.re.pattern.startswith("^")  # `*/`: whatever is a folder
+        return path.endswith("/") if anywhere else found.end() == len(path)
+    # `a/**` is what lies below `a`, without `a` itself; `**` alone is everything.
+    return not (found.re.pattern.endswith("/") and found.end() == len(path))
 
 
 def parse(content: bytes, path: str) -> GitIgnoreSpec:

@@ -57,6 +57,14 @@ def test_patterns_that_would_take_for_ever_are_refused() -> None:
     parse(b"**/node_modules/**\n**/*-checkpoint*.ipynb\n*.py[cod]\n", ".gitignore")
 
 
+def test_many_costly_patterns_are_stopped_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("studio.assets.ignore.SECONDS", 0.2)
+    costly = "\n".join(f"*a*a*a*{letter}" for letter in "bcdefghijklmnopqrstuvwxyz" * 40)
+    with pytest.raises(IgnoreRefused) as error:
+        kept({".gitignore": costly}, "a" * 200 + "0")
+    assert "longer than" in error.value.text
+
+
 PATTERNS = st.sampled_from(
     [
         "*.log",
@@ -69,6 +77,13 @@ PATTERNS = st.sampled_from(
         "a/**/c",
         "[ab]",
         "!*.log",
+        "!a/x.log",
+        "a/*",
+        "a",
+        "!a",
+        "**/a/**",
+        "!/a/b/",
+        "*/",
         "\\#x",
         "d ",
         "?",

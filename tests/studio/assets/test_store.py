@@ -2,6 +2,7 @@ import hashlib
 import io
 import multiprocessing
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -131,4 +132,27 @@ def test_many_processes_put_the_same_contents_at_once(store: BlobStore) -> None:
     digests = list(store)
     assert len(digests) == 40
     assert all(store.verify(digest) for digest in digests)
+    assert not list(store.incoming.iterdir())
+
+
+def _put_for_ever(root: Path) -> None:
+    store = BlobStore(root)
+    number = 0
+    while True:
+        store.put(f"{number}".encode() * 200_000)
+        number += 1
+
+
+def test_a_writer_killed_at_any_moment_leaves_only_whole_blobs(store: BlobStore) -> None:
+    context = multiprocessing.get_context("spawn")
+    worker = context.Process(target=_put_for_ever, args=(store.root,))
+    worker.start()
+    deadline = time.monotonic() + 60
+    while sum(1 for _ in store) < 10:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    worker.kill()
+    worker.join(10)
+    assert all(store.verify(digest) for digest in store)
+    store.sweep(older_than_seconds=0)
     assert not list(store.incoming.iterdir())
