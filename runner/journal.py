@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import threading
-from typing import Any
+from typing import Any, Tuple  # noqa: UP035 (evaluated at run time on Python 3.8)
 
 from runner.layout import FILE_MODE
 
-Stamp = tuple[int, int, str]  # size, time of change in nanoseconds, sha256
+Stamp = Tuple[int, int, str]  # size, time of change in nanoseconds, sha256
 
 
 class Journal:

@@ -1,3 +1,3 @@
 module mooring.dev/entrypoint
 
-go 1.22
+go 1.22.0
