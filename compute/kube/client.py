@@ -4,7 +4,6 @@ Transport is the official client's ApiClient (its connection pool, proxies and T
 configuration are not used: raw JSON lists 500 pods in a tenth of the time. One KubeClient may be shared by threads.
 """
 
-import io
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,7 +18,6 @@ from compute.kube import kinds, names
 from compute.kube.config import Connection
 from compute.kube.errors import (
     Gone,
-    KubeError,
     NotFound,
     NotKubernetes,
     ServerFault,
@@ -29,10 +27,10 @@ from compute.kube.errors import (
 )
 from compute.kube.kinds import Kind
 from compute.kube.portforward import PodSocket, open_port
+from compute.kube.streams import ByteStream, unless_from_the_server
 from compute.kube.transport import (
     APPLY,
     JSON,
-    MAX_BODY,
     MERGE,
     USER_AGENT,
     authorization,
@@ -75,51 +73,6 @@ class Allowed:
 
 
 Answers = list[Allowed]
-
-
-class ByteStream:
-    """Read an answer as it arrives; close it, or use it in a ``with``."""
-
-    def __init__(self, response: urllib3.BaseHTTPResponse) -> None:
-        self._response = response
-        self.status: int = response.status
-        self.headers: Mapping[str, str] = response.headers
-
-    def __iter__(self) -> Iterator[bytes]:
-        """Yield bytes the moment they come; a read that waits longer than the time-out raises Timeout."""
-        with own_errors(urllib3.exceptions.HTTPError, OSError):
-            if getattr(self._response, "chunked", False):
-                yield from self._response.read_chunked(decode_content=True)
-                return
-            while piece := self._response.read1(65536, decode_content=True):
-                yield piece
-
-    def read(self, limit: int = MAX_BODY) -> bytes:
-        """Return all of it; raise ServerFault when it is longer than the limit."""
-        whole = bytearray()
-        try:
-            for piece in self:
-                whole += piece
-                if len(whole) > limit:
-                    raise ServerFault(f"The answer is longer than {limit} bytes.")
-        finally:
-            self.close()
-        return bytes(whole)
-
-    def json(self) -> Any:
-        """Return the answer's JSON; raise NotKubernetes when it is none."""
-        return _decoded(self.read())
-
-    def close(self) -> None:
-        """Give the connection up; safe to call twice."""
-        self._response.close()
-        self._response.release_conn()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.close()
 
 
 class KubeClient:
@@ -372,7 +325,7 @@ class KubeClient:
         )
         answer = ByteStream(response)
         if answer.status >= 400 and JSON in answer.headers.get("Content-Type", ""):
-            return _unless_from_the_server(answer)
+            return unless_from_the_server(answer)
         if answer.status in (502, 503, 504):
             raise from_status(answer.status, answer.read(65536), answer.headers)
         return answer
@@ -488,27 +441,6 @@ def _configuration(connection: Connection) -> Configuration:
     configuration.connection_pool_maxsize = 8
     configuration.retries = False
     return configuration
-
-
-def _unless_from_the_server(answer: ByteStream) -> ByteStream:
-    """Raise when a JSON error is the API server's own; else return it again as the pod's answer."""
-    body = answer.read(1024 * 1024)
-    error: KubeError = from_status(answer.status, body, answer.headers)
-    if not isinstance(error, NotKubernetes) and error.reason:
-        raise error
-    replay = urllib3.HTTPResponse(
-        body=io.BytesIO(body), status=answer.status, headers=dict(answer.headers), preload_content=False
-    )
-    replay.chunked = False
-    replay.length_remaining = len(body)
-    return ByteStream(replay)
-
-
-def _decoded(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise NotKubernetes("The server answered with something that is not JSON.") from error
 
 
 def _own_namespace(kind: Kind, manifest: Mapping[str, Any]) -> str | None:

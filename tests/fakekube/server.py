@@ -156,7 +156,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.server.fake.tokens[token]
         certificate = self.connection.getpeercert() if isinstance(self.connection, ssl.SSLSocket) else None
         subject: Any = (certificate or {}).get("subject", ())
-        user = dict(pair for part in subject for pair in part).get("commonName", "")
+        user = str(dict(pair for part in subject for pair in part).get("commonName", ""))
         if user and user not in self.server.fake.revoked:
             return user
         raise Refusal(401, "Unauthorized", "Unauthorized")
