@@ -94,6 +94,8 @@ def read_environment(text: str) -> Reference:
         )
     if text.startswith(("azureml:", "/subscriptions/")):
         return _named(text)
+    if text.startswith("file:"):
+        raise _unusable(text, "An environment in a file of its own is not read: put its fields under `environment:`.")
     raise _unusable(
         text,
         "Write azureml:<name>@latest for an environment, or `environment: {image: <image>}` for a container image.",

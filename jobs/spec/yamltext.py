@@ -19,6 +19,7 @@ DEPTH = 50
 Path = tuple[str | int, ...]
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _CORE = "tag:yaml.org,2002:"
+_TEMPLATE = "It looks like a template whose `{{…}}` were not filled in: fill them in first, or quote the value."
 _SCALARS = frozenset({"null", "bool", "int", "float", "str", "timestamp"})
 
 
@@ -221,7 +222,7 @@ class _Reader:
                 "spec-not-yaml",
                 _place(event),
                 "A list or a set of fields stands where a field's name should.",
-                "Quote the text if it begins with a bracket or a brace.",
+                _TEMPLATE if "{{" in self._line(event) else "Quote the text if it begins with a bracket or a brace.",
             )
         self._count_values(1, event)
         if event.tag not in (None, "!", f"{_CORE}str", f"{_CORE}merge"):
@@ -229,6 +230,11 @@ class _Reader:
         if event.anchor:
             self._anchors[event.anchor] = (event.value, 1, 0)
         return event.value, event.value == "<<" and not event.style
+
+    def _line(self, event: Any) -> str:
+        lines = self._text.split("\n")
+        number: int = event.start_mark.line
+        return lines[min(number, len(lines) - 1)]
 
     def _merge(self, merged: dict[str, Any], value: Any, place: Place) -> None:
         """Take over the fields of a mapping, or of several of which the first wins (https://yaml.org/type/merge.html)."""
@@ -348,7 +354,7 @@ def _syntax_issue(error: yaml.YAMLError, text: str) -> SpecIssue:
             "Indent with spaces; YAML does not allow tabs.",
         )
     if "{{" in shown and "${{" not in shown:
-        todo = "It looks like a template whose `{{…}}` were not filled in: fill them in first, or quote the value."
+        todo = _TEMPLATE
     elif "${{" in shown:
         todo = "Quote the value, or write it as a block with `|`."
     elif "mapping values are not allowed" in problem:

@@ -102,7 +102,7 @@ class Ignore:
 
 
 def _is_whole(found: re.Match[str], path: str) -> bool:
-    """Tell whether a pattern matched the path itself, not a folder above it (pathspec marks a folder's slash `ps_d`)."""
+    """Tell whether a pattern matched the path itself, not a folder above it (pathspec calls its slash `ps_d`)."""
     if "ps_d" in found.re.groupindex:
         anywhere = not found.re.pattern.startswith("^")  # `*/`: whatever is a folder
         return path.endswith("/") if anywhere else found.end() == len(path)

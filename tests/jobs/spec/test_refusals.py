@@ -102,6 +102,7 @@ def test_a_field_that_is_wrong_is_refused_with_its_place(more: str, found: tuple
     [
         ("python:3.12", "spec-reference-not-usable"),
         ("< your environment >", "spec-reference-not-usable"),
+        ("file:./env.yml", "spec-reference-not-usable"),
         ("{}", "spec-field-missing"),
         ("{image: 'Not An Image'}", "spec-reference-not-usable"),
         ("{image: x, build: {path: y}}", "spec-value-not-allowed"),
@@ -188,6 +189,15 @@ def test_an_expression_that_is_not_closed_is_refused() -> None:
 def test_an_input_without_a_value_is_refused_outside_an_optional_group() -> None:
     text = "environment: {image: x}\ninputs: {a: }\ncommand: echo ${{inputs.a}}\n"
     assert refused(text) == [("spec-field-missing", "command", 3, 15)]
+
+
+@pytest.mark.parametrize("line", ["image: {{IMAGE}}", "image: {{IMAGE}}:1", "{{NAME}}: 1"])
+def test_a_template_that_was_not_filled_in_is_told_so(line: str) -> None:
+    with pytest.raises(spec.SpecError) as error:
+        spec.load(f"command: echo\nenvironment:\n  {line}\n")
+    assert error.value.problem_id == "spec-not-yaml"
+    assert error.value.issues[0].line == 3
+    assert "template" in error.value.issues[0].todo
 
 
 def test_aliases_that_unfold_to_millions_are_refused_before_they_do() -> None:
