@@ -20,8 +20,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from compute.kube.aclient import Answer, AsyncKubeClient, selection, succeeded
-from compute.kube.errors import Gone, KubeError, ServerFault, Unreachable, from_status_object
+from compute.kube.errors import Gone, KubeError, NotKubernetes, ServerFault, Unreachable, from_status_object
 from compute.kube.kinds import Kind
+from compute.kube.transport import JSON
 
 MAX_EVENT = 32 * 1024 * 1024
 Object = dict[str, Any]
@@ -239,6 +240,8 @@ async def _events(
     }
     async with client.open("GET", path, query=asked) as answer:
         await succeeded(answer)
+        if JSON not in answer.headers.get("Content-Type", ""):
+            raise NotKubernetes("The server answered a watch with something that is not JSON.")
         place.opened, place.heard = True, time.time()
         yield None
         # A server that ignores the time it was given is left all the same.

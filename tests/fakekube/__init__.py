@@ -83,6 +83,7 @@ class FakeKube(Workloads):
         self.ports: dict[tuple[str, str, int], Address] = {}
         self.bookmark_every = 5.0
         self.watch_generation = 0
+        self.watching = 0
         self.closing = False
         self._faults: list[Fault] = []
         self._denied: list[Callable[[str, str, str, str, str | None, str | None], bool]] = []

@@ -258,6 +258,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if seen < store.floor:
             raise Refusal(410, "Expired", f"too old resource version: {seen} ({store.floor})")
         self.begin_chunks(headers={"Content-Type": "application/json"})
+        fake.watching += 1
         generation, next_bookmark = fake.watch_generation, time.monotonic() + fake.bookmark_every
         while True:
             with store.changed:

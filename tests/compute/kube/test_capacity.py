@@ -28,7 +28,11 @@ def node(name: str = "n1", *, ready: bool = True, **given: Any) -> Object:
 def pod(cpu: str = "1", memory: str = "1Gi", *, on: str | None = "n1", phase: str = "Running", **spec: Any) -> Object:
     container = {"name": "c", "resources": {"requests": {"cpu": cpu, "memory": memory}}}
     placed = {"nodeName": on} if on else {}
-    return {"metadata": {"name": "p"}, "spec": {"containers": [container], **placed, **spec}, "status": {"phase": phase}}
+    return {
+        "metadata": {"name": "p"},
+        "spec": {"containers": [container], **placed, **spec},
+        "status": {"phase": phase},
+    }
 
 
 def shape(cpu: str = "1", memory: str = "1Gi", **more: Any) -> Object:
@@ -95,7 +99,9 @@ def test_pods_without_a_node_are_waiting() -> None:
 
 
 def test_it_counts_gpus_of_any_maker() -> None:
-    (counted,) = node_capacities([node(resources={"amd.com/gpu": "4"}, labels={"amd.com/gpu.product-name": "MI300"})], [])
+    (counted,) = node_capacities(
+        [node(resources={"amd.com/gpu": "4"}, labels={"amd.com/gpu.product-name": "MI300"})], []
+    )
     assert (counted.gpus, counted.gpu_product) == (4, "MI300")
 
 

@@ -43,7 +43,9 @@ def kubeconfig(*, cluster: dict[str, Any] | None = None, user: dict[str, Any] | 
     document = {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{"name": "c", "cluster": {key: value for key, value in whole_cluster.items() if value is not None}}],
+        "clusters": [
+            {"name": "c", "cluster": {key: value for key, value in whole_cluster.items() if value is not None}}
+        ],
         "users": [{"name": "u", "user": {"token": "abc"} if user is None else user}],
         "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u", "namespace": "team"}}],
         "current-context": "x",
@@ -235,7 +237,9 @@ def test_it_refuses_an_empty_text() -> None:
 
 
 def test_it_refuses_aliases_before_they_grow() -> None:
-    bomb = "a: &a [x,x]\n" + "".join(f"{chr(98 + i)}: &{chr(98 + i)} [*{chr(97 + i)},*{chr(97 + i)}]\n" for i in range(20))
+    bomb = "a: &a [x,x]\n" + "".join(
+        f"{chr(98 + i)}: &{chr(98 + i)} [*{chr(97 + i)},*{chr(97 + i)}]\n" for i in range(20)
+    )
     began = time.monotonic()
     assert refusal(bomb).problem_id == "kubeconfig-aliases"
     assert time.monotonic() - began < 1
@@ -293,14 +297,26 @@ def test_it_says_when_it_is_in_no_cluster(tmp_path: Path) -> None:
 
 _trees = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=20) | st.binary(max_size=20) | st.dates(),
-    lambda inner: st.lists(inner, max_size=4)
-    | st.dictionaries(
-        st.sampled_from(
-            ["name", "cluster", "user", "context", "server", "token", "namespace", "exec", "certificate-authority-data"]
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "name",
+                    "cluster",
+                    "user",
+                    "context",
+                    "server",
+                    "token",
+                    "namespace",
+                    "exec",
+                    "certificate-authority-data",
+                ]
+            )
+            | st.text(max_size=5),
+            inner,
+            max_size=5,
         )
-        | st.text(max_size=5),
-        inner,
-        max_size=5,
     ),
     max_leaves=30,
 )

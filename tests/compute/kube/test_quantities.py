@@ -34,7 +34,26 @@ def test_it_reads_every_form_exactly(text: str | float, value: Fraction) -> None
 
 
 @pytest.mark.parametrize(
-    "text", ["", " 1", "1 Gi", "Gi", "1gi", "1K", "1kk", "--1", "1e", "0x10", "1_000", "١", "nan", "1e99999", True, None, "9" * 65]
+    "text",
+    [
+        "",
+        " 1",
+        "1 Gi",
+        "Gi",
+        "1gi",
+        "1K",
+        "1kk",
+        "--1",
+        "1e",
+        "0x10",
+        "1_000",
+        "١",
+        "nan",
+        "1e99999",
+        True,
+        None,
+        "9" * 65,
+    ],
 )
 def test_it_refuses_what_is_no_quantity(text: object) -> None:
     with pytest.raises(QuantityRefused):
@@ -63,7 +82,13 @@ def test_no_text_raises_anything_but_a_refusal(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "binary", "text"),
-    [("1024Mi", True, "1Gi"), ("0.5", False, "500m"), ("1000", False, "1k"), ("1500Mi", True, "1500Mi"), ("0", True, "0")],
+    [
+        ("1024Mi", True, "1Gi"),
+        ("0.5", False, "500m"),
+        ("1000", False, "1k"),
+        ("1500Mi", True, "1500Mi"),
+        ("0", True, "0"),
+    ],
 )
 def test_it_writes_the_shortest_form(value: str, binary: bool, text: str) -> None:
     assert format_quantity(parse_quantity(value), binary=binary) == text
