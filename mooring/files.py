@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -120,12 +121,37 @@ class _Rules:
             spec = self._specs.get(base)
             if spec is not None:
                 relative = path.removeprefix(f"{base}/") if base else path
-                verdict = spec.check_file(f"{relative}/" if is_folder else relative).include
+                verdict = _verdict(spec, f"{relative}/" if is_folder else relative)
                 if verdict is not None:
-                    return bool(verdict)
+                    return verdict
             if not base:
                 return False
             base = base.rpartition("/")[0]
+
+
+def _verdict(spec: Any, path: str) -> bool | None:
+    """Return what the last pattern says that matches the path itself; a folder's path ends in a slash.
+
+    The expressions also match whatever lies below a folder they match. Here every folder on the way has been judged
+    before, and taking such a match for one would let `!src/` bring back `src/x.log` after `*.log`.
+    """
+    for pattern in reversed(spec.patterns):
+        if pattern.include is not None and _matches_itself(pattern, path):
+            return bool(pattern.include)
+    return None
+
+
+def _matches_itself(pattern: Any, path: str) -> bool:
+    expression: re.Pattern[str] = pattern.regex
+    if expression.pattern == ".":  # `*` and `**`
+        return True
+    if expression.pattern == "(?P<ps_d>/)":  # `*/`
+        return path.endswith("/")
+    below_folders = str(pattern.pattern).rstrip().endswith("/**/")
+    if below_folders or expression.pattern.endswith("/"):  # `a/**` and `a/**/`: what is below `a`, not `a`
+        found = expression.match(path)
+        return found is not None and found.end() < len(path) and (path.endswith("/") or not below_folders)
+    return expression.fullmatch(path) is not None
 
 
 def _patterns(text: str) -> list[str]:

@@ -67,6 +67,8 @@ def serving() -> Iterator[StandIn]:
 class _Handler(BaseHTTPRequestHandler):
     held: StandIn
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
 
     def log_message(self, *_: Any) -> None:
         """Stay quiet."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -102,30 +104,44 @@ PATTERNS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@pytest.mark.skipif(not shutil.which("git"), reason="there is no git on this machine")
+@settings(max_examples=40, deadline=None)
 @given(
     paths=st.sets(st.lists(PIECES, min_size=1, max_size=3).map("/".join), min_size=1, max_size=10),
-    rules=st.dictionaries(
-        st.tuples(st.sampled_from(["", "a/", "build/"]), st.sampled_from([".gitignore", ".amlignore"])), PATTERNS
-    ),
+    rules=st.dictionaries(st.sampled_from(["", "a/", "build/"]), PATTERNS),
 )
-def test_the_client_and_the_studio_leave_out_the_same_files(
-    tmp_path_factory: pytest.TempPathFactory, paths: set[str], rules: dict[tuple[str, str], list[str]]
+def test_it_leaves_out_what_git_itself_leaves_out(
+    tmp_path_factory: pytest.TempPathFactory, paths: set[str], rules: dict[str, list[str]]
 ) -> None:
     root = tmp_path_factory.mktemp("folder")
     for path in sorted(paths, key=len, reverse=True):
         if not (root / path).exists() and not any((root / above).is_file() for above in Path(path).parents):
             a_folder(root, {path: ""})
-    for (folder, name), lines in rules.items():
+    for folder, lines in rules.items():
         if not (root / folder).exists() or (root / folder).is_dir():
-            a_folder(root, {f"{folder}{name}": "\n".join(lines)})
+            a_folder(root, {f"{folder}.gitignore": "\n".join(lines)})
+    subprocess.run(["git", "init", "-q", "--template=", str(root)], check=True)
+    alone = {"PATH": os.environ["PATH"], "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
+    command = ["git", "-C", str(root), "ls-files", "--others", "--exclude-standard", "-z"]
+    listed = subprocess.run(command, capture_output=True, check=True, env=alone).stdout.decode().split("\0")
+    assert sent(root) == sorted(filter(None, listed))
 
-    def read(path: str) -> bytes | None:
-        return (root / path).read_bytes() if (root / path).is_file() else None
 
-    ignore = Ignore(read)
-    everything = [os.path.relpath(os.path.join(at, one), root) for at, _, names in os.walk(root) for one in names]
-    assert sent(root) == sorted(path for path in everything if not ignore.file(path))
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {".gitignore": "*.log\n!keep/\n/a\n"},
+        {".gitignore": "*.log", ".amlignore": "b/"},
+        {".amlignore": "*.log", "a/.gitignore": "x"},
+        {".gitignore": "*\n!a/\n!x", "b/.amlignore": "!x.log"},
+    ],
+)
+def test_the_studio_leaves_out_the_same(tmp_path: Path, rules: dict[str, str]) -> None:
+    files = [f"{folder}{name}" for folder in ("", "a/", "b/", "keep/", "a/b/") for name in ("x", "x.log")]
+    a_folder(tmp_path, dict.fromkeys(files, "") | rules)
+    ignore = Ignore(lambda path: (tmp_path / path).read_bytes() if (tmp_path / path).is_file() else None)
+    everything = [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()]
+    assert sent(tmp_path) == sorted(path for path in everything if not ignore.file(path))
 
 
 @pytest.mark.parametrize(
