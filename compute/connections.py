@@ -24,7 +24,7 @@ def connection_of(cluster: Cluster) -> Connection:
 
 def kube_client(cluster: Cluster) -> KubeClient:
     """Return this process's client for a cluster; replaced credentials take effect at the next call."""
-    kept = _fingerprint(cluster)
+    kept = fingerprint(cluster)
     now = time.monotonic()
     with _lock:
         found = _clients.get(cluster.pk)
@@ -43,6 +43,7 @@ def forget_client(cluster_id: int) -> None:
         _clients.pop(cluster_id, None)
 
 
-def _fingerprint(cluster: Cluster) -> str:
+def fingerprint(cluster: Cluster) -> str:
+    """Return a text that changes when a cluster is to be reached in another way."""
     parts = f"{cluster.server}\n{cluster.context}\n{cluster.allow_insecure}\n{cluster.in_cluster}\n{cluster.credentials}"
     return hashlib.sha256(parts.encode()).hexdigest()

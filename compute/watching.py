@@ -1,0 +1,253 @@
+"""Keep a cluster's rows true for as long as the stream leg runs: one set of watches per cluster serves every app.
+
+Nodes, pods and instance types become rows at most once a second; a change of a pod or Job that carries the label
+`mooring.dev/kind` is handed to that kind's observer. All database work goes through the leg's bounded executor.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+
+from compute.connections import connection_of, fingerprint
+from compute.instance_types import OURS, ORIGINAL
+from compute.kube import kinds, names
+from compute.kube.aclient import AsyncKubeClient
+from compute.kube.client import KubeClient, Rule
+from compute.kube.config import Connection
+from compute.kube.errors import Forbidden, KubeError, NotFound
+from compute.kube.kinds import Kind
+from compute.kube.watch import Added, Back, Change, Deleted, Lost, Modified, Pace, Snapshot, watch
+from compute.models import Cluster, Compute
+from compute.seeing import lost_since, seen_again, still_there, write_nodes, write_types
+
+log = structlog.get_logger(__name__)
+
+Object = dict[str, Any]
+# Run a function in the leg's bounded executor and wait for it.
+Store = Callable[..., Awaitable[Any]]
+# kind label → observer(cluster_id, "Pod" or "Job", "ADDED" | "MODIFIED" | "DELETED", object)
+OBSERVERS: dict[str, Callable[[int, str, str, Object], None]] = {}
+# kind label → called after each complete list with (cluster_id, "Pod" or "Job", namespace or None for all, uids)
+SNAPSHOTS: dict[str, Callable[[int, str, str | None, set[str]], None]] = {}
+
+WRITE_SECONDS = 1.0
+AGE_SECONDS = 5.0
+SCOPE_SECONDS = 2.0
+LANES = 4
+TYPES: dict[Kind, str] = {kinds.INSTANCE_TYPE: OURS, kinds.AZUREML_INSTANCE_TYPE: ORIGINAL}
+
+
+def watched_clusters() -> dict[int, str]:
+    """Return the clusters to watch, each with a text that changes when its connection does (then watch anew)."""
+    return {cluster.pk: fingerprint(cluster) for cluster in Cluster.objects.all()}
+
+
+def connection_for(cluster_id: int) -> Connection:
+    """Return how to reach a cluster; raises Cluster.DoesNotExist or KubeconfigRefused."""
+    return connection_of(Cluster.objects.get(pk=cluster_id))
+
+
+async def watch_cluster(cluster_id: int, connection: Connection, store: Store, *, pace: Pace | None = None) -> None:
+    """Watch one cluster until cancelled; what the cluster or the database says wrongly is logged, and goes on."""
+    async with AsyncKubeClient(connection) as client:
+        picture = _Picture(cluster_id, store)
+        everywhere = await store(_allowed_everywhere, connection)
+        async with asyncio.TaskGroup() as group:
+            for lane in picture.lanes:
+                group.create_task(picture.tell(lane))
+            group.create_task(picture.write())
+            group.create_task(picture.age())
+            group.create_task(_follow(picture, client, kinds.NODE, None, None, pace))
+            for kind in TYPES:
+                group.create_task(_follow(picture, client, kind, None, None, pace))
+            for kind, labels in ((kinds.POD, None), (kinds.JOB, {names.MANAGED_BY: names.MANAGER})):
+                if everywhere[kind.plural]:
+                    group.create_task(_follow(picture, client, kind, None, labels, pace))
+                else:
+                    group.create_task(_follow_ours(picture, client, kind, labels, pace))
+
+
+class _Picture:
+    """Hold what is known of a cluster, and what of it has still to be written or told."""
+
+    def __init__(self, cluster_id: int, store: Store) -> None:
+        self.cluster_id = cluster_id
+        self.store = store
+        # (kind, namespace or None) → uid → object
+        self.objects: dict[tuple[Kind, str | None], dict[str, Object]] = {}
+        self.lost: set[tuple[Kind, str | None]] = set()
+        self.lanes: list[asyncio.Queue[Callable[[], Awaitable[Any]]]] = [asyncio.Queue() for _ in range(LANES)]
+        self.dirty: set[Kind] = set()
+        self.changed = asyncio.Event()
+
+    async def took(self, kind: Kind, scope: str | None, change: Change) -> None:
+        """Take one change of one watch in."""
+        if isinstance(change, Lost):
+            await self._lost(kind, scope, change)
+        elif isinstance(change, Back):
+            await self._back(kind, scope)
+        elif isinstance(change, Snapshot):
+            await self._snapshot(kind, scope, change.objects)
+        else:
+            self._changed(kind, scope, change)
+
+    def forget(self, kind: Kind, scope: str) -> None:
+        """Drop a namespace that is watched no longer."""
+        self.objects.pop((kind, scope), None)
+        self.lost.discard((kind, scope))
+        self._mark(kind)
+
+    def all_of(self, kind: Kind) -> list[Object]:
+        """Return all known objects of a kind."""
+        return [each for (of, _), known in self.objects.items() if of == kind for each in known.values()]
+
+    async def write(self) -> None:
+        """Write what changed, at most once a second."""
+        while True:
+            await self.changed.wait()
+            self.changed.clear()
+            dirty, self.dirty = self.dirty, set()
+            began = time.monotonic()
+            # Pods without nodes would say that the cluster has none.
+            if dirty & {kinds.NODE, kinds.POD} and (kinds.NODE, None) in self.objects:
+                await self._do(write_nodes, self.cluster_id, self.all_of(kinds.NODE), self.all_of(kinds.POD))
+            for kind, group in TYPES.items():
+                if kind in dirty:
+                    await self._do(write_types, self.cluster_id, self.all_of(kind), group)
+            await asyncio.sleep(max(WRITE_SECONDS - (time.monotonic() - began), 0.05))
+
+    async def age(self) -> None:
+        """Note that the cluster is still there, while every watch says so."""
+        while True:
+            await asyncio.sleep(AGE_SECONDS)
+            if not self.lost and (kinds.NODE, None) in self.objects:
+                await self._do(still_there, self.cluster_id)
+
+    async def tell(self, lane: "asyncio.Queue[Callable[[], Awaitable[Any]]]") -> None:
+        """Hand the changes of one lane to their observers, in order."""
+        while True:
+            await (await lane.get())()
+
+    async def _lost(self, kind: Kind, scope: str | None, change: Lost) -> None:
+        if kind != kinds.NODE and isinstance(change.error, NotFound | Forbidden):
+            # The cluster answers, and has nothing for us: the original's custom resource is in few clusters, ours may
+            # come later, a namespace may have gone, and missing permissions are the probe's to tell.
+            self.objects[(kind, scope)] = {}
+            self._mark(kind)
+            return
+        self.lost.add((kind, scope))
+        await self._do(lost_since, self.cluster_id, change.error, change.since)
+
+    async def _back(self, kind: Kind, scope: str | None) -> None:
+        was = bool(self.lost)
+        self.lost.discard((kind, scope))
+        if was and not self.lost:
+            await self._do(seen_again, self.cluster_id)
+
+    async def _snapshot(self, kind: Kind, scope: str | None, objects: list[Object]) -> None:
+        before = self.objects.get((kind, scope), {})
+        now = {each["metadata"]["uid"]: each for each in objects}
+        self.objects[(kind, scope)] = now
+        self._mark(kind)
+        for uid, each in now.items():
+            self._tell(kind, "MODIFIED" if uid in before else "ADDED", each)
+        for uid, each in before.items():
+            if uid not in now:
+                self._tell(kind, "DELETED", each)
+        if kind in (kinds.POD, kinds.JOB):
+            for label, told in SNAPSHOTS.items():
+                uids = {uid for uid, each in now.items() if _kind_label(each) == label}
+                await self._do(told, self.cluster_id, kind.name, scope, uids)
+
+    def _changed(self, kind: Kind, scope: str | None, change: Added | Modified | Deleted) -> None:
+        known = self.objects.setdefault((kind, scope), {})
+        uid = change.object["metadata"]["uid"]
+        if isinstance(change, Deleted):
+            known.pop(uid, None)
+        else:
+            known[uid] = change.object
+        self._mark(kind)
+        self._tell(kind, type(change).__name__.upper(), change.object)
+
+    def _mark(self, kind: Kind) -> None:
+        self.dirty.add(kind)
+        self.changed.set()
+
+    def _tell(self, kind: Kind, what: str, obj: Object) -> None:
+        if kind not in (kinds.POD, kinds.JOB):
+            return
+        label = _kind_label(obj)
+        observer = OBSERVERS.get(label) if label else None
+        if observer is None:
+            return
+        # One object's changes stay in order: they share a lane.
+        lane = self.lanes[hash(_identity(obj)) % LANES]
+        lane.put_nowait(lambda: self._do(observer, self.cluster_id, kind.name, what, obj))
+
+    async def _do(self, does: Callable[..., Any], *args: Any) -> None:
+        try:
+            await self.store(does, *args)
+        except Exception:
+            log.exception("what was seen could not be noted", cluster=self.cluster_id, step=does.__name__)
+
+
+async def _follow(
+    picture: _Picture,
+    client: AsyncKubeClient,
+    kind: Kind,
+    namespace: str | None,
+    labels: dict[str, str | None] | None,
+    pace: Pace | None,
+) -> None:
+    changes = watch(client, kind, namespace=namespace, labels=labels, pace=pace)
+    async with contextlib.aclosing(changes):
+        async for change in changes:
+            await picture.took(kind, namespace, change)
+
+
+async def _follow_ours(
+    picture: _Picture, client: AsyncKubeClient, kind: Kind, labels: dict[str, str | None] | None, pace: Pace | None
+) -> None:
+    """Watch a kind in each namespace that is a compute: all that the identity may see."""
+    tasks: dict[str, asyncio.Task[None]] = {}
+    try:
+        while True:
+            wanted = await picture.store(_namespaces, picture.cluster_id)
+            for namespace in wanted - set(tasks):
+                follow = _follow(picture, client, kind, namespace, labels, pace)
+                tasks[namespace] = asyncio.create_task(follow)
+            for namespace in set(tasks) - wanted:
+                tasks.pop(namespace).cancel()
+                picture.forget(kind, namespace)
+            await asyncio.sleep(SCOPE_SECONDS)
+    finally:
+        for task in tasks.values():
+            task.cancel()
+
+
+def _namespaces(cluster_id: int) -> set[str]:
+    return set(Compute.objects.filter(cluster=cluster_id).values_list("namespace", flat=True))
+
+
+def _allowed_everywhere(connection: Connection) -> dict[str, bool]:
+    """Return for pods and Jobs whether we may watch them in all namespaces; yes while nobody can say."""
+    rules = [Rule("watch", kinds.POD), Rule("watch", kinds.JOB)]
+    try:
+        with KubeClient(connection) as client:
+            return {answer.rule.kind.plural: answer.allowed for answer in client.can_i(rules)}
+    except KubeError:
+        return {kinds.POD.plural: True, kinds.JOB.plural: True}
+
+
+def _kind_label(obj: Object) -> str | None:
+    labels = obj["metadata"].get("labels") or {}
+    return labels.get(names.KIND) if labels.get(names.MANAGED_BY) == names.MANAGER else None
+
+
+def _identity(obj: Object) -> str:
+    # A job's pods and its Job are told in the order in which they were seen: they share the row's id.
+    return str((obj["metadata"].get("labels") or {}).get(names.ID) or obj["metadata"]["uid"])
