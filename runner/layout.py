@@ -85,7 +85,8 @@ def read_spec() -> Spec:
         studio = raw.get("studio") or {}
         return Spec(
             job=raw["job"],
-            process=int((raw.get("process") or {}).get("index", 0)),
+            # One Secret serves every pod of a job: which of them this is only the pod itself knows.
+            process=int(os.environ.get("MOORING_PROCESS_INDEX") or (raw.get("process") or {}).get("index", 0)),
             url=(studio.get("url") or "").rstrip("/"),
             ca=studio.get("ca"),
             transport=raw.get("transport", "direct"),
