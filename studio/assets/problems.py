@@ -31,6 +31,8 @@ PROBLEMS = (
             "Make the file shorter or its patterns simpler.", 422),
     Problem("blob-digest-differs", "The bytes are not the ones announced", "{text}",
             "Send the file again; something changed it on its way.", 422),
+    Problem("tree-incomplete", "Files are missing", "{count} files of this folder have not been sent yet.",
+            "Send the files whose digests are listed as missing, then the folder again.", 409),
 )  # fmt: skip
 
 register(*PROBLEMS)

@@ -1,0 +1,10 @@
+from django.apps import AppConfig
+
+
+class JobsConfig(AppConfig):
+    name = "jobs"
+
+    def ready(self) -> None:
+        from jobs import problems, wiring  # noqa: F401, PLC0415 - registers once models are there
+
+        wiring.connect()

@@ -1,0 +1,88 @@
+"""Hand a log on to a program: its bytes from an offset, and then as they come."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.http import HttpResponseBase, StreamingHttpResponse
+
+from jobs.keeping import stored_bytes
+from jobs.models import FINAL, LOG_FILES, Job, Process
+from studio.core.bytes import file_pieces, pieces
+from studio.core.errors import ProblemError
+
+LOOK_S = 0.05
+# The row is asked less often than the file: it only says whether more will come.
+ASK_S = 1.0
+LIFE_S = 600
+
+
+def logs_of(job: Job) -> list[dict[str, Any]]:
+    """Return which logs there are; the command's own first."""
+    found = []
+    for file in LOG_FILES:
+        for process in job.processes.all():
+            bytes = stored_bytes(process, file)
+            if bytes or file == "std_log.txt":
+                final = process.log_final or job.status in FINAL
+                found.append(
+                    {"process": process.index, "attempt": process.attempt, "file": file, "bytes": bytes, "final": final,
+                     "cut": process.log_tail_lost and file == "std_log.txt"}
+                )  # fmt: skip
+    # A reader takes the last row of a process as its log: the newest attempt of the command's own output.
+    return sorted(found, key=lambda row: (row["file"] == "std_log.txt", row["process"], row["attempt"]))
+
+
+def kept(process: Process) -> int:
+    """Return how many bytes of the command's output are kept."""
+    return stored_bytes(process)
+
+
+def log_response(job: Job, *, index: int, file: str, offset: int, follow: bool) -> HttpResponseBase:
+    """Answer with raw bytes of the newest attempt's log, from `offset` on."""
+    if file not in LOG_FILES:
+        raise ProblemError("not-found")
+    process = job.processes.filter(index=index).order_by("-attempt").first()
+    if process is None:
+        raise ProblemError("not-found")
+    path = process.log_path(file)
+    if follow:
+        stream = _followed(process.pk, path, offset)
+    else:
+        stream = pieces(file_pieces(path, offset)) if path.exists() else pieces(())
+    response = StreamingHttpResponse(stream, content_type="application/octet-stream")
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+async def _followed(process_id: int, path: Path, offset: int) -> AsyncIterator[bytes]:
+    ends, asked, over = time.monotonic() + LIFE_S, 0.0, False
+    while time.monotonic() < ends:
+        if time.monotonic() - asked > ASK_S:
+            asked = time.monotonic()
+            over = await sync_to_async(_over)(process_id)
+        size = await asyncio.to_thread(_size, path)
+        if size > offset:
+            async for piece in pieces(file_pieces(path, offset, size)):
+                offset += len(piece)
+                yield piece
+        elif over:
+            return
+        else:
+            await asyncio.sleep(LOOK_S)
+
+
+def _over(process_id: int) -> bool:
+    process = Process.objects.select_related("job").filter(pk=process_id).first()
+    return process is None or process.log_final or process.job.status in FINAL
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

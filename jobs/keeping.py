@@ -1,0 +1,107 @@
+"""Keep what a job leaves: the bytes of its logs at their offsets, and its output files by content.
+
+A log is one file a process; a byte is written at the offset it had at its source, so doubled or late pieces change
+nothing. The Redis stream of a log has the end offset as entry id, so Redis itself refuses repeats.
+"""
+
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+import redis
+import structlog
+from django.db import transaction
+
+from jobs.models import Job, Output, Process
+from studio.assets.services import store
+from studio.assets.store import StoreError
+from studio.core.errors import ProblemError
+from studio.live.bus import client
+
+log = structlog.get_logger(__name__)
+
+# Live pieces that Redis keeps of one log; who lags further behind is served from the file.
+LIVE_PIECES = 500
+LIVE_SECONDS = 3600
+LARGEST_OUTPUT = 64 * 1024**3
+
+
+def stored_bytes(process: Process, file: str = "std_log.txt") -> int:
+    """Return how many bytes of a log are kept: the file's size, as it has no holes."""
+    try:
+        return process.log_path(file).stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def append_log(path: Path, topic: str, offset: int, piece: bytes) -> int:
+    """Write a piece at its offset and tell who watches; return the end of what is kept.
+
+    A piece that starts behind the end is refused (nothing is written): there must be no holes.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        size = os.fstat(descriptor).st_size
+        if offset > size:
+            return size
+        view = memoryview(piece)
+        at = offset
+        while view:
+            written = os.pwrite(descriptor, view, at)
+            at += written
+            view = view[written:]
+    finally:
+        os.close(descriptor)
+    end = offset + len(piece)
+    if end > size:
+        _tell(topic, size, piece[size - offset :])
+    return max(end, size)
+
+
+def _tell(topic: str, offset: int, piece: bytes) -> None:
+    end = offset + len(piece)
+    try:
+        bus = client()
+        bus.xadd(topic, {"o": offset, "b": piece}, id=f"{end}-0", maxlen=LIVE_PIECES, approximate=True)
+        if offset == 0:
+            bus.expire(topic, 7 * 24 * LIVE_SECONDS)
+    except redis.ResponseError:
+        # Redis has this piece already: another reader was faster.
+        return
+    except redis.RedisError as error:
+        log.warning("live log piece lost", topic=topic, error=str(error))
+
+
+def log_topic(process: Process, file: str = "std_log.txt") -> str:
+    """Return the topic on which a log's pieces are told."""
+    return f"log:{process.pk}.{file.removesuffix('.txt')}"
+
+
+def keep_output(job: Job, *, index: int, root: str, path: str, digest: str, source: BinaryIO) -> Output:
+    """Keep one output file whose sha256 is `digest`; the same file again changes nothing."""
+    _check_path(root, path)
+    try:
+        blob = store().put(source, expect=digest, limit=LARGEST_OUTPUT)
+    except StoreError as error:
+        raise ProblemError(error.problem_id, text=str(error)) from error
+    values = {"size": blob.size, "digest": blob.digest, "index": index}
+    with transaction.atomic():
+        return Output.objects.update_or_create(job=job, root=root, path=path, defaults=values)[0]
+
+
+def missing_outputs(job: Job, listed: list[dict[str, object]]) -> list[str]:
+    """Return those of the files that the runner says it brought which are not here with that content."""
+    kept = {(row.root, row.path): row.digest for row in job.output_files.all()}
+    return [
+        f"{row.get('root')}/{row.get('path')}"
+        for row in listed
+        if kept.get((str(row.get("root")), str(row.get("path")))) != f"sha256:{row.get('sha256')}"
+    ]
+
+
+def _check_path(root: str, path: str) -> None:
+    parts = path.split("/")
+    bad = not path or len(path) > 1024 or path.startswith("/") or "\x00" in path or {"", ".", ".."} & set(parts)
+    if bad or not root or len(root) > 255 or "/" in root or root in {".", ".."}:
+        raise ProblemError("request-invalid", text="The path of an output is not usable.")

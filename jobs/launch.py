@@ -1,0 +1,187 @@
+"""Bring a job's objects into its cluster, and take them out again.
+
+Called by tasks, outside of any transaction; each function may run twice or be cut off anywhere. The names of the
+objects come from the row's id, and a Job is POSTed once: a conflict with an object that carries our id is success,
+and once its uid is stored it is never made again.
+"""
+
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db.models import F
+
+from compute import selectors as computes
+from compute.kube import kinds
+from compute.kube.client import KubeClient
+from compute.kube.errors import Conflict, KubeError, NotFound
+from jobs import manifests
+from jobs.models import FINAL, Job, Process, Status
+from jobs.observe import Told
+from jobs.progress import fail, saw_object, settle
+from studio.core.states import move
+
+log = structlog.get_logger(__name__)
+
+
+def start_job(job_id: int) -> None:
+    """Make the job's Secret and Job in its cluster, if that has not been done."""
+    job = _job(job_id)
+    if job is None or not _claimed(job):
+        return
+    if job.cluster is None or job.compute is None:
+        fail(job, Told("job-cluster-detached"))
+        return
+    plan = plan_of(job)
+    try:
+        client = computes.kube_client(job.cluster)
+        _create(client, kinds.SECRET, manifests.render_secret(plan), job)
+        made = _create(client, kinds.JOB, manifests.render_job(plan), job)
+        uid = str(made["metadata"]["uid"])
+        Job.objects.filter(pk=job.pk, object_uid="").update(object_uid=uid)
+        # With the Job goes its Secret, whoever deletes it.
+        client.apply(kinds.SECRET, manifests.render_secret(plan, owner_uid=uid), job.namespace, force=True)
+    except KubeError as error:
+        _not_started(job, error)
+        return
+    job.refresh_from_db()
+    if job.status == Status.CANCEL_REQUESTED or job.status in FINAL:
+        # Canceled while the request was on its way.
+        remove_job(job.pk)
+
+
+def remove_job(job_id: int) -> None:
+    """Take a canceled or ended job's objects out of the cluster; its pods get SIGTERM at once and time to drain."""
+    job = _job(job_id)
+    if job is None or not (job.status == Status.CANCEL_REQUESTED or job.status in FINAL) or job.cleaned:
+        return
+    if job.cluster is None:
+        _removed(job)
+        return
+    try:
+        client = computes.kube_client(job.cluster)
+        _delete_objects(client, job)
+        pods = client.list(kinds.POD, job.namespace, labels={"mooring.dev/kind": "job", "mooring.dev/id": str(job.pk)})
+    except KubeError as error:
+        if not error.retryable:
+            log.warning("job could not be removed", job=job.name, error=str(error))
+        _explain(job, f"The cluster does not answer: {error}")
+        return
+    _note_absent_pods(job, pods)
+    _removed(job)
+
+
+def verify_job(job_id: int) -> None:
+    """Ask the cluster whether the job's object is still there, when the watch could not see it."""
+    job = _job(job_id)
+    if job is None or job.cluster is None or not job.object_uid or job.status in FINAL:
+        return
+    try:
+        found = computes.kube_client(job.cluster).find(kinds.JOB, manifests.object_name(job.pk), job.namespace)
+    except KubeError as error:
+        log.info("job could not be verified", job=job.name, error=str(error))
+        return
+    if found is None or found["metadata"]["uid"] != job.object_uid:
+        saw_object(job, "Gone")
+
+
+def plan_of(job: Job) -> manifests.Plan:
+    """Return the plan from which the job's objects are rendered: always the same for the same row."""
+    compute = job.compute
+    assert compute is not None
+    spec = computes.instance_type(compute, job.instance_type or None)
+    resources = spec.get("resources") or {}
+    return manifests.Plan(
+        id=job.pk,
+        name=job.name,
+        workspace=job.workspace.name,
+        compute_id=compute.pk,
+        namespace=job.namespace,
+        image=job.image,
+        runner_image=settings.RUNNER_IMAGE,
+        command=job.command,
+        token=job.token,
+        studio_url=settings.STUDIO_URL_FOR_PODS,
+        studio_ca=settings.STUDIO_CA_FOR_PODS,
+        environment=job.environment_variables,
+        code_digest=job.code_digest,
+        inputs={name: value["mount"] for name, value in job.inputs.items() if value.get("mount")},
+        outputs={name: value["mount"] for name, value in job.outputs.items() if value.get("mount")},
+        requests={key: str(value) for key, value in (resources.get("requests") or {}).items()},
+        limits={key: str(value) for key, value in (resources.get("limits") or {}).items() if value is not None},
+        node_selector=spec.get("nodeSelector") or {},
+        tolerations=spec.get("tolerations") or [],
+        count=job.instance_count,
+        retries=job.retries,
+        timeout_seconds=job.timeout_seconds,
+        shm_size=job.shm_size,
+        allow_root=compute.run_as_root,
+        fixed_user=not computes.sets_user_ids(compute),
+    )
+
+
+def _job(job_id: int) -> Job | None:
+    return Job.objects.select_related("workspace", "compute", "cluster").filter(pk=job_id).first()
+
+
+def _claimed(job: Job) -> bool:
+    """Tell whether this call should make the job's objects: not when it was canceled, nor when they were made."""
+    if job.status == Status.NOT_STARTED:
+        return move(job, Status.QUEUED, expect=Status.NOT_STARTED, reason="Handing it to the cluster")
+    return job.status == Status.QUEUED and not job.object_uid
+
+
+def _create(client: KubeClient, kind: kinds.Kind, manifest: dict[str, Any], job: Job) -> dict[str, Any]:
+    try:
+        return client.create(kind, manifest, job.namespace)
+    except Conflict:
+        found = client.get(kind, manifest["metadata"]["name"], job.namespace)
+        labels = found["metadata"].get("labels") or {}
+        if labels.get("mooring.dev/id") != str(job.pk) or labels.get("mooring.dev/workspace") != job.workspace.name:
+            raise
+        return found
+
+
+def _not_started(job: Job, error: KubeError) -> None:
+    if error.retryable:
+        _explain(job, f"Waiting: the cluster does not answer ({error})")
+        return
+    log.warning("job refused", job=job.name, error=str(error))
+    fail(job, Told("job-refused-by-cluster", {"text": str(error)[:400]}))
+
+
+def _explain(job: Job, reason: str) -> None:
+    if job.reason != reason[:500]:
+        Job.objects.filter(pk=job.pk, status=job.status).update(reason=reason[:500], version=F("version") + 1)
+        job.announce()
+
+
+def _delete_objects(client: KubeClient, job: Job) -> None:
+    """Delete the Job, then its pods at once (the garbage collector would take a second), then the Secret."""
+    name = manifests.object_name(job.pk)
+    try:
+        client.delete(kinds.JOB, name, job.namespace, propagation="Background", uid=job.object_uid or None)
+        if job.status == Status.CANCEL_REQUESTED:
+            for process in Process.objects.filter(job=job, gone=False):
+                client.delete(kinds.POD, process.pod_name, job.namespace, uid=process.pod_uid)
+    except (Conflict, NotFound):
+        # Another object of this name, or somebody was faster: not ours to delete.
+        log.info("job object was replaced or gone", job=job.name)
+    if job.status in FINAL:
+        client.delete(kinds.SECRET, name, job.namespace)
+
+
+def _note_absent_pods(job: Job, pods: list[dict[str, Any]]) -> None:
+    """Note which pods are gone already; those that still drain are followed until they are."""
+    present = {pod["metadata"]["uid"] for pod in pods}
+    for process in Process.objects.filter(job=job, gone=False).exclude(pod_uid__in=present):
+        lost = {"gone": True} if process.log_final else {"gone": True, "log_final": True, "log_tail_lost": True}
+        Process.objects.filter(pk=process.pk).update(**lost)
+
+
+def _removed(job: Job) -> None:
+    if job.status in FINAL:
+        Job.objects.filter(pk=job.pk).update(cleaned=True, object_state="Gone")
+    else:
+        saw_object(job, "Gone")
+        settle(job.pk)

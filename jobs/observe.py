@@ -1,0 +1,220 @@
+"""Read a pod of a job: where it stands, why it waits, and why it failed. Pure: dictionaries in, values out."""
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+PULL_PROBLEMS = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
+CONFIG_PROBLEMS = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError"}
+# A pull that fails may be a passing fault of the network; after so many seconds it is told as the job's failure.
+PULL_PATIENCE_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Told:
+    """A problem of the catalogue with its words' parameters."""
+
+    id: str
+    params: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one pod says of one process.
+
+    `status` is the job's state as far as this pod goes; `ended` is set when its main container (or the whole pod)
+    has ended for good; `problem` says why it failed, or why it will never start.
+    """
+
+    uid: str
+    name: str
+    node: str
+    index: int
+    attempt_at: datetime | None
+    phase: str
+    status: str
+    reason: str
+    times: dict[str, datetime]
+    serving: bool = False
+    ended: bool = False
+    pod_over: bool = False
+    exit_code: int | None = None
+    problem: Told | None = None
+    hopeless: bool = False
+
+
+def observe(pod: dict[str, Any], *, now: datetime) -> Seen:
+    """Return what the pod says; never raises on missing parts, whatever the cluster left out."""
+    metadata, spec, status = pod.get("metadata") or {}, pod.get("spec") or {}, pod.get("status") or {}
+    inits = {c.get("name"): c for c in status.get("initContainerStatuses") or []}
+    main = next((c for c in status.get("containerStatuses") or [] if c.get("name") == "job"), {})
+    prepare, sidecar = inits.get("prepare", {}), inits.get("runner", {})
+    main_end = _state(main, "terminated")
+    phase = str(status.get("phase") or "Pending")
+    over = phase in {"Succeeded", "Failed"}
+    times = _times(status, prepare, main)
+    name, reason = _standing(status, prepare, sidecar, main, phase)
+    problem, hopeless = _problem(pod, prepare, main, times, now)
+    return Seen(
+        uid=str(metadata.get("uid") or ""),
+        name=str(metadata.get("name") or ""),
+        node=str(spec.get("nodeName") or ""),
+        index=_index(metadata),
+        attempt_at=_time(metadata.get("creationTimestamp")),
+        phase=phase,
+        status=name,
+        reason=reason,
+        times=times,
+        serving=bool(_state(sidecar, "running")),
+        ended=bool(main_end) or over,
+        pod_over=over,
+        exit_code=main_end.get("exitCode") if main_end else None,
+        problem=problem,
+        hopeless=hopeless,
+    )
+
+
+def _standing(status: dict[str, Any], prepare: Any, sidecar: Any, main: Any, phase: str) -> tuple[str, str]:
+    """Return the job's state as this pod shows it, and what it waits for in words."""
+    if _state(main, "terminated") or phase in {"Succeeded", "Failed"}:
+        return "Finalizing", "Keeping the log and the outputs"
+    if _state(main, "running"):
+        return "Running", ""
+    scheduled = _condition(status, "PodScheduled")
+    if scheduled.get("status") != "True":
+        return "Queued", _why_unscheduled(scheduled)
+    if _state(prepare, "terminated").get("exitCode") == 0:
+        return "Starting", _why_waiting(main, "Starting the container")
+    waiting = _state(prepare, "waiting")
+    if waiting:
+        return "Preparing", _why_waiting(prepare, "Starting to prepare")
+    if _state(prepare, "running"):
+        return "Preparing", "Bringing code and inputs"
+    return "Preparing", "Waiting for the node"
+
+
+def _why_unscheduled(condition: dict[str, Any]) -> str:
+    message = str(condition.get("message") or "")
+    if not message:
+        return "Waiting for the scheduler"
+    if "untolerated taint" in message and "Insufficient" not in message:
+        return f"Waiting: no node accepts it ({_short(message)})"
+    if "Insufficient" in message:
+        return f"Waiting for room: {_short(message)}"
+    return f"Waiting: {_short(message)}"
+
+
+def _why_waiting(container: dict[str, Any], default: str) -> str:
+    waiting = _state(container, "waiting")
+    reason = str(waiting.get("reason") or "")
+    if reason in PULL_PROBLEMS or reason in CONFIG_PROBLEMS:
+        return f"{reason}: {_short(str(waiting.get('message') or ''))}"
+    if reason == "ContainerCreating":
+        return "Pulling the image or creating the container"
+    return default
+
+
+def _problem(pod: dict[str, Any], prepare: Any, main: Any, times: dict[str, datetime], now: datetime) -> tuple[Told | None, bool]:
+    """Return why the pod failed or cannot start, and whether waiting longer is hopeless."""
+    status = pod.get("status") or {}
+    if status.get("reason") == "Evicted" or _condition(status, "DisruptionTarget").get("status") == "True":
+        text = status.get("message") or _condition(status, "DisruptionTarget").get("message") or "no reason given"
+        return Told("job-evicted", {"text": _short(str(text))}), True
+    end = _state(main, "terminated")
+    if end:
+        return _why_ended(end, pod), True
+    failed = _state(prepare, "terminated")
+    if failed and failed.get("exitCode") != 0:
+        return Told("job-preparing-failed", {"text": _termination_text(failed)}), True
+    for container in (prepare, main):
+        told = _why_not_started(container, pod, times, now)
+        if told:
+            return told, True
+    if status.get("phase") == "Failed":
+        return Told("job-container-not-started", {"text": _short(str(status.get("message") or "the pod failed"))}), True
+    return None, False
+
+
+def _why_ended(end: dict[str, Any], pod: dict[str, Any]) -> Told | None:
+    code, reason = end.get("exitCode"), end.get("reason")
+    if reason == "OOMKilled":
+        return Told("job-out-of-memory", {"limit": _memory_limit(pod), "where": ""})
+    if reason in {"StartError", "ContainerCannotRun"}:
+        return Told("job-container-not-started", {"text": _short(str(end.get("message") or reason))})
+    if code in (0, None):
+        return None
+    if end.get("signal"):
+        return Told("job-signal", {"signal": end["signal"], "where": ""})
+    return Told("job-exit-code", {"code": code, "where": ""})
+
+
+def _why_not_started(container: dict[str, Any], pod: dict[str, Any], times: dict[str, datetime], now: datetime) -> Told | None:
+    waiting = _state(container, "waiting")
+    reason, message = str(waiting.get("reason") or ""), str(waiting.get("message") or "")
+    image = str(container.get("image") or "")
+    since = times.get("Starting") or times.get("Preparing") or now
+    if reason == "InvalidImageName":
+        return Told("job-image-pull", {"image": image, "text": _short(message)})
+    if reason in PULL_PROBLEMS and (now - since).total_seconds() > PULL_PATIENCE_SECONDS:
+        return Told("job-image-pull", {"image": image, "text": _short(message)})
+    if reason in CONFIG_PROBLEMS:
+        if "runAsNonRoot" in message or "non-numeric user" in message:
+            return Told("job-image-runs-as-root", {"image": image})
+        # A Secret that is not there yet passes by itself.
+        if "not found" not in message:
+            return Told("job-container-not-started", {"text": _short(message)})
+    return None
+
+
+def _times(status: dict[str, Any], prepare: Any, main: Any) -> dict[str, datetime]:
+    """Return when each state was entered, as far as the pod tells (to the second, the API server's way)."""
+    found = {
+        "Preparing": _condition(status, "PodScheduled").get("lastTransitionTime")
+        if _condition(status, "PodScheduled").get("status") == "True"
+        else None,
+        "Starting": _state(prepare, "terminated").get("finishedAt"),
+        "Running": _state(main, "running").get("startedAt") or _state(main, "terminated").get("startedAt"),
+        "Finalizing": _state(main, "terminated").get("finishedAt"),
+    }
+    return {state: at for state, text in found.items() if (at := _time(text))}
+
+
+def _termination_text(end: dict[str, Any]) -> str:
+    message = str(end.get("message") or "")
+    try:
+        told = json.loads(message)
+        return _short(str(told.get("text") or message))
+    except (ValueError, AttributeError):
+        return _short(message or f"preparing ended with code {end.get('exitCode')} ({end.get('reason') or 'no reason'})")
+
+
+def _memory_limit(pod: dict[str, Any]) -> str:
+    containers = (pod.get("spec") or {}).get("containers") or []
+    main = next((c for c in containers if c.get("name") == "job"), {})
+    return str(((main.get("resources") or {}).get("limits") or {}).get("memory") or "the node")
+
+
+def _index(metadata: dict[str, Any]) -> int:
+    text = (metadata.get("annotations") or {}).get("batch.kubernetes.io/job-completion-index", "0")
+    return int(text) if str(text).isdecimal() else 0
+
+
+def _state(container: Any, name: str) -> dict[str, Any]:
+    return ((container or {}).get("state") or {}).get(name) or {}
+
+
+def _condition(status: dict[str, Any], kind: str) -> dict[str, Any]:
+    return next((c for c in status.get("conditions") or [] if c.get("type") == kind), {})
+
+
+def _time(text: Any) -> datetime | None:
+    try:
+        return datetime.fromisoformat(str(text)) if text else None
+    except ValueError:
+        return None
+
+
+def _short(text: str, most: int = 300) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= most else text[: most - 1] + "…"

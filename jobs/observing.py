@@ -1,0 +1,86 @@
+"""What the watch of a cluster tells about the objects of jobs, brought to their rows.
+
+Called in a worker's threads, once an object and change; after a new list also with all objects at once, so that what
+vanished while nobody watched is noted, too.
+"""
+
+from typing import Any
+
+import structlog
+from django.utils import timezone
+
+from jobs.following import wanted
+from jobs.models import FINAL, UNFINISHED, Job, Process
+from jobs.nudge import nudge
+from jobs.observe import observe
+from jobs.progress import lost_pod, saw_object, saw_pod
+
+log = structlog.get_logger(__name__)
+
+
+def changed(cluster_id: int, kind: str, change: str, thing: dict[str, Any]) -> None:
+    """Note one change (`ADDED`, `MODIFIED`, `DELETED`) of a Pod or Job of ours."""
+    job = _job_of(cluster_id, thing)
+    if job is None:
+        return
+    if kind == "Pod":
+        _pod_changed(job, change, thing)
+    elif kind == "Job":
+        _object_changed(job, change, thing)
+
+
+def listed(cluster_id: int, kind: str, namespace: str | None, uids: set[str]) -> None:
+    """Note that `uids` are all there are (in a namespace, or in all): rows whose object is missing have lost it."""
+    if kind == "Pod":
+        rows = Process.objects.filter(job__cluster_id=cluster_id, gone=False, job__status__in=UNFINISHED)
+        rows = rows.filter(job__namespace=namespace) if namespace else rows
+        for process in rows.exclude(pod_uid__in=uids).select_related("job__workspace"):
+            lost_pod(process.job, process.pod_uid)
+    elif kind == "Job":
+        made = Job.objects.filter(cluster_id=cluster_id, status__in=UNFINISHED).exclude(object_uid="")
+        made = made.filter(namespace=namespace) if namespace else made
+        for id in made.exclude(object_uid__in=uids).values_list("pk", flat=True):
+            # It may have been made after the list was: a worker asks the cluster itself.
+            nudge("jobs.verify", id)
+
+
+def _pod_changed(job: Job, change: str, pod: dict[str, Any]) -> None:
+    uid = str(pod["metadata"]["uid"])
+    if change == "DELETED":
+        lost_pod(job, uid)
+        return
+    seen = observe(pod, now=timezone.now())
+    saw_pod(job, seen)
+    process = Process.objects.filter(job=job, pod_uid=uid).first()
+    if process is None or process.log_final:
+        return
+    if seen.serving:
+        wanted(process.pk)
+    elif seen.problem and seen.problem.id == "job-preparing-failed":
+        nudge("jobs.keep_prepare_log", process.pk)
+
+
+def _object_changed(job: Job, change: str, thing: dict[str, Any]) -> None:
+    uid = str(thing["metadata"]["uid"])
+    if job.object_uid and uid != job.object_uid:
+        return
+    if change == "DELETED":
+        saw_object(job, "Gone")
+        return
+    if job.status in FINAL and not job.cleaned and not thing["metadata"].get("deletionTimestamp"):
+        nudge("jobs.remove", job.pk)
+    conditions = (thing.get("status") or {}).get("conditions") or []
+    held = {c.get("type") for c in conditions if c.get("status") == "True"}
+    for state in ("Complete", "Failed"):
+        if state in held:
+            saw_object(job, state)
+
+
+def _job_of(cluster_id: int, thing: dict[str, Any]) -> Job | None:
+    labels = (thing.get("metadata") or {}).get("labels") or {}
+    id = str(labels.get("mooring.dev/id", ""))
+    if not id.isdecimal():
+        return None
+    job = Job.objects.select_related("workspace", "cluster").filter(pk=int(id), cluster_id=cluster_id).first()
+    # The same id under another workspace's name is another studio's job on a shared cluster.
+    return job if job and labels.get("mooring.dev/workspace") == job.workspace.name else None

@@ -1,0 +1,269 @@
+"""Move a job forward by what was seen of it: its pods, its Job object, and what its runner sent.
+
+Everything here may be called twice, late, or by two processes at once: each step is a compare-and-set, and the
+decision (`settle`) is made from the rows alone. Nothing here calls the cluster.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from jobs.models import ACTIVE, FINAL, UNFINISHED, Job, Process, Status
+from jobs.nudge import nudge
+from jobs.observe import Seen, Told
+from studio.core.errors import ProblemError
+from studio.core.states import move
+
+log = structlog.get_logger(__name__)
+
+# After the cluster says that all is over, how long the last of the log and the outputs may take to be noted here.
+LAST_WORDS = timedelta(seconds=30)
+
+
+def saw_pod(job: Job, seen: Seen) -> None:
+    """Note what one pod says, and move the job as far as that goes."""
+    process = _process(job, seen)
+    if process is None or process.gone:
+        return
+    changes: dict[str, Any] = {}
+    facts = {
+        "node": seen.node or process.node,
+        "phase": seen.phase,
+        "started_at": seen.times.get("Running") or process.started_at,
+        "ended_at": seen.times.get("Finalizing") or process.ended_at,
+        "problem": {"id": seen.problem.id, "params": seen.problem.params} if seen.problem else process.problem,
+    }
+    changes = {name: value for name, value in facts.items() if getattr(process, name) != value}
+    if seen.exit_code is not None and process.exit is None:
+        # The sidecar's own account has more in it and replaces this one.
+        changes["exit"] = {"code": seen.exit_code, "signal": None, "reason": "exited", "seen_by": "kubelet"}
+    if changes:
+        Process.objects.filter(pk=process.pk).update(**changes)
+    _advance(job, seen)
+    if seen.hopeless and not seen.ended and seen.problem:
+        fail(job, seen.problem)
+    if seen.ended or seen.pod_over:
+        settle(job.pk)
+
+
+def lost_pod(job: Job, uid: str) -> None:
+    """Note that a pod is no longer in the cluster."""
+    rows = Process.objects.filter(job=job, pod_uid=uid, gone=False)
+    if rows.update(gone=True):
+        process = Process.objects.get(job=job, pod_uid=uid)
+        if not process.log_final:
+            Process.objects.filter(pk=process.pk).update(log_final=True, log_tail_lost=True)
+        settle(job.pk)
+
+
+def saw_object(job: Job, state: str) -> None:
+    """Note what the Job object says: Complete, Failed or Gone."""
+    if job.object_state != state:
+        Job.objects.filter(pk=job.pk).update(object_state=state)
+    settle(job.pk)
+
+
+def finished(process: Process, *, exit: dict[str, Any] | None, problems: list[dict[str, Any]]) -> None:
+    """Note that the runner has brought everything that a process left."""
+    values: dict[str, Any] = {"finished": True, "problems": problems}
+    if exit:
+        values["exit"] = exit
+    Process.objects.filter(pk=process.pk).update(**values)
+    settle(process.job_id)
+
+
+def fail(job: Job, told: Told, *, at: datetime | None = None) -> bool:
+    """End the job as failed for this problem, and take its objects out of the cluster."""
+    done = move(
+        job,
+        Status.FAILED,
+        expect=ACTIVE,
+        reason=_sentence(told)[:500],
+        at=at,
+        problem_id=told.id,
+        problem_params=told.params,
+        ended_at=timezone.now(),
+    )
+    if done:
+        nudge("jobs.remove", job.pk)
+    return done
+
+
+def settle(job_id: int) -> None:
+    """Decide from the rows whether the job is over, and how it ended."""
+    job = Job.objects.select_related("workspace").filter(pk=job_id).first()
+    if job is None or job.status in FINAL:
+        return
+    processes = list(job.processes.order_by("index", "attempt"))
+    if job.status == Status.CANCEL_REQUESTED:
+        _settle_canceled(job, processes)
+        return
+    latest = {process.index: process for process in processes}
+    if len(latest) == job.instance_count and all(_good(process) for process in latest.values()):
+        _complete(job, processes)
+    elif any(process.ended_at or process.gone for process in latest.values()) or job.object_state:
+        _settle_failed(job, processes, latest)
+
+
+def _settle_canceled(job: Job, processes: list[Process]) -> None:
+    if job.object_state != "Gone" and job.object_uid:
+        return
+    if all(process.gone or (process.finished and process.log_final) for process in processes) and move(
+        job, Status.CANCELED, expect=Status.CANCEL_REQUESTED, ended_at=timezone.now()
+    ):
+        nudge("jobs.remove", job.pk)
+
+
+def _complete(job: Job, processes: list[Process]) -> None:
+    ended = max((process.ended_at for process in processes if process.ended_at), default=timezone.now())
+    if move(job, Status.COMPLETED, expect=ACTIVE, ended_at=max(ended, job.started_at or ended)):
+        nudge("jobs.remove", job.pk)
+
+
+def _settle_failed(job: Job, processes: list[Process], latest: dict[int, Process]) -> None:
+    """End the job as failed once no further attempt will come and everything that can be kept is kept."""
+    bad = [process for process in processes if _why_bad(process)]
+    used_up = len(bad) > job.retries
+    if job.object_state == "Gone" and not bad:
+        if all(process.gone for process in processes):
+            fail(job, Told("job-object-lost"))
+        return
+    if not (bad and (used_up or job.object_state in {"Failed", "Complete", "Gone"})):
+        _settle_silent(job, latest)
+        return
+    drained = all(process.gone or (process.finished and process.log_final) for process in bad)
+    over = job.object_state in {"Failed", "Complete"} and _patience_over(job)
+    if drained or over:
+        worst = bad[-1]
+        problem = _why_bad(worst)
+        assert problem is not None
+        fail(job, _placed(problem, worst, job))
+
+
+def _settle_silent(job: Job, latest: dict[int, Process]) -> None:
+    """End a job of which the cluster says that it is complete, but whose runner never said so."""
+    if job.object_state != "Complete" or not _patience_over(job):
+        return
+    silent = next((process for process in latest.values() if not _good(process)), None)
+    text = "the runner never said that everything was stored."
+    code = silent.exit_code if silent else "unknown"
+    fail(job, Told("job-outputs-not-stored", {"code": code, "text": text}))
+
+
+def _patience_over(job: Job) -> bool:
+    ended = max((p.ended_at for p in job.processes.all() if p.ended_at), default=None)
+    return ended is None or timezone.now() - ended > LAST_WORDS
+
+
+def _good(process: Process) -> bool:
+    """Tell whether a process ended well: exit 0, its outputs acknowledged, its log whole."""
+    return (
+        process.exit is not None
+        and process.exit.get("code") == 0
+        and process.finished
+        and process.log_final
+        and not process.log_tail_lost
+        and not _errors(process)
+    )
+
+
+def _why_bad(process: Process) -> Told | None:
+    """Return why a process did not end well, or None while it has not ended, or ended well."""
+    found = process.problem or {}
+    if found.get("id") in {"job-out-of-memory", "job-evicted", "job-preparing-failed", "job-container-not-started"}:
+        return Told(found["id"], found.get("params") or {})
+    exit = process.exit
+    if exit is None:
+        return Told("job-pod-lost", {"node": process.node or "unknown"}) if process.gone else None
+    if exit.get("reason") == "timeout":
+        return Told("job-time-limit", {"limit": _duration(process.job.timeout_seconds)})
+    if exit.get("reason") == "could_not_start":
+        return Told("job-command-not-started", {"text": exit.get("error") or "the command could not be started"})
+    if exit.get("signal"):
+        return Told("job-signal", {"signal": exit["signal"], "where": ""})
+    if exit.get("code") != 0:
+        return Told("job-exit-code", {"code": exit.get("code"), "where": ""})
+    if _errors(process):
+        text = "; ".join(str(error.get("text")) for error in _errors(process))[:400]
+        return Told("job-outputs-not-stored", {"code": 0, "text": text})
+    if process.gone and not process.finished:
+        text = "the pod went away before everything was stored."
+        return Told("job-outputs-not-stored", {"code": 0, "text": text})
+    return Told("job-log-cut") if process.log_tail_lost else None
+
+
+def _errors(process: Process) -> list[dict[str, Any]]:
+    return [problem for problem in process.problems if problem.get("severity", "error") == "error"]
+
+
+def _placed(told: Told, process: Process, job: Job) -> Told:
+    """Say in which of several processes it happened."""
+    where = f" in process {process.index}" if job.instance_count > 1 else ""
+    return Told(told.id, {**told.params, "where": where}) if "where" in told.params else told
+
+
+def _process(job: Job, seen: Seen) -> Process | None:
+    if not seen.uid:
+        return None
+    with transaction.atomic():
+        earlier = Process.objects.filter(job=job, index=seen.index).exclude(pod_uid=seen.uid).count()
+        values = {"index": seen.index, "attempt": earlier + 1, "pod_name": seen.name}
+        process, made = Process.objects.get_or_create(job=job, pod_uid=seen.uid, defaults=values)
+    if made:
+        _touch(job)
+    return process
+
+
+def _advance(job: Job, seen: Seen) -> None:
+    """Walk the job through the states up to the one seen, each with the time at which it was entered."""
+    if job.status not in ACTIVE:
+        return
+    current, target = ACTIVE.index(job.status), ACTIVE.index(seen.status)
+    again = seen.status in {"Queued", "Preparing"} and job.status in {"Running", "Finalizing"} and job.retries
+    if again and _is_newest(job, seen):
+        move(job, seen.status, expect=job.status, reason=seen.reason or "Trying again")
+        return
+    last = job.status_at
+    for state in ACTIVE[current + 1 : target + 1]:
+        at = max(seen.times.get(state) or last, last)
+        reason = seen.reason if state == seen.status else ""
+        extra = {"started_at": seen.times.get("Running") or at} if state == "Running" else {}
+        if not move(job, state, expect=ACTIVE[: ACTIVE.index(state)], reason=reason, at=at, **extra):
+            job.refresh_from_db()
+            return
+        last = at
+    if target == ACTIVE.index(job.status) and seen.reason != job.reason:
+        updated = Job.objects.filter(pk=job.pk, status=job.status).update(reason=seen.reason, version=F("version") + 1)
+        if updated:
+            job.refresh_from_db()
+            job.announce()
+
+
+def _is_newest(job: Job, seen: Seen) -> bool:
+    newest = Process.objects.filter(job=job, index=seen.index).order_by("-attempt").first()
+    return newest is not None and newest.pod_uid == seen.uid and newest.attempt > 1
+
+
+def _touch(job: Job) -> None:
+    Job.objects.filter(pk=job.pk).update(version=F("version") + 1)
+    job.announce()
+
+
+def _sentence(told: Told) -> str:
+    return ProblemError(told.id, **told.params).text
+
+
+def _duration(seconds: int | None) -> str:
+    if not seconds:
+        return "no time"
+    minutes, rest = divmod(seconds, 60)
+    return f"{minutes} m {rest} s" if minutes else f"{rest} s"
+
+
+def unfinished_on(compute_id: int) -> int:
+    """Return how many jobs of a compute are not over."""
+    return Job.objects.filter(compute_id=compute_id, status__in=UNFINISHED).count()

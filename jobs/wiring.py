@@ -1,0 +1,39 @@
+"""Tie jobs to what lies below them: who may watch them, and what the watch of a cluster says of their pods."""
+
+from pathlib import Path
+from typing import Any
+
+from compute.watching import OBSERVERS, SNAPSHOTS
+from jobs.models import LOG_FILES, Job, Process
+from jobs.observing import changed, listed
+from studio.accounts.access import workspace_for
+from studio.core.errors import ProblemError
+from studio.live.topics import register_topic
+
+
+def connect() -> None:
+    """Register the topics of jobs and logs, and the observer of their objects."""
+    register_topic("jobs", _workspace)
+    register_topic("job", _job)
+    register_topic("log", _log, is_log=True)
+    OBSERVERS["job"] = changed
+    SNAPSHOTS["job"] = listed
+
+
+def _workspace(user: Any, key: str) -> None:
+    workspace_for(user, key)
+
+
+def _job(user: Any, key: str) -> None:
+    job = Job.objects.select_related("workspace").filter(name=key).first()
+    workspace_for(user, job.workspace.name if job else "")
+
+
+def _log(user: Any, key: str) -> Path:
+    """Allow `log:<process id>.<file without .txt>`; the file is the truth that frames are offsets of."""
+    id, _, stem = key.partition(".")
+    process = Process.objects.select_related("job__workspace").filter(pk=id).first() if id.isdecimal() else None
+    workspace_for(user, process.job.workspace.name if process else "")
+    if process is None or f"{stem}.txt" not in LOG_FILES:
+        raise ProblemError("not-found")
+    return process.log_path(f"{stem}.txt")

@@ -1,0 +1,47 @@
+"""Decorators that put a view behind a role; a view without one of them fails the access test."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.http import HttpRequest, HttpResponseBase
+
+from studio.accounts.access import require_admin, require_operator, workspace_for
+
+View = Callable[..., HttpResponseBase]
+
+
+def workspace_view(role: str = "reader") -> Callable[[View], View]:
+    """Give the view the workspace of its URL, after checking that the person has `role` in it."""
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def guarded(request: HttpRequest, workspace: str, **kwargs: Any) -> HttpResponseBase:
+            row = workspace_for(request.user, workspace, role)
+            request.workspace = row  # type: ignore[attr-defined]
+            return view(request, row, **kwargs)
+
+        guarded.access = role  # type: ignore[attr-defined]
+        return guarded
+
+    return decorate
+
+
+def operator_view(view: View) -> View:
+    """Let only IT operations and administrators at the view."""
+    return _behind(require_operator, view, "operator")
+
+
+def admin_view(view: View) -> View:
+    """Let only administrators at the view."""
+    return _behind(require_admin, view, "admin")
+
+
+def _behind(check: Callable[[Any], None], view: View, name: str) -> View:
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        check(request.user)
+        return view(request, *args, **kwargs)
+
+    guarded.access = name  # type: ignore[attr-defined]
+    return guarded

@@ -1,0 +1,38 @@
+"""What an empty studio needs before anyone can use it; a second run changes nothing."""
+
+import json
+import os
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandParser
+
+from studio.accounts.models import ApiToken, User
+from studio.accounts.services import first_administrator
+
+
+class Command(BaseCommand):
+    help = "Make the first administrator (the password is printed once) and the command line's token for this machine."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--url", default=os.environ.get("MOORING_URL", "http://127.0.0.1:8080"))
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        made = first_administrator()
+        if made:
+            self.stdout.write(f"Administrator: {made[0].username}   Password: {made[1]}   (shown this once)")
+        self._keep_a_token(options["url"])
+
+    def _keep_a_token(self, url: str) -> None:
+        """Leave a token for the `mooring` command in the data folder, where only this machine's user can read it."""
+        path = settings.DATA / "run" / "cli-token.json"
+        admin = User.objects.filter(is_superuser=True, is_active=True).order_by("pk").first()
+        kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        if admin is None:
+            return
+        if not kept.get("token") or ApiToken.owner_of(kept["token"]) is None:
+            kept["token"] = ApiToken.issue(admin, name="command line on the studio's machine")[1]
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump({"url": url, "token": kept["token"]}, file)

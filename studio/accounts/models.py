@@ -1,0 +1,108 @@
+"""People, workspaces, who may do what in them, and the tokens with which programs act for people."""
+
+import hashlib
+import hmac
+import secrets
+from datetime import datetime
+
+from django.contrib.auth.models import AbstractUser
+from django.core.validators import RegexValidator
+from django.db import models
+from django.utils import timezone
+
+WORKSPACE_NAME = RegexValidator(
+    r"\A[a-z]([a-z0-9-]{0,30}[a-z0-9])?\Z", "2 to 32 lower-case letters, digits and dashes, a letter first"
+)
+
+
+class User(AbstractUser):
+    """A person. `is_operator` is the site-wide role of IT operations; `is_superuser` that of the administrator."""
+
+    is_operator = models.BooleanField(default=False)
+
+    @property
+    def is_admin(self) -> bool:
+        return self.is_superuser
+
+
+class Workspace(models.Model):
+    """What a team works in: jobs, models and endpoints belong to one, and nobody outside sees them."""
+
+    name = models.CharField(max_length=32, unique=True, validators=[WORKSPACE_NAME])
+    display_name = models.CharField(max_length=100, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    members = models.ManyToManyField(User, through="Membership", related_name="workspaces")
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Role(models.TextChoices):
+    """Roles in a workspace; each includes those below it."""
+
+    OWNER = "owner", "Owner"
+    CONTRIBUTOR = "contributor", "Contributor"
+    READER = "reader", "Reader"
+
+
+RANK = {Role.READER.value: 0, Role.CONTRIBUTOR.value: 1, Role.OWNER.value: 2}
+
+
+class Membership(models.Model):
+    """One person's role in one workspace."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=12, choices=Role.choices, default=Role.READER)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["user", "workspace"], name="one_role_a_workspace"),)
+
+    def __str__(self) -> str:
+        return f"{self.user} is {self.role} of {self.workspace}"
+
+
+class ApiToken(models.Model):
+    """A secret with which a program acts for a person; only its hash is kept."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="tokens")
+    name = models.CharField(max_length=60)
+    prefix = models.CharField(max_length=12, unique=True)
+    digest = models.CharField(max_length=64)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.user}"
+
+    @classmethod
+    def issue(cls, user: User, *, name: str, expires_at: datetime | None = None) -> tuple["ApiToken", str]:
+        """Make a token for `user`; return the row and the secret, which is never to be had again."""
+        prefix, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
+        clear = f"mrg_{prefix}_{secret}"
+        return cls.objects.create(user=user, name=name, prefix=prefix, digest=_digest(clear), expires_at=expires_at), clear
+
+    @classmethod
+    def owner_of(cls, clear: str) -> User | None:
+        """Return the active person whose token this is, or None; the last use is noted at most once a minute."""
+        prefix = clear[4:12] if clear.startswith("mrg_") else ""
+        row = cls.objects.select_related("user").filter(prefix=prefix, revoked_at=None).first()
+        # Compare even when there is no such row, so that the time taken tells nothing.
+        if not hmac.compare_digest(row.digest if row else "", _digest(clear)) or row is None:
+            return None
+        now = timezone.now()
+        if not row.user.is_active or (row.expires_at and row.expires_at <= now):
+            return None
+        if row.last_used_at is None or (now - row.last_used_at).total_seconds() > 60:
+            cls.objects.filter(pk=row.pk).update(last_used_at=now)
+        return row.user
+
+
+def _digest(clear: str) -> str:
+    # A token has 256 random bits: a plain hash is enough, no slow one is needed.
+    return hashlib.sha256(clear.encode()).hexdigest()

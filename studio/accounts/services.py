@@ -1,0 +1,38 @@
+"""Make people, workspaces and memberships."""
+
+import secrets
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from studio.accounts.models import WORKSPACE_NAME, Membership, Role, User, Workspace
+from studio.audit.services import record
+from studio.core.errors import ProblemError
+
+
+def first_administrator() -> tuple[User, str] | None:
+    """Make the administrator of an empty studio; return the account and its password, or None when there is one."""
+    with transaction.atomic():
+        if User.objects.filter(is_superuser=True).exists():
+            return None
+        password = "-".join(secrets.token_hex(3) for _ in range(4))
+        user = User.objects.create_user("admin", password=password, is_superuser=True, is_operator=True, is_staff=True)
+        record(None, "created at first start", user)
+    return user, password
+
+
+def create_workspace(actor: Any, *, name: str, display_name: str = "") -> Workspace:
+    """Make a workspace with `actor` as its owner."""
+    try:
+        WORKSPACE_NAME(name)
+    except ValidationError as error:
+        raise ProblemError("name-invalid", field="name", name=name, what="workspace", why=error.message) from error
+    with transaction.atomic():
+        workspace, made = Workspace.objects.get_or_create(name=name, defaults={"display_name": display_name or name})
+        if not made:
+            raise ProblemError("name-taken", field="name", what="workspace", name=name)
+        if getattr(actor, "pk", None):
+            Membership.objects.create(user=actor, workspace=workspace, role=Role.OWNER)
+        record(actor, "created", workspace, workspace=name)
+    return workspace

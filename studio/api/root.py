@@ -1,0 +1,60 @@
+"""The API `/api/v1`: mounts each app's operations, and answers every error as problem+json."""
+
+import structlog
+from django.http import Http404, HttpRequest, HttpResponse
+from ninja import NinjaAPI
+from ninja.errors import AuthenticationError, HttpError, ValidationError
+
+from compute.api import router as compute_router
+from jobs.api import router as jobs_router
+from studio.accounts.api import router as accounts_router
+from studio.api.auth import AUTH
+from studio.assets.api import router as assets_router
+from studio.core.errors import MooringError, ProblemError, ProblemList
+from studio.core.middleware import problem_response
+
+log = structlog.get_logger(__name__)
+
+api = NinjaAPI(title="Mooring", version="1", description="An ML studio for the Kubernetes you already have.",
+               auth=AUTH, docs_url=None, urls_namespace="api")  # fmt: skip
+api.add_router("", accounts_router)
+api.add_router("", compute_router)
+api.add_router("", assets_router)
+api.add_router("", jobs_router)
+
+
+@api.exception_handler(MooringError)
+def _told(request: HttpRequest, error: MooringError) -> HttpResponse:
+    response = problem_response(request, error)
+    assert response is not None
+    return response
+
+
+@api.exception_handler(Http404)
+def _missing(request: HttpRequest, error: Http404) -> HttpResponse:
+    return _told(request, ProblemError("not-found"))
+
+
+@api.exception_handler(AuthenticationError)
+def _unknown_caller(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
+    return _told(request, ProblemError("sign-in-needed"))
+
+
+@api.exception_handler(ValidationError)
+def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    problems = []
+    for issue in error.errors:
+        place = ".".join(str(part) for part in issue["loc"][1:]) or None
+        problems.append(ProblemError("request-invalid", field=place, text=f"{place or 'The request'}: {issue['msg']}."))
+    return _told(request, ProblemList(problems) if len(problems) > 1 else problems[0])
+
+
+@api.exception_handler(HttpError)
+def _refused(request: HttpRequest, error: HttpError) -> HttpResponse:
+    return _told(request, ProblemError("request-invalid", text=str(error)))
+
+
+@api.exception_handler(Exception)
+def _broken(request: HttpRequest, error: Exception) -> HttpResponse:
+    log.error("API operation failed", path=request.path, exc_info=error)
+    return _told(request, ProblemError("internal", request_id=getattr(request, "id", "")))

@@ -1,0 +1,51 @@
+"""The task queue: nudges for rows, legs of the stream, and the sweeps that make lost nudges harmless.
+
+The database row is the queue and a message is only a nudge: results are ignored, messages may be lost or doubled.
+"""
+
+import os
+
+from celery import Celery
+from celery.signals import setup_logging
+from kombu import Queue
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "studio.settings")
+
+app = Celery("mooring")
+app.config_from_object(
+    {
+        "task_default_queue": "kube",
+        "task_queues": [Queue("kube"), Queue("stream")],
+        "task_acks_late": True,
+        "task_ignore_result": True,
+        "task_serializer": "json",
+        "accept_content": ["json"],
+        "worker_prefetch_multiplier": 1,
+        "worker_hijack_root_logger": False,
+        "worker_send_task_events": False,
+        "broker_connection_retry_on_startup": True,
+        "broker_transport_options": {"visibility_timeout": 3600, "socket_keepalive": True},
+        "timezone": "UTC",
+        "beat_schedule": {
+            # Each sweep finds what it needs in the database; a missed or doubled one is harmless.
+            "stream": {"task": "jobs.keep_streaming", "schedule": 5.0, "options": {"queue": "stream", "expires": 5}},
+            "jobs": {"task": "jobs.sweep", "schedule": 5.0, "options": {"expires": 5}},
+            "clusters": {"task": "compute.sweep", "schedule": 10.0, "options": {"expires": 10}},
+        },
+    }
+)
+
+
+@setup_logging.connect
+def _keep_the_studios_logging(**_: object) -> None:
+    """Leave logging as Django's settings made it."""
+
+
+def _configure() -> None:
+    from django.conf import settings  # noqa: PLC0415 - settings are read when the app is, not when it is imported
+
+    app.conf.broker_url = settings.CELERY_BROKER_URL
+
+
+app.on_configure.connect(lambda **_: _configure())
+app.autodiscover_tasks(["compute", "jobs"])

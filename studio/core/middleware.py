@@ -1,0 +1,118 @@
+"""What happens around every request: an id, a signed-in person, and problems shown where the person is."""
+
+import re
+import uuid
+from collections.abc import Awaitable, Callable
+
+import structlog
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.contrib.auth.views import redirect_to_login
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import render
+from django.utils.decorators import sync_and_async_middleware
+
+from studio.core.errors import MooringError, ProblemError, ProblemList
+
+log = structlog.get_logger(__name__)
+
+Answer = Callable[[HttpRequest], HttpResponseBase]
+# Served without signing in. Everything else is closed; pods and the API bring their own tokens.
+OPEN = re.compile(r"^/(accounts/|static/|healthz$|readyz$|metrics$|runner/v1/|api/v1/)")
+_REQUEST_ID = re.compile(r"^[A-Za-z0-9_-]{1,40}$")
+
+
+@sync_and_async_middleware
+def request_id(get_response: Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]) -> object:
+    """Give the request an id, bind it to the log, and send it back."""
+
+    def begin(request: HttpRequest) -> str:
+        asked = request.headers.get("X-Request-Id", "")
+        id = asked if _REQUEST_ID.match(asked) else uuid.uuid4().hex[:16]
+        request.id = id  # type: ignore[attr-defined]
+        structlog.contextvars.clear_contextvars()
+        via = "api" if request.path.startswith("/api/") else "page"
+        structlog.contextvars.bind_contextvars(request_id=id, via=via)
+        return id
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        id = begin(request)
+        response = get_response(request)
+        assert isinstance(response, HttpResponseBase)
+        response.headers["X-Request-Id"] = id
+        return response
+
+    async def async_middleware(request: HttpRequest) -> HttpResponseBase:
+        id = begin(request)
+        response = await get_response(request)  # type: ignore[misc]
+        response.headers["X-Request-Id"] = id
+        return response
+
+    if iscoroutinefunction(get_response):
+        markcoroutinefunction(async_middleware)
+        return async_middleware
+    return middleware
+
+
+@sync_and_async_middleware
+def signed_in_only(get_response: Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]) -> object:
+    """Send whoever is not signed in to the sign-in page, whatever they asked for."""
+
+    def turned_away(request: HttpRequest, signed_in: bool) -> HttpResponseBase | None:
+        if signed_in or OPEN.match(request.path):
+            return None
+        if request.headers.get("HX-Request") or request.path == "/live/":
+            return HttpResponse(status=401, headers={"HX-Redirect": "/accounts/login/"})
+        return redirect_to_login(request.get_full_path())
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        answer = turned_away(request, request.user.is_authenticated) or get_response(request)
+        assert isinstance(answer, HttpResponseBase)
+        return answer
+
+    async def async_middleware(request: HttpRequest) -> HttpResponseBase:
+        person = await request.auser()
+        return turned_away(request, person.is_authenticated) or await get_response(request)  # type: ignore[misc]
+
+    if iscoroutinefunction(get_response):
+        markcoroutinefunction(async_middleware)
+        return async_middleware
+    return middleware
+
+
+@sync_and_async_middleware
+def problem_pages(get_response: object) -> object:
+    """Turn problems that a view lets through into a page (or JSON for the API) with the id and the next step."""
+
+    class _Middleware:
+        def __call__(self, request: HttpRequest) -> HttpResponseBase:
+            return get_response(request)  # type: ignore[operator,no-any-return]
+
+        def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+            return problem_response(request, error)
+
+    class _AsyncMiddleware(_Middleware):
+        async def __call__(self, request: HttpRequest) -> HttpResponseBase:  # type: ignore[override]
+            return await get_response(request)  # type: ignore[operator,no-any-return]
+
+    if iscoroutinefunction(get_response):
+        middleware = _AsyncMiddleware()
+        markcoroutinefunction(middleware)
+        return middleware
+    return _Middleware()
+
+
+def problem_response(request: HttpRequest, error: Exception) -> HttpResponse | None:
+    """Return the answer to a problem, or None when the error is not one that people are told about."""
+    if isinstance(error, Http404):
+        error = ProblemError("not-found")
+    if not isinstance(error, MooringError):
+        return None
+    if not isinstance(error, ProblemError | ProblemList):
+        log.error("error without a problem", exc_info=error)
+        error = ProblemError("internal", request_id=getattr(request, "id", ""))
+    if request.path.startswith(("/api/", "/runner/")):
+        return JsonResponse(error.as_dict(), status=error.status, content_type="application/problem+json")
+    problems = error.errors if isinstance(error, ProblemList) else [error]
+    name = {403: "errors/403.html", 404: "errors/404.html"}.get(error.status, "errors/problem.html")
+    context = {"problem": problems[0], "problems": problems, "request_id": getattr(request, "id", "")}
+    return render(request, name, context, status=error.status)

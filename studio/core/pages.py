@@ -1,0 +1,56 @@
+"""Parts that every page uses: error pages, and one way to page through a list."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from studio.core.errors import ProblemError
+
+COUNTED_TO = 1000
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """Answer 404 in the studio's frame."""
+    return _error(request, "errors/404.html", "not-found", 404)
+
+
+def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """Answer 403 in the studio's frame."""
+    return _error(request, "errors/403.html", "not-allowed", 403)
+
+
+def broken(request: HttpRequest) -> HttpResponse:
+    """Answer 500 with the request's id; the page needs neither the database nor a session."""
+    return _error(request, "errors/500.html", "internal", 500)
+
+
+def _error(request: HttpRequest, template: str, id: str, status: int) -> HttpResponse:
+    request_id = getattr(request, "id", "")
+    problem = ProblemError(id, request_id=request_id, needed="another role")
+    return render(request, template, {"problem": problem, "request_id": request_id}, status=status)
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a list: its rows, how many there are (`1,000+` beyond that), and where the next one starts."""
+
+    rows: list[Any]
+    count: int
+    next: str | None
+
+    @property
+    def count_text(self) -> str:
+        return f"{COUNTED_TO:,}+" if self.count > COUNTED_TO else f"{self.count:,}"
+
+
+def keyset_page(rows: QuerySet[Any], *, after: str = "", size: int = 50) -> Page:
+    """Return the rows after key `after`, newest first by id; counts stop at 1,001, so that they stay cheap."""
+    count = rows.order_by()[: COUNTED_TO + 1].count()
+    wanted = rows.order_by("-pk")
+    if after.isdecimal():
+        wanted = wanted.filter(pk__lt=int(after))
+    found = list(wanted[: size + 1])
+    return Page(found[:size], count, str(found[size - 1].pk) if len(found) > size else None)

@@ -1,0 +1,114 @@
+"""Read settings from the environment: typed, with `NAME_FILE` for secrets, failing loudly.
+
+Also owns the data folder and the keys that are made in it at the first start.
+"""
+
+import os
+import secrets
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from cryptography.fernet import Fernet
+
+
+class SettingError(ValueError):
+    """A setting has a value that cannot be used; the message names the variable and what it takes."""
+
+
+def text(name: str, default: str = "") -> str:
+    """Return the variable `name`, or the content of the file that `name_FILE` names, or `default`."""
+    path = os.environ.get(f"{name}_FILE")
+    if path:
+        try:
+            return Path(path).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise SettingError(f"{name}_FILE={path} cannot be read: {error.strerror}") from error
+    return os.environ.get(name, default)
+
+
+def flag(name: str, default: bool = False) -> bool:
+    """Return a yes/no variable."""
+    value = text(name).strip().lower()
+    if not value:
+        return default
+    if value in {"1", "true", "yes", "on"}:
+        return True
+    if value in {"0", "false", "no", "off"}:
+        return False
+    raise SettingError(f"{name} must be true or false, not {value!r}")
+
+
+def number(name: str, default: int) -> int:
+    """Return a whole-number variable."""
+    value = text(name).strip()
+    try:
+        return int(value) if value else default
+    except ValueError as error:
+        raise SettingError(f"{name} must be a whole number, not {value!r}") from error
+
+
+def words(name: str, default: str = "") -> list[str]:
+    """Return a comma-separated variable as a list without empty parts."""
+    return [word.strip() for word in text(name, default).split(",") if word.strip()]
+
+
+def data_folder() -> Path:
+    """Return the folder that holds everything the studio keeps, made with mode 700 when missing."""
+    default = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "mooring"
+    folder = Path(os.environ.get("MOORING_DATA") or default).absolute()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def kept_key(path: Path, make: str = "secret") -> str:
+    """Return the key in `path`; make it there (mode 600) at the first start.
+
+    Two processes that start at once end up with the same key: the file is linked into place, and the loser reads it.
+    """
+    if not path.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        key = Fernet.generate_key().decode() if make == "fernet" else secrets.token_urlsafe(50)
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(key)
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_text(encoding="utf-8").strip()
+
+
+def database(url: str, folder: Path) -> dict[str, object]:
+    """Return Django's settings of one database: SQLite in `folder` without a URL, else PostgreSQL or SQLite by URL."""
+    if not url or url.startswith("sqlite:"):
+        path = unquote(url.removeprefix("sqlite:///")) if url else str(folder / "mooring.sqlite3")
+        return {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": path,
+            "OPTIONS": {
+                # Take the write lock at BEGIN: an upgrade from read to write inside a transaction fails at once
+                # with "database is locked" instead of waiting for the time-out.
+                "transaction_mode": "IMMEDIATE",
+                "timeout": 20,
+                "init_command": (
+                    "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;"
+                    "PRAGMA mmap_size=134217728; PRAGMA journal_size_limit=27103364; PRAGMA cache_size=-8000;"
+                ),
+            },
+        }
+    parts = urlsplit(url)
+    if parts.scheme not in {"postgres", "postgresql"}:
+        raise SettingError(f"DATABASE_URL must start with postgresql:// or sqlite:///, not {parts.scheme!r}")
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": parts.hostname or "",
+        "PORT": str(parts.port or ""),
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+    }

@@ -1,0 +1,38 @@
+"""Say that something changed: one entry in a Redis Stream, published on commit.
+
+A lost entry is harmless: pages carry the row's version and ask again, and the server's heartbeat makes them.
+"""
+
+import json
+from functools import lru_cache
+from typing import Any
+
+import redis
+import structlog
+from django.conf import settings
+from django.db import transaction
+
+log = structlog.get_logger(__name__)
+
+STREAM = "live"
+# About ten minutes of a busy studio; whoever was away for longer is told to ask again.
+KEEP = 5000
+
+
+@lru_cache(maxsize=1)
+def client() -> "redis.Redis[bytes]":
+    """Return this process's Redis client; its calls give up after two seconds."""
+    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2)
+
+
+def publish(topic: str, event: str, payload: dict[str, Any]) -> None:
+    """Tell everyone who watches `topic`, once the transaction around this call has committed."""
+    transaction.on_commit(lambda: publish_now(topic, event, payload))
+
+
+def publish_now(topic: str, event: str, payload: dict[str, Any]) -> None:
+    """Tell everyone who watches `topic` at once; a Redis that is away costs the event, never the caller's work."""
+    try:
+        client().xadd(STREAM, {"t": topic, "e": event, "p": json.dumps(payload)}, maxlen=KEEP, approximate=True)
+    except redis.RedisError as error:
+        log.warning("live event lost", topic=topic, error=str(error))

@@ -1,0 +1,149 @@
+"""The stream of live events: one a browser, however many tabs and topics.
+
+The id of each message is the cursor of the whole connection (`live=<entry id>;log:7=<offset>`), so that the browser's
+own `Last-Event-ID` resumes everything at once. What cannot be resumed is answered with `resync`: ask again.
+"""
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from asgiref.sync import sync_to_async
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+
+from studio.live.hub import Frame, Subscriber, event_body, hub, log_frame
+from studio.live.topics import Topic, allowed
+
+HEARTBEAT_S = 10
+# A connection ends after this long and the browser opens a new one: roles and sessions are looked at again.
+LIFE_S = 600
+MOST_TOPICS = 64
+LOG_PIECE = 64 * 1024
+_TOPIC = re.compile(r"^[a-z-]{1,20}(:[A-Za-z0-9_.-]{1,255})?$")
+
+
+async def stream(request: HttpRequest) -> HttpResponseBase:
+    """Answer with the events of `?topics=a+b`, from `Last-Event-ID` (or `?last=`) on."""
+    names = [name for name in request.GET.get("topics", "").replace(",", " ").split() if _TOPIC.match(name)]
+    user = await request.auser()
+    if not user.is_authenticated:
+        return HttpResponse(status=401)
+    topics = await sync_to_async(allowed)(user, names[:MOST_TOPICS])
+    cursor = read_cursor(request.headers.get("Last-Event-ID") or request.GET.get("last", ""))
+    response = StreamingHttpResponse(_Connection(topics, cursor).messages(), content_type="text/event-stream")
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Accel-Buffering"] = "no"
+    return response
+
+
+def read_cursor(text: str) -> dict[str, str]:
+    """Return the positions of a cursor; parts that are not well formed are left out."""
+    parts = (part.partition("=") for part in text[:8192].split(";"))
+    return {name: at for name, _, at in parts if (_TOPIC.match(name)) and re.fullmatch(r"[0-9]{1,19}(-[0-9]{1,19})?", at)}
+
+
+class _Connection:
+    """One browser: where it stands on each topic, and what to send next."""
+
+    def __init__(self, topics: list[Topic], cursor: dict[str, str]) -> None:
+        self.names = frozenset(topic.name for topic in topics)
+        self.files: dict[str, Path] = {topic.name: topic.file for topic in topics if topic.file}
+        self.cursor = cursor
+        self.offsets = {name: int(cursor.get(name, "0").partition("-")[0]) for name in self.files}
+        self.live_id = cursor.get("live", "")
+
+    async def messages(self) -> AsyncIterator[str]:
+        ends = time.monotonic() + LIFE_S
+        # Join before looking back: what happens in between comes twice rather than not at all.
+        subscriber = await hub().join(self.names)
+        try:
+            async for message in self._begin():
+                yield message
+            subscriber.behind = False
+            while time.monotonic() < ends:
+                for message in await self._next(subscriber):
+                    yield message
+        finally:
+            hub().leave(subscriber)
+
+    async def _begin(self) -> AsyncIterator[str]:
+        yield f"retry: 1000\n{self._heartbeat()}"
+        missed = await hub().since(self.live_id, self.names) if self.live_id else None
+        if missed is None:
+            self.live_id = await hub().newest()
+            for message in self._resync():
+                yield message
+        for frame in missed or []:
+            yield self._message(frame)
+        for name in self.files:
+            async for message in self._catch_up(name):
+                yield message
+
+    async def _next(self, subscriber: Subscriber) -> list[str]:
+        try:
+            frames = [await asyncio.wait_for(subscriber.queue.get(), HEARTBEAT_S)]
+        except TimeoutError:
+            # Quiet: say that we are here, and heal a log whose live frames were lost.
+            return [self._heartbeat(), *[m for name in self.files async for m in self._catch_up(name)]]
+        while not subscriber.queue.empty() and len(frames) < 100:
+            frames.append(subscriber.queue.get_nowait())
+        messages: list[str] = []
+        for frame in frames:
+            messages += await self._send(frame)
+        if subscriber.behind and subscriber.queue.empty():
+            subscriber.behind = False
+            messages += self._resync()
+            messages += [m for name in self.files async for m in self._catch_up(name)]
+        return messages
+
+    async def _send(self, frame: Frame) -> list[str]:
+        if frame.topic not in self.files:
+            return [self._message(frame)]
+        messages: list[str] = []
+        at = self.offsets[frame.topic]
+        if frame.start > at:
+            messages = [m async for m in self._catch_up(frame.topic, until=frame.start)]
+            at = self.offsets[frame.topic]
+        if frame.start == at:
+            self.offsets[frame.topic] = frame.end
+            messages.append(self._message(frame))
+        elif frame.start < at < frame.end:
+            messages += [m async for m in self._catch_up(frame.topic, until=frame.end)]
+        return messages
+
+    async def _catch_up(self, name: str, until: int | None = None) -> AsyncIterator[str]:
+        while True:
+            at = self.offsets[name]
+            most = LOG_PIECE if until is None else min(LOG_PIECE, until - at)
+            chunk = await asyncio.to_thread(_read, self.files[name], at, most) if most > 0 else b""
+            if not chunk:
+                return
+            self.offsets[name] = at + len(chunk)
+            yield self._message(log_frame(name, at, chunk))
+
+    def _message(self, frame: Frame) -> str:
+        if frame.id:
+            self.live_id = frame.id
+        return f"id: {self._cursor()}\ndata: {frame.body}\n\n"
+
+    def _resync(self) -> list[str]:
+        plain = (name for name in self.names if name not in self.files)
+        return [f"id: {self._cursor()}\ndata: {event_body(name, 'resync', {})}\n\n" for name in plain]
+
+    def _heartbeat(self) -> str:
+        return f"event: heartbeat\ndata: {int(time.time() * 1000)}\n\n"
+
+    def _cursor(self) -> str:
+        logs = "".join(f";{name}={at}" for name, at in self.offsets.items())
+        return f"live={self.live_id or '0-0'}{logs}"
+
+
+def _read(path: Path, offset: int, most: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            return file.read(most)
+    except FileNotFoundError:
+        return b""

@@ -1,0 +1,44 @@
+"""Every address of the studio."""
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import include, path
+from django.views.generic import TemplateView
+
+from studio.accounts.access import workspaces_of
+from studio.api.root import api
+from studio.core import health
+from studio.live.sse import stream
+
+
+def home(request: HttpRequest) -> HttpResponse:
+    """Bring the person to where their work is."""
+    user = request.user
+    workspace = workspaces_of(user).first()  # type: ignore[arg-type]
+    if workspace:
+        return redirect("jobs:list", workspace=workspace.name)
+    if user.is_operator or user.is_superuser:  # type: ignore[union-attr]
+        return redirect("compute:cluster-list")
+    return render(request, "home_empty.html")
+
+
+urlpatterns = [
+    path("", home, name="home"),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("metrics", health.metrics, name="metrics"),
+    path("live/", stream, name="live"),
+    path("accounts/", include("allauth.account.urls")),
+    path("api/v1/", api.urls),
+    path("", include("studio.assets.urls")),
+    path("", include("compute.urls")),
+    path("", include("jobs.urls")),
+]
+
+if settings.DEBUG:
+    urlpatterns += [path("ops/design/", TemplateView.as_view(template_name="design.html"), name="design")]
+
+handler404 = "studio.core.pages.not_found"
+handler500 = "studio.core.pages.broken"
+handler403 = "studio.core.pages.forbidden"
