@@ -208,7 +208,7 @@ def local_path(image: str, busybox: str, folder: str) -> list[Manifest]:
 def _identity(name: str, namespace: str, rules: list[Manifest], *, own: list[Manifest] | None = None) -> list[Manifest]:
     subject = {"kind": "ServiceAccount", "name": name, "namespace": namespace}
     role = f"mooring-sandbox:{name}"
-    found = [
+    found: list[Manifest] = [
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": namespace}},
         {
             "apiVersion": "rbac.authorization.k8s.io/v1",

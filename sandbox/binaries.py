@@ -209,7 +209,7 @@ def _expected_digest(address: str) -> str:
     for beside in (f"{address}.sha256", f"{base}/SHA256SUMS"):
         try:
             with urllib.request.urlopen(beside, timeout=REFUSED_AFTER_SECONDS) as answer:
-                text = answer.read(65536).decode()
+                text: str = answer.read(65536).decode()
         except urllib.error.HTTPError:
             continue
         for line in text.splitlines():

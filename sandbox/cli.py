@@ -31,6 +31,10 @@ def main(argv: list[str] | None = None) -> int:
             print(json.dumps(error.as_dict()))
         print(error, file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        # The reader has seen enough ("… | head"): what was asked for is done. Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         print("interrupted; run the command again to go on where it stopped", file=sys.stderr)
         return 130

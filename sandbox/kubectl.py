@@ -99,7 +99,14 @@ def is_ready(place: ClusterPlace, version: str) -> bool:
     if not place.kubeconfig.exists():
         return False
     try:
-        argv = [binary(version), f"--kubeconfig={place.kubeconfig}", "--request-timeout=5s", "get", "--raw", "/readyz"]
+        argv: list[str | Path] = [
+            binary(version),
+            f"--kubeconfig={place.kubeconfig}",
+            "--request-timeout=5s",
+            "get",
+            "--raw",
+            "/readyz",
+        ]
     except SandboxError:
         return False
     return succeeds(argv)

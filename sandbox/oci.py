@@ -226,7 +226,7 @@ class Registry:
         )
         if status != 201:
             raise _refused(f"PUT manifest of {name}:{tag}", status, answer)
-        return headers.get("Docker-Content-Digest", "")
+        return str(headers.get("Docker-Content-Digest", ""))
 
     def _base(self, name: str, base: str) -> tuple[list[dict[str, Any]], list[str]]:
         base_name, base_tag = base.split(":")

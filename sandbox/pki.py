@@ -33,7 +33,7 @@ class Leaf:
 
 def leaves(node: str, addresses: list[str], node_address: str) -> list[Leaf]:
     """Return every certificate of a cluster whose API server answers on ``addresses``."""
-    service = "kubernetes.default.svc.cluster.local".split(".")
+    service = ["kubernetes", "default", "svc", "cluster", "local"]
     api_names = ["DNS:localhost"] + ["DNS:" + ".".join(service[:size]) for size in (1, 2, 3, 5)]
     api_names += [f"IP:{address}" for address in addresses]
     return [

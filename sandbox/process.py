@@ -126,9 +126,9 @@ def _first_child(pid: int) -> int | None:
     while time.monotonic() < deadline:
         children = _children(pid)
         # Before its program runs, the child is still a copy of "unshare" in namespaces that are half made.
-        if children and "sandbox.supervisor" in _command(children[0]).split("\0"):
-            if Path(f"/proc/{children[0]}/exe").resolve().name != "unshare":
-                return children[0]
+        runs = bool(children) and "sandbox.supervisor" in _command(children[0]).split("\0")
+        if runs and Path(f"/proc/{children[0]}/exe").resolve().name != "unshare":
+            return children[0]
         if not Path(f"/proc/{pid}").exists() or _state(pid) == "Z":
             return None
         time.sleep(0.02)

@@ -90,8 +90,8 @@ def _node(number: int, nodes: SimulatedNodes, cluster: str) -> dict[str, Any]:
         "kubernetes.io/os": "linux",
         "kubernetes.io/arch": "amd64",
         "node-role.kubernetes.io/agent": "",
-        SIMULATED_LABEL: "true",
         **nodes.labels,
+        SIMULATED_LABEL: "true",
     }
     if has_gpus:
         capacity[GPU] = str(nodes.gpus_each)

@@ -23,8 +23,10 @@ HOOKS = (
     'ln -sf /usr/bin/python3 "$1/usr/local/bin/python"',
     # The image is a job's own world: pip may install into it.
     'rm -f "$1"/usr/lib/python3*/EXTERNALLY-MANAGED',
-    "if [ -e /etc/ssl/certs/ca-certificates.crt ]; then "
-    'cp -L /etc/ssl/certs/ca-certificates.crt "$1/etc/ssl/certs/ca-certificates.crt"; fi',
+    (
+        "if [ -e /etc/ssl/certs/ca-certificates.crt ]; then "
+        'cp -L /etc/ssl/certs/ca-certificates.crt "$1/etc/ssl/certs/ca-certificates.crt"; fi'
+    ),
 )
 
 

@@ -1,0 +1,128 @@
+"""Clusters without containers, beside the developers' own one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from tests.sandbox.conftest import ROOT, Kubernetes, sandbox, sandbox_json, until
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
+
+NAME = "simulated-test"
+JOB = {
+    "apiVersion": "batch/v1",
+    "kind": "Job",
+    "metadata": {"name": "seeming", "namespace": "default"},
+    "spec": {
+        "template": {
+            "spec": {
+                "restartPolicy": "Never",
+                "containers": [
+                    {"name": "main", "image": "any", "resources": {"limits": {"nvidia.com/gpu": "2"}}},
+                ],
+            }
+        }
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def simulated() -> Any:
+    sandbox("down", "--name", NAME, "--purge")
+    words = (
+        "--simulated",
+        "6",
+        "--gpu-nodes",
+        "1",
+        "--node-label",
+        "zone=north",
+        "--node-capacity",
+        "cpu=32,memory=96Gi",
+    )
+    yield sandbox_json("up", "--name", NAME, *words)
+    sandbox("down", "--name", NAME, "--purge")
+
+
+def test_simulated_nodes_are_ready_and_say_what_they_are(simulated: dict[str, Any]) -> None:
+    assert simulated["state"] == "up"
+    assert simulated["simulated"] is True
+    assert len(simulated["nodes"]) == 6
+    assert all(node["ready"] and node["simulated"] for node in simulated["nodes"])
+    nodes = Kubernetes(simulated).get("nodes", "-l", "mooring.dev/simulated=true,zone=north")["items"]
+    assert {node["status"]["allocatable"]["cpu"] for node in nodes} == {"32"}
+
+
+def test_a_job_that_wants_gpus_goes_to_the_node_that_seems_to_have_them(simulated: dict[str, Any]) -> None:
+    kubernetes = Kubernetes(simulated)
+    kubernetes.apply(JOB)
+
+    def succeeded() -> Any:
+        pods = kubernetes.get("pods", "-l", "job-name=seeming")["items"]
+        return pods[0] if pods and pods[0]["status"]["phase"] == "Succeeded" else None
+
+    pod = until(succeeded, seconds=60, what="the seeming end of the job")
+    assert pod["spec"]["nodeName"] == f"{NAME}-simulated-005"
+    assert pod["status"]["message"] == "simulated: no container ran"
+
+
+def test_the_number_of_nodes_follows_what_is_asked_for(simulated: dict[str, Any]) -> None:
+    words = (
+        "--simulated",
+        "4",
+        "--gpu-nodes",
+        "1",
+        "--node-label",
+        "zone=north",
+        "--node-capacity",
+        "cpu=32,memory=96Gi",
+    )
+    assert len(sandbox_json("up", "--name", NAME, *words)["nodes"]) == 4
+
+
+def test_a_component_that_was_killed_comes_back(simulated: dict[str, Any]) -> None:
+    pid = sandbox_json("status", "--name", NAME)["components"]["kube-scheduler"]["pid"]
+    os.kill(pid, signal.SIGKILL)
+
+    def back() -> Any:
+        found = sandbox("status", "--name", NAME, "--json", check=False).stdout
+        return f'"pid": {pid},' not in found and '"state": "up"' in found
+
+    until(back, seconds=30, what="the scheduler")
+
+
+def test_up_after_everything_was_killed_goes_on_where_it_was(simulated: dict[str, Any]) -> None:
+    found = sandbox_json("status", "--name", NAME)
+    Kubernetes(found)("create", "configmap", "kept")
+    for one in found["components"].values():
+        os.kill(one["pid"], signal.SIGSTOP)  # none can be restarted before all are gone
+    supervisor = int(sandbox_supervisor())
+    os.kill(supervisor, signal.SIGKILL)
+    again = sandbox_json("up", "--name", NAME)
+    assert again["state"] == "up"
+    assert Kubernetes(again).get("configmap", "kept")["metadata"]["name"] == "kept"
+
+
+def sandbox_supervisor() -> int:
+    from sandbox import process
+    from sandbox.places import ClusterPlace
+
+    return process.inner_pid(ClusterPlace.of(NAME)) or 0
+
+
+def test_a_second_up_at_the_same_time_waits_and_says_so(simulated: dict[str, Any]) -> None:
+    sandbox("down", "--name", NAME)
+    argv = [sys.executable, "-m", "sandbox", "up", "--name", NAME, "--simulated", "4"]
+    both = [
+        subprocess.Popen(argv, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)
+    ]
+    said = [process.communicate(timeout=300) for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    progress = "".join(error for _, error in said)
+    assert f"waiting for the cluster “{NAME}”" in progress
+    assert f"the cluster “{NAME}” is already up" in progress
