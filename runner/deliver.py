@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 from runner.errors import RunnerError
@@ -18,6 +19,9 @@ from runner.upload import Given, Upload, digest_file, listing, open_output, read
 if TYPE_CHECKING:
     from runner.serve import Sidecar
     from runner.web import Request
+
+# How long bringing the end of the log may be refused; a pod should not hold its place for a log alone.
+TAIL_SECONDS = 120.0
 
 
 def deliver(sidecar: Sidecar) -> None:
@@ -49,20 +53,7 @@ def _bring(sidecar: Sidecar) -> None:
     studio = Studio(sidecar.spec, sidecar.token)
     try:
         upload = Upload(studio, sidecar.spec.process, sidecar.journal, sidecar.remaining, sidecar.notes.say)
-        for output in sidecar.found:
-            problem = upload.put(output)
-            if problem is not None:
-                sidecar.problems.append(problem)
-                sidecar.notes.say(problem.text)
-            sidecar.total["done"] += problem is None
-            sidecar.total["bytes_done"] += 0 if problem else sidecar.journal.stored[output.root, output.path][0]
-        content = {
-            "pod_uid": sidecar.pod_uid,
-            "exit": sidecar.watch.exit,
-            "outputs": listing(sidecar.journal.stored, sidecar.found),
-            "problems": [problem.as_dict() for problem in sidecar.problems],
-        }
-        if not upload.finish(content):
+        if not any(_put_all(sidecar, upload, again) for again in (False, True)):
             sidecar.state = "failed"
             sidecar.notes.say("The studio did not acknowledge the outputs.")
             return
@@ -77,13 +68,47 @@ def _bring(sidecar: Sidecar) -> None:
         tail.join(_bounded(sidecar.remaining()))
 
 
+def _put_all(sidecar: Sidecar, upload: Upload, again: bool) -> bool:
+    """Put every output and tell the end; tell whether the studio has acknowledged it."""
+    if again:
+        upload.forget()
+    told = list(sidecar.problems)
+    sidecar.total.update(done=0, bytes_done=0)
+    for output in sidecar.found:
+        problem = upload.put(output)
+        if problem is not None:
+            told.append(problem)
+            sidecar.notes.say(problem.text)
+            continue
+        sidecar.total["done"] += 1
+        sidecar.total["bytes_done"] += sidecar.journal.stored[output.root, output.path][0]
+    acknowledged = upload.finish(
+        {
+            "pod_uid": sidecar.pod_uid,
+            "exit": sidecar.watch.exit,
+            "outputs": listing(sidecar.journal.stored, sidecar.found),
+            "problems": [problem.as_dict() for problem in told],
+        }
+    )
+    if acknowledged:
+        sidecar.problems = told
+    return acknowledged
+
+
 def _push_tail(sidecar: Sidecar) -> None:
     """Push the end of the log when nobody has come for it."""
     if sidecar.wait_for_log_taken(_pull_seconds()):
         return
     studio = Studio(sidecar.spec, sidecar.token)
     try:
-        upload = Upload(studio, sidecar.spec.process, sidecar.journal, sidecar.remaining, sidecar.notes.say)
+        ends = time.monotonic() + TAIL_SECONDS
+        upload = Upload(
+            studio,
+            sidecar.spec.process,
+            sidecar.journal,
+            lambda: min(ends - time.monotonic(), sidecar.remaining() or TAIL_SECONDS),
+            sidecar.notes.say,
+        )
         size = sidecar.watch.sizes["std_log.txt"]
         offset = sidecar.journal.acknowledged.get("std_log.txt", 0)
         sidecar.notes.say(f"Nobody reads the log; bringing it from byte {offset} on.")

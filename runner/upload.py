@@ -8,7 +8,7 @@ import stat
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from runner.errors import Damaged, Refused, RunnerError
+from runner.errors import Damaged, Refused, RunnerError, Unavailable
 from runner.journal import Journal, Stamp
 from runner.layout import Layout
 from runner.outputs import Output, Problem
@@ -17,6 +17,8 @@ from runner.studio import Studio, quote
 
 BLOCK = 1 << 18
 LOG_BLOCK = 1 << 20
+# How often the studio may answer that it has no more of the log than before.
+REFUSED_PIECES = 5
 # After these the studio does not want anything of this job any more.
 OVER = {401, 403, 404, 410}
 
@@ -57,28 +59,50 @@ class Upload:
             return Problem("output-not-readable", f"{what} cannot be read: {error.strerror}.")
         return None
 
-    def push_log(self, volume: Layout, pod_uid: str, offset: int, size: int) -> int:
-        """Push what nobody has pulled of the log; give how many bytes the studio has."""
+    def push_log(self, volume: Layout, pod_uid: str, offset: int, size: int) -> None:
+        """Push what nobody has pulled of the log; raise RunnerError when the studio does not take it."""
+        refusals = 0
         with open(volume.log("std_log.txt"), "rb") as file:
             while offset < size:
                 piece = os.pread(file.fileno(), min(LOG_BLOCK, size - offset), offset)
-                if not piece:
-                    break
-                offset = self._journal.acknowledge("std_log.txt", self._push_piece(pod_uid, offset, piece))
-        return offset
+                # The studio knows best what it has: its number may lie before what a reader acknowledged.
+                stored = self._push_piece(pod_uid, offset, piece)
+                self._journal.acknowledge("std_log.txt", min(stored, size))
+                refusals = 0 if stored > offset else refusals + 1
+                if refusals > REFUSED_PIECES:
+                    raise RunnerError(
+                        "job-log-not-stored", f"The studio keeps only {stored} of {size} bytes of the log."
+                    )
+                offset = stored
 
     def finish(self, content: dict[str, Any]) -> bool:
-        """Tell the studio how it ended; tell whether it has acknowledged that."""
-        answer = persist(
-            lambda: self._studio.post(f"/processes/{self._index}/finish", content), self._remaining, self._say
-        )
+        """Tell the studio how it ended; False when it has not all the outputs that it was told of."""
+        try:
+            answer = persist(
+                lambda: self._studio.post(f"/processes/{self._index}/finish", content), self._remaining, self._say
+            )
+        except Refused as error:
+            if error.status != 409:
+                raise
+            self._say(error.text)
+            return False
         return answer.get("acknowledged") is True
+
+    def forget(self) -> None:
+        """Put every output once more: the studio has lost some."""
+        self._journal.stored.clear()
 
     def _push_piece(self, pod_uid: str, offset: int, piece: bytes) -> int:
         path = f"/processes/{self._index}/log?pod_uid={quote(pod_uid)}&offset={offset}"
 
         def push() -> int:
-            answer = self._studio.call("PUT", path, body=lambda: iter([piece]), length=len(piece))
+            try:
+                answer = self._studio.call("PUT", path, body=lambda: iter([piece]), length=len(piece))
+            except Refused as error:
+                if error.status in OVER:
+                    raise
+                # A command that was quick may have ended before the studio has heard of its pod.
+                raise Unavailable(error.id, error.text) from error
             return int(answer.get("stored", offset + len(piece)))
 
         return persist(push, self._remaining, self._say)

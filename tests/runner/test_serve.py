@@ -271,6 +271,34 @@ def test_only_the_rest_of_a_log_is_pushed(pod: Pod, studio: StudioSide) -> None:
     assert any("offset=4" in line for line in studio.requests)
 
 
+def test_a_log_that_the_studio_has_lost_is_pushed_again(pod: Pod, studio: StudioSide) -> None:
+    pod.prepared().serve()
+    pod.write_log(b"0123456789")
+    assert pod.call("POST", "/v1/log/std_log.txt/ack?bytes=4")[0] == 200
+    pod.end_command()
+    wait_until(lambda: pod.status()["phase"] == "finished")
+    assert bytes(studio.log) == b"0123456789"
+
+
+def test_a_log_is_pushed_also_when_the_studio_does_not_know_the_pod_yet(pod: Pod, studio: StudioSide) -> None:
+    studio.fail("^PUT .*/log", "status:400", times=2)
+    pod.prepared().serve()
+    pod.write_log(b"0123456789")
+    pod.end_command()
+    wait_until(lambda: pod.status()["phase"] == "finished")
+    assert bytes(studio.log) == b"0123456789"
+
+
+def test_outputs_that_the_studio_misses_are_put_again(pod: Pod, studio: StudioSide) -> None:
+    pod.prepared().serve()
+    (pod.root / "work/outputs/a").write_text("a")
+    studio.fail("/finish$", "status:409")
+    pod.end_command()
+    studio.wait_for(lambda: studio.finished)
+    assert sum("/outputs/0/artifacts/outputs/a" in line for line in studio.requests) == 2
+    wait_until(lambda: pod.status()["outputs"]["state"] == "acknowledged")
+
+
 def test_more_than_there_is_cannot_be_acknowledged(pod: Pod) -> None:
     pod.prepared().serve()
     assert pod.call("POST", "/v1/log/std_log.txt/ack?bytes=4")[0] == 409
