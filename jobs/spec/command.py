@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator
 
 from jobs.spec import expressions, references
-from jobs.spec.kinds import Check, Kind
+from jobs.spec.kinds import ENOUGH, Check, Kind
 from jobs.spec.shapes import (
     Count,
     DataInput,
@@ -283,6 +283,8 @@ def _check_expressions(job: CommandJob, check: Check) -> None:
     names = {"inputs": list(job.inputs or ()), "outputs": list(job.outputs or ())}
     valued = {*job.data_inputs, *job.literal_inputs}
     for found, optional in expressions.references(job.command):
+        if len(check.issues) >= ENOUGH:
+            return
         nth = counts.get(found.text, 0)
         counts[found.text] = nth + 1
         declared = names.get(found.space)
@@ -313,13 +315,12 @@ def _check_expressions(job: CommandJob, check: Check) -> None:
                 f"The input `{found.name}` has no value.",
                 f"Give it one under `inputs:`, or write $[[{found.text}]] to leave it out.",
             )
-    rest = "".join(part.text for part in expressions.parse(job.command) if isinstance(part, expressions.Text))
-    if "${{" in rest:
+    if (at := expressions.unclosed(job.command)) is not None:
         check.refuse_part(
             "spec-expression-broken",
             ("command",),
             "${{",
-            len(re.findall(r"\$\{\{.*?\}\}", job.command, re.DOTALL)),
+            job.command.count("${{", 0, at),
             "An expression is not closed with `}}`.",
             "Close it, or write `$` and `{{` apart if a plain text is meant.",
         )

@@ -8,8 +8,6 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-_EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
-_GROUP = re.compile(r"\$\[\[(.*?)\]\]", re.DOTALL)
 _REFERENCE = re.compile(r"\s*(inputs|outputs)\.([A-Za-z_][A-Za-z0-9_]*)\s*")
 
 
@@ -48,15 +46,22 @@ def parse(command: str) -> tuple[Part, ...]:
     """
     parts: list[Part] = []
     at = 0
-    for group in _GROUP.finditer(command):
-        inner = tuple(_split(command, group.start(1), group.end(1)))
+    for start, end in _spans(command, "$[[", "]]", 0, len(command)):
+        inner = tuple(_split(command, start + 3, end - 2))
         if not any(isinstance(part, Reference) for part in inner):
             continue
-        parts += _split(command, at, group.start())
-        parts.append(Group(group[0], inner))
-        at = group.end()
+        parts += _split(command, at, start)
+        parts.append(Group(command[start:end], inner))
+        at = end
     parts += _split(command, at, len(command))
     return tuple(parts)
+
+
+def unclosed(command: str) -> int | None:
+    """Return where an expression begins that is never closed."""
+    end = max((end for _, end in _spans(command, "${{", "}}", 0, len(command))), default=0)
+    start = command.find("${{", end)
+    return start if start >= 0 else None
 
 
 def references(command: str) -> Iterator[tuple[Reference, bool]]:
@@ -88,11 +93,22 @@ def resolve(command: str, value: Callable[[Reference], str | None]) -> str:
 
 def _split(command: str, start: int, end: int) -> Iterator[Text | Reference]:
     at = start
-    for found in _EXPRESSION.finditer(command, start, end):
-        if found.start() > at:
-            yield Text(command[at : found.start()])
-        reference = _REFERENCE.fullmatch(found[1])
-        yield Reference(found[0], reference[1] if reference else "", reference[2] if reference else "", found.start())
-        at = found.end()
+    for begins, ends in _spans(command, "${{", "}}", start, end):
+        if begins > at:
+            yield Text(command[at:begins])
+        reference = _REFERENCE.fullmatch(command, begins + 3, ends - 2)
+        space, name = (reference[1], reference[2]) if reference else ("", "")
+        yield Reference(command[begins:ends], space, name, begins)
+        at = ends
     if at < end:
         yield Text(command[at:end])
+
+
+def _spans(text: str, opening: str, closing: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield where each opening and the first closing after it begin and end, in one pass however the text was made."""
+    while (begins := text.find(opening, start, end)) >= 0:
+        closes = text.find(closing, begins + len(opening), end)
+        if closes < 0:
+            return
+        start = closes + len(closing)
+        yield begins, start

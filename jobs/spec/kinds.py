@@ -12,6 +12,8 @@ from jobs.spec.errors import SpecIssue, SpecWarning
 from jobs.spec.references import NotAReference, local_path
 from jobs.spec.yamltext import Document, Path, Place, dotted
 
+# Nobody reads more than this many issues, and finding the place of each takes time.
+ENOUGH = 50
 FileKind = Literal["file", "folder"]
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from jobs.spec import command
 from jobs.spec import overrides as overriding
 from jobs.spec.errors import SpecError, SpecIssue, SpecWarning
-from jobs.spec.kinds import TITLES, Check, Folder, Kind, Known, LocalPath, detect, issue_at
+from jobs.spec.kinds import ENOUGH, TITLES, Check, Folder, Kind, Known, LocalPath, detect, issue_at
 from jobs.spec.shapes import NO_EFFECT, TAG
 from jobs.spec.yamltext import Document, Path, dotted, read
 
@@ -154,6 +154,8 @@ def _issues(error: ValidationError, kind: Kind, document: Document) -> list[Spec
         place = document.place(path, key=problem_id == "spec-field-unknown")
         issue = issue_at(problem_id, path, place, text, todo)
         issues.setdefault((issue.path, issue.problem_id), issue)
+        if len(issues) >= ENOUGH:
+            break
     return list(issues.values())
 
 

@@ -1,7 +1,10 @@
 """What holds for every text and every job."""
 
+import contextlib
 import string
+import time
 
+import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -170,6 +173,16 @@ def test_a_text_without_expressions_is_left_alone(text: str) -> None:
 
 def test_a_malformed_optional_group_stays_as_it_is() -> None:
     assert expressions.resolve("a $[[inputs.b]] c", lambda reference: None) == "a $[[inputs.b]] c"
+
+
+@pytest.mark.parametrize(
+    "sign", ["$[[", "${{", "$[[${{", "${{}}$[[", "]]", "}}", "${{inputs.a}}", "$[[${{inputs.a}}]]"]
+)
+def test_a_command_made_to_take_for_ever_is_read_at_once(sign: str) -> None:
+    started = time.process_time()
+    with contextlib.suppress(spec.SpecError):
+        spec.load_values({"command": sign * (120_000 // len(sign)), "environment": {"image": "x"}})
+    assert time.process_time() - started < 5
 
 
 def test_a_long_list_is_refused_at_the_limit() -> None:
