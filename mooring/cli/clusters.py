@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,8 +22,9 @@ clusters = typer.Typer(help="Attach Kubernetes clusters and see how they are.", 
 types = typer.Typer(help="Instance types: which nodes a job asks for and how much of them.", no_args_is_help=True)
 
 Cluster_ = Annotated[str, typer.Option("--cluster", "-c", help="The cluster.")]
-_SHOWN = ("name", "state", "version", "distribution", "server", "nodes", "cpu", "memory", "gpu")
-_TYPES_SHOWN = ("name", "description", "default", "requests", "limits", "node_selector", "resources")
+_SHOWN = ("name", "status", "reason", "kubernetes_version", "distribution", "nodes", "cpu", "memory", "gpu")
+_MORE = ("server", "context", "seen_at", "log_route", "pods_reach_studio", "insecure", "computes")
+_TYPES_SHOWN = ("name", "default", "size", "description", "problem")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -60,39 +62,58 @@ def attach(
         )
         if not no_wait:
             cluster = _connected(studio, cluster)
-    print_result(dict(cluster.answer), output, _SHOWN, query)
-    raise typer.Exit(1 if cluster.state == "unreachable" else 0)
+    print_result(_row(cluster.answer, output, query), output, _SHOWN, query)
+    raise typer.Exit(1 if cluster.status == "unreachable" else 0)
 
 
 @clusters.command("list")
 def list_clusters(output: Output = "table", query: Query = None) -> None:
     """List the attached clusters."""
     with session.connect() as studio:
-        rows = [dict(one.answer) for one in studio.clusters.list()]
-    print_result(rows, output, _of(rows, _SHOWN), query)
+        rows = [_row(one.answer, output, query) for one in studio.clusters.list()]
+    print_result(rows, output, _SHOWN, query)
 
 
 @clusters.command("show")
 def show(argument: NameArgument = None, name: NameOption = None, output: Output = "table", query: Query = None) -> None:
     """Show one cluster."""
     with session.connect() as studio:
-        print_result(dict(studio.clusters.get(the_name(argument, name)).answer), output, query=query)
+        cluster = studio.clusters.get(the_name(argument, name))
+    print_result(_row(cluster.answer, output, query), output, (*_SHOWN, *_MORE), query)
 
 
 @clusters.command("manifest")
-def manifest(argument: NameArgument = None, name: NameOption = None) -> None:
-    """Print the identity with the least rights that Mooring needs, to apply with kubectl."""
+def manifest(
+    argument: NameArgument = None,
+    name: NameOption = None,
+    namespace: Annotated[
+        list[str] | None, typer.Option(help="A namespace that jobs are to run in; several times.")
+    ] = None,
+) -> None:
+    """Print the identity with the least rights that Mooring needs, to apply with kubectl; before attaching, without NAME."""
+    which = the_name(argument, name) if argument or name else None
     with session.connect() as studio:
-        typer.echo(studio.clusters.manifest(the_name(argument, name)), nl=False)
+        typer.echo(studio.clusters.manifest(which, namespaces=namespace or ()), nl=False)
 
 
 @clusters.command("detach")
-def detach(argument: NameArgument = None, name: NameOption = None, yes: Yes = False) -> None:
+def detach(
+    argument: NameArgument = None,
+    name: NameOption = None,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Drop one that does not answer, without cleaning it.")
+    ] = False,
+    yes: Yes = False,
+) -> None:
     """Detach a cluster, with all computes on it, and take along what Mooring put into it."""
     which = the_name(argument, name)
     ask(f"Detach the cluster {which} with all computes on it?", yes)
     with session.connect() as studio:
-        studio.clusters.detach(which)
+        answer = studio.clusters.detach(which, forget=forget)
+    for word in ("goes", "stays"):
+        told = answer.get(word) or []
+        for line in [told] if isinstance(told, str) else told:
+            typer.echo(f"{word}: {line}", err=True)
     typer.echo(f"{which} is being detached", err=True)
 
 
@@ -101,7 +122,7 @@ def list_types(cluster: Cluster_, output: Output = "table", query: Query = None)
     """List the instance types of a cluster."""
     with session.connect() as studio:
         rows = [dict(one.answer) for one in studio.clusters.instance_types(cluster)]
-    print_result(rows, output, _of(rows, _TYPES_SHOWN), query)
+    print_result(rows, output, _TYPES_SHOWN, query)
 
 
 @types.command("show")
@@ -123,7 +144,7 @@ def create_type(
     argument: NameArgument = None,
     name: NameOption = None,
     file: Annotated[
-        Path | None, typer.Option("--file", "-f", help="YAML or JSON of the API's form, or an InstanceType resource.")
+        Path | None, typer.Option("--file", "-f", help="An InstanceType resource, or its spec alone; YAML or JSON.")
     ] = None,
     cpu: Annotated[str | None, typer.Option(help="CPU: requested, and the limit; for example 500m.")] = None,
     memory: Annotated[str | None, typer.Option(help="Memory: requested, and the limit; for example 2Gi.")] = None,
@@ -132,22 +153,20 @@ def create_type(
         list[str] | None, typer.Option("--node-selector", help="LABEL=VALUE; may be given several times.")
     ] = None,
     description: Annotated[str, typer.Option(help="What it is for.")] = "",
+    default: Annotated[bool, typer.Option("--default", help="What jobs get that name none.")] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Replace one of this name.")] = False,
     output: Output = "table",
     query: Query = None,
 ) -> None:
     """Make an instance type, from a file or from options."""
-    definition = _definition(file) if file else _from_options(cpu, memory, gpu, node_selector or [], description)
-    if argument or name:
-        definition["name"] = the_name(argument, name)
-    if not definition.get("name"):
-        raise typer.BadParameter("a name is needed: give it as an argument, with --name, or in the file")
+    named, spec = (
+        _definition(file) if file else (None, _from_options(cpu, memory, gpu, node_selector or [], description))
+    )
+    which = the_name(argument, name or (named if not argument else None))
     with session.connect() as studio:
-        if replace:
-            made = studio.clusters.replace_instance_type(cluster, definition["name"], definition)
-        else:
-            made = studio.clusters.create_instance_type(cluster, definition)
-    print_result(dict(made.answer), output, query=query)
+        save = studio.clusters.replace_instance_type if replace else studio.clusters.create_instance_type
+        made = save(cluster, which, spec, default=default or None)
+    print_result(dict(made.answer), output, (*_TYPES_SHOWN, "spec"), query)
 
 
 @types.command("delete")
@@ -162,14 +181,14 @@ def delete_type(cluster: Cluster_, argument: NameArgument = None, name: NameOpti
 def _connected(studio: Client, cluster: Cluster) -> Cluster:
     """Wait while the cluster is being connected, two minutes at most."""
     deadline = time.monotonic() + 120
-    while cluster.state == "connecting" and time.monotonic() < deadline:
+    while cluster.status == "connecting" and time.monotonic() < deadline:
         time.sleep(0.5)
         cluster = studio.clusters.get(cluster.name)
     return cluster
 
 
-def _definition(file: Path) -> dict[str, Any]:
-    """Read a definition; a Kubernetes resource is turned into the API's form."""
+def _definition(file: Path) -> tuple[str | None, dict[str, Any]]:
+    """Read the name and the spec of an InstanceType resource, or the spec alone."""
     import yaml
 
     try:
@@ -178,18 +197,11 @@ def _definition(file: Path) -> dict[str, Any]:
         raise MooringError("file-unreadable", "The file is not YAML", f"{file}: {error}", "Correct it.") from error
     if not isinstance(content, dict):
         raise MooringError("file-unreadable", "The file holds no definition", f"{file}", "Give one YAML mapping.")
-    if content.get("kind") != "InstanceType":
-        return content
-    spec = content.get("spec") or {}
-    resources = spec.get("resources") or {}
-    return {
-        "name": (content.get("metadata") or {}).get("name"),
-        "description": spec.get("description", ""),
-        "node_selector": spec.get("nodeSelector") or {},
-        "tolerations": spec.get("tolerations") or [],
-        "requests": resources.get("requests") or {},
-        "limits": resources.get("limits") or {},
-    }
+    if "spec" not in content:
+        return None, content
+    metadata = content.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else content.get("name")
+    return name, content["spec"] if isinstance(content["spec"], dict) else {}
 
 
 def _from_options(
@@ -199,15 +211,28 @@ def _from_options(
         raise typer.BadParameter("give --file, or --cpu and --memory")
     if bad := [one for one in selector if "=" not in one]:
         raise typer.BadParameter(f"--node-selector {bad[0]} is not LABEL=VALUE")
-    limits: dict[str, Any] = {"cpu": cpu, "memory": memory}
-    if gpu:
-        limits["nvidia.com/gpu"] = str(gpu)
-    return {
-        "description": description,
-        "node_selector": dict(one.split("=", 1) for one in selector),
-        "requests": {"cpu": cpu, "memory": memory},
-        "limits": limits,
-    }
+    limits: dict[str, Any] = {"cpu": cpu, "memory": memory} | ({"nvidia.com/gpu": gpu} if gpu else {})
+    spec: dict[str, Any] = {"resources": {"requests": {"cpu": cpu, "memory": memory}, "limits": limits}}
+    if selector:
+        spec["nodeSelector"] = dict(one.split("=", 1) for one in selector)
+    if description:
+        spec["description"] = description
+    return spec
+
+
+def _row(answer: Mapping[str, Any], output: str, query: str | None) -> dict[str, Any]:
+    """Return a cluster as a table shows it: what is asked for of what there is; for programs as it came."""
+    if output != "table" or query:
+        return dict(answer)
+    of = answer.get("capacity") or {}
+
+    def used(name: str, unit: float = 1) -> str:
+        one = of.get(name) or {}
+        return f"{one.get('requested', 0) / unit:.3g} of {one.get('total', 0) / unit:.3g}"
+
+    told = {"cpu": used("cpu"), "memory": f"{used('memory', 2**30)} GiB", "gpu": used("gpu")}
+    computes = [f"{one['workspace']}/{one['name']}" for one in answer.get("computes") or ()]
+    return {**answer, **told, "nodes": f"{of.get('nodes_ready', 0)} of {of.get('nodes', 0)}", "computes": computes}
 
 
 def _text(place: str) -> str:
@@ -219,8 +244,3 @@ def _text(place: str) -> str:
         raise MooringError(
             "file-unreadable", "The file cannot be read", f"{place}: {error}.", "Correct the path."
         ) from error
-
-
-def _of(rows: list[dict[str, Any]], wanted: tuple[str, ...]) -> list[str]:
-    """Return the wanted columns that there are."""
-    return [name for name in wanted if any(name in row for row in rows)] or ["name"]

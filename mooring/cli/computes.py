@@ -11,7 +11,7 @@ from mooring.cli.options import NameArgument, NameOption, Output, Query, Workspa
 from mooring.cli.output import print_result
 
 computes = typer.Typer(help="What a workspace's jobs can run on.", no_args_is_help=True)
-_SHOWN = ("name", "state", "cluster", "namespace")
+_SHOWN = ("name", "status", "reason", "cluster", "namespace", "default_instance_type")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -45,20 +45,23 @@ def attach(
     cluster: Annotated[str, typer.Option("--cluster", "-c", help="The cluster.")],
     argument: NameArgument = None,
     name: NameOption = None,
-    namespace: Annotated[str | None, typer.Option(help="The namespace; default mooring-WORKSPACE-NAME.")] = None,
+    namespace: Annotated[str | None, typer.Option(help="The namespace; without it one is proposed.")] = None,
     create_namespace: Annotated[bool, typer.Option(help="Make the namespace when there is none.")] = True,
+    instance_type: Annotated[str | None, typer.Option("--instance-type", help="The default instance type.")] = None,
+    description: Annotated[str, typer.Option(help="What it is for.")] = "",
     workspace: Workspace = None,
     output: Output = "table",
     query: Query = None,
 ) -> None:
     """Attach a namespace of a cluster to a workspace; for operators."""
-    which = the_name(argument, name)
     with session.connect(workspace) as studio:
         made = studio.computes.attach(
-            which,
+            the_name(argument, name),
             cluster=cluster,
-            namespace=namespace or f"mooring-{studio.computes.workspace}-{which}".lower().replace("_", "-")[:63],
+            namespace=namespace or "",
             create_namespace=create_namespace,
+            default_instance_type=instance_type or "",
+            description=description,
         )
     print_result(dict(made.answer), output, _SHOWN, query)
 

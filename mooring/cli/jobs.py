@@ -253,8 +253,8 @@ def _explain(job: Job) -> None:
             typer.echo(str(problem[part]), err=True)
     if problem.get("id"):
         typer.echo(f"({problem['id']})", err=True)
-    elif job.status_text:
-        typer.echo(job.status_text, err=True)
+    elif job.reason:
+        typer.echo(job.reason, err=True)
 
 
 class _Story:
@@ -264,7 +264,7 @@ class _Story:
         self._told: tuple[str, str] | None = None
 
     def __call__(self, job: Job) -> None:
-        now = (job.status, job.status_text or job.reason)
+        now = (job.status, job.reason)
         if now != self._told and not job.is_final:
             typer.echo(f"{job.name}: {': '.join(filter(None, now))}", err=True)
         self._told = now

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from mooring.client.models import Cluster, Compute, InstanceType
@@ -48,13 +48,22 @@ class Clusters:
         body = {"kubeconfig": kubeconfig, "context": context or ""}
         self._transport.json("PUT", f"clusters/{segment(name)}/credentials", json=body)
 
-    def detach(self, name: str) -> None:
-        """Detach a cluster and take along what Mooring put into it."""
-        self._transport.send("DELETE", f"clusters/{segment(name)}")
+    def detach(self, name: str, *, forget: bool = False) -> Mapping[str, Any]:
+        """Detach a cluster and take along what Mooring put into it; return what goes and what stays.
 
-    def manifest(self, name: str) -> str:
-        """Return, as YAML, the identity with the least rights that Mooring needs in this cluster."""
-        return self._transport.send("GET", f"clusters/{segment(name)}/manifest", headers={"Accept": "*/*"}).text
+        `forget` drops a cluster that does not answer without cleaning it.
+        """
+        query = {"forget": "true"} if forget else None
+        return dict(self._transport.json("DELETE", f"clusters/{segment(name)}", query=query) or {})
+
+    def manifest(self, name: str | None = None, *, namespaces: Sequence[str] = ()) -> str:
+        """Return, as YAML, the identity with the least rights that Mooring needs: in a cluster, or in any.
+
+        The namespaces of the cluster's computes are among it, and those named.
+        """
+        path = f"clusters/{segment(name)}/manifest" if name else "clusters/manifest"
+        query = {"namespace": [*namespaces]} if namespaces else None
+        return self._transport.send("GET", path, query=query, headers={"Accept": "*/*"}).text
 
     def instance_types(self, cluster: str) -> builtins.list[InstanceType]:
         """Return the instance types of a cluster."""
@@ -64,14 +73,19 @@ class Clusters:
         """Return one instance type."""
         return InstanceType.of(self._transport.json("GET", _type_path(cluster, name)))
 
-    def create_instance_type(self, cluster: str, definition: Mapping[str, Any]) -> InstanceType:
-        """Make an instance type."""
-        path = f"clusters/{segment(cluster)}/instance-types"
-        return InstanceType.of(self._transport.json("POST", path, json=dict(definition)))
+    def create_instance_type(
+        self, cluster: str, name: str, spec: Mapping[str, Any], *, default: bool | None = None
+    ) -> InstanceType:
+        """Make an instance type by the spec of an InstanceType resource, the default one if asked for."""
+        body = {"name": name, "spec": dict(spec), "default": default}
+        return InstanceType.of(self._transport.json("POST", f"clusters/{segment(cluster)}/instance-types", json=body))
 
-    def replace_instance_type(self, cluster: str, name: str, definition: Mapping[str, Any]) -> InstanceType:
-        """Replace the definition of an instance type."""
-        return InstanceType.of(self._transport.json("PUT", _type_path(cluster, name), json=dict(definition)))
+    def replace_instance_type(
+        self, cluster: str, name: str, spec: Mapping[str, Any], *, default: bool | None = None, version: str = ""
+    ) -> InstanceType:
+        """Replace the spec of an instance type; with its `version` only if nobody else did meanwhile."""
+        body = {"spec": dict(spec), "default": default, "resource_version": version}
+        return InstanceType.of(self._transport.json("PUT", _type_path(cluster, name), json=body))
 
     def delete_instance_type(self, cluster: str, name: str) -> None:
         """Delete an instance type."""
@@ -84,11 +98,6 @@ class Computes:
     def __init__(self, transport: Transport, scope: Scope) -> None:
         self._transport = transport
         self._scope = scope
-
-    @property
-    def workspace(self) -> str:
-        """Return the workspace that calls mean when they name none."""
-        return self._scope.name(None)
 
     def list(self, *, workspace: str | None = None) -> list[Compute]:
         """Return all computes of the workspace."""
@@ -103,12 +112,16 @@ class Computes:
         name: str,
         *,
         cluster: str,
-        namespace: str,
+        namespace: str = "",
         create_namespace: bool = True,
         workspace: str | None = None,
+        **more: Any,
     ) -> Compute:
-        """Attach a namespace of a cluster to the workspace; for operators."""
-        body = {"name": name, "cluster": cluster, "namespace": namespace, "create_namespace": create_namespace}
+        """Attach a namespace of a cluster to the workspace; for operators. Without a namespace one is proposed.
+
+        `more` takes default_instance_type, run_as_root and description.
+        """
+        body = {"name": name, "cluster": cluster, "namespace": namespace, "create_namespace": create_namespace, **more}
         return Compute.of(self._transport.json("POST", self._scope.path(workspace, "computes"), json=body))
 
     def update(self, name: str, *, workspace: str | None = None, **changes: Any) -> Compute:

@@ -145,14 +145,19 @@ class Jobs:
     ) -> Iterator[bytes]:
         """Yield the log of one process from a byte offset on, as it is written, until the job has ended.
 
-        A connection that breaks is made again from the byte after the last one: nothing is lost or doubled. Raises
-        ConnectionLost when that has not worked for `patience_seconds`. `seen` gets the job whenever it is looked at.
+        A connection that breaks is made again from the byte after the last one: nothing is lost or doubled. When the
+        process is tried again, the log of the new attempt follows. Raises ConnectionLost when that has not worked for `patience_seconds`. `seen` gets the job whenever it is looked at.
         """
         retries = Backoff(patience_seconds)
+        attempt = None
         while True:
             job = self.get(name, workspace=workspace)
             if seen:
                 seen(job)
+            # A process that is tried again has a log of its own, which begins at its beginning.
+            if attempt is not None and job.attempt(process) > attempt:
+                offset = 0
+            attempt = job.attempt(process)
             before = offset
             try:
                 for chunk in self._follow(name, process, offset, workspace):

@@ -42,17 +42,27 @@ class Me(_Answer):
 
 @dataclass(frozen=True, kw_only=True)
 class Cluster(_Answer):
-    """An attached cluster; `state` is connecting, ready, degraded, unreachable or detaching."""
+    """An attached cluster; `status` is connecting, ready, degraded, unreachable or detaching, `reason` says why."""
 
     name: str
-    state: str = ""
+    status: str = ""
+    reason: str = ""
+    server: str = ""
+    kubernetes_version: str = ""
+    distribution: str = ""
+    capacity: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class InstanceType(_Answer):
-    """An instance type of a cluster."""
+    """An instance type of a cluster; `spec` is that of the InstanceType resource."""
 
     name: str
+    spec: Mapping[str, Any] = field(default_factory=dict)
+    default: bool = False
+    description: str = ""
+    size: str = ""
+    resource_version: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,12 +72,14 @@ class Compute(_Answer):
     name: str
     cluster: str = ""
     namespace: str = ""
-    state: str = ""
+    status: str = ""
+    reason: str = ""
+    default_instance_type: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job(_Answer):
-    """A job; `is_final` says that its status will not change any more."""
+    """A job; `reason` says why its status is what it is, `is_final` that it will not change any more."""
 
     name: str
     status: str
@@ -89,6 +101,10 @@ class Job(_Answer):
     tags: Mapping[str, str] | None = None
     submitted_by: str = ""
     url: str = ""
+
+    def attempt(self, process: int) -> int:
+        """Return the number of the newest attempt of one process, 0 before there is one."""
+        return max((int(one.get("attempt", 0)) for one in self.processes if one.get("index") == process), default=0)
 
     @property
     def is_final(self) -> bool:

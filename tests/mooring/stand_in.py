@@ -27,6 +27,7 @@ class StandIn:
     submitted: list[dict[str, Any]] = field(default_factory=list)
     keys: dict[str, str] = field(default_factory=dict)
     log: bytes = b""
+    logs: list[bytes] = field(default_factory=list)  # what the next requests for a log find, before `log`
     outputs: dict[tuple[str, str], bytes] = field(default_factory=dict)
     workspaces: list[str] = field(default_factory=lambda: ["demo"])
     clusters: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -117,14 +118,18 @@ class _Handler(BaseHTTPRequestHandler):
             case "GET", ["clusters"]:
                 self._page(list(held.clusters.values()))
             case "POST", ["clusters"]:
-                held.clusters[given["name"]] = {"name": given["name"], "state": "connecting"}
+                held.clusters[given["name"]] = {"name": given["name"], "status": "connecting"}
                 self._answer(held.clusters[given["name"]], 201)
+            case "GET", ["clusters", "manifest"]:
+                self._answer(
+                    f"kind: ServiceAccount # {self.query.get('namespace')}\n".encode(), 200, "application/yaml"
+                )
             case "GET", ["clusters", name]:
-                held.clusters[name]["state"] = "ready"
+                held.clusters[name]["status"] = "ready"
                 self._answer(held.clusters[name])
             case "DELETE", ["clusters", name]:
                 del held.clusters[name]
-                self._answer(None, 204)
+                self._answer({"name": name, "goes": ["2 objects"], "stays": []}, 202)
             case "GET", ["clusters", name, "manifest"]:
                 self._answer(f"kind: ServiceAccount # {name}\n".encode(), 200, "application/yaml")
             case "GET", ["clusters", _, "instance-types"]:
@@ -161,9 +166,9 @@ class _Handler(BaseHTTPRequestHandler):
                     return self._problem("not-found", 404)
                 self._job(name, rest)
             case "GET", ["computes"]:
-                self._page([{"name": "local", "cluster": "here", "namespace": "demo", "state": "ready"}])
+                self._page([{"name": "local", "cluster": "here", "namespace": "demo", "status": "ready"}])
             case "POST", ["computes"]:
-                self._answer(given | {"state": "ready"}, 201)
+                self._answer(given | {"status": "ready"}, 201)
             case "DELETE", ["computes", _]:
                 self._answer(None, 204)
             case _:
@@ -213,11 +218,11 @@ class _Handler(BaseHTTPRequestHandler):
         if key not in held.keys:
             held.submitted.append(given)
             held.keys[key] = f"calm_otter_{len(held.submitted)}"
-            held.job(held.keys[key], status="Queued", status_text="waiting for room", soon=["Running", held.ends_as])
+            held.job(held.keys[key], status="Queued", reason="waiting for room", soon=["Running", held.ends_as])
         self._answer(held.jobs[held.keys[key]], 201)
 
     def _log(self) -> None:
-        rest = self.held.log[int(self.query["offset"]) :]
+        rest = (self.held.logs.pop(0) if self.held.logs else self.held.log)[int(self.query["offset"]) :]
         self.send_response(200)
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()

@@ -203,12 +203,13 @@ def test_a_cluster_is_attached_from_a_file_or_standard_input_and_detached(
 ) -> None:
     (tmp_path / "kubeconfig").write_text("apiVersion: v1")
     done = run("cluster", "attach", "edge", "-f", "kubeconfig", "--context", "prod", "-o", "json")
-    assert json.loads(done.stdout) == {"name": "edge", "state": "ready"}
+    assert json.loads(done.stdout) == {"name": "edge", "status": "ready"}
     assert run("cluster", "attach", "far", "-f", "-", "--no-wait", "-o", "name", stdin="piped").stdout == "far\n"
     sent = [json.loads(body) for method, path, body in held.asked if (method, path) == ("POST", "/api/v1/clusters")]
     assert [(one["kubeconfig"], one["context"]) for one in sent] == [("apiVersion: v1", "prod"), ("piped", "")]
     assert run("cluster", "manifest", "edge").stdout == "kind: ServiceAccount # edge\n"
-    assert run("cluster", "detach", "edge", "--yes").returncode == 0
+    assert run("cluster", "manifest", "--namespace", "team-a").stdout == "kind: ServiceAccount # team-a\n"
+    assert "goes: 2 objects" in run("cluster", "detach", "edge", "--yes").stderr
     assert run("cluster", "list", "-o", "name").stdout == "far\n"
 
 
@@ -220,7 +221,7 @@ def test_a_cluster_is_attached_in_one_way_only(run: Run) -> None:
 def test_an_instance_type_is_made_from_options_and_from_a_resource(held: StandIn, run: Run, tmp_path: Path) -> None:
     words = ("instance-type", "create", "-c", "edge")
     assert run(*words, "small", "--cpu", "500m", "--memory", "1Gi", "--node-selector", "pool=a").returncode == 0
-    assert held.types["small"]["node_selector"] == {"pool": "a"}
+    assert held.types["small"]["spec"]["nodeSelector"] == {"pool": "a"}
     resource = {
         "apiVersion": "amlarc.azureml.com/v1alpha1",
         "kind": "InstanceType",
@@ -229,15 +230,25 @@ def test_an_instance_type_is_made_from_options_and_from_a_resource(held: StandIn
     }
     (tmp_path / "type.yml").write_text(yaml.safe_dump(resource))
     assert run(*words, "-f", "type.yml").returncode == 0
-    assert held.types["gpu"]["limits"]["nvidia.com/gpu"] == 1
+    assert held.types["gpu"]["spec"] == resource["spec"]
 
 
-def test_a_compute_is_attached_with_a_namespace_proposed(held: StandIn, run: Run) -> None:
-    done = run("compute", "attach", "local", "-c", "edge", "-o", "json")
-    assert json.loads(done.stdout)["namespace"] == "mooring-demo-local"
+def test_a_compute_is_attached_listed_and_detached(held: StandIn, run: Run) -> None:
+    done = run("compute", "attach", "local", "-c", "edge", "--namespace", "team-a", "-o", "json")
+    assert json.loads(done.stdout)["namespace"] == "team-a"
     assert run("compute", "list", "-o", "name").stdout == "local\n"
     assert run("compute", "detach", "local", "-y", "--running", "leave").returncode == 0
     assert held.asked[-1][:2] == ("DELETE", "/api/v1/workspaces/demo/computes/local?running=leave")
+
+
+def test_clusters_are_listed_with_what_is_free(held: StandIn, run: Run) -> None:
+    both = {"total": 2 * 2**30, "requested": 2**29}
+    capacity = {"nodes": 3, "nodes_ready": 2, "cpu": {"total": 4.0, "requested": 0.55}, "memory": both, "gpu": {}}
+    held.clusters["edge"] = {"name": "edge", "status": "ready", "capacity": capacity}
+    heads, row = run("cluster", "list").stdout.splitlines()
+    assert row.split("  ")[0] == "edge"
+    assert "2 of 3" in row and "0.55 of 4" in row and "0.5 of 2 GiB" in row
+    assert "KUBERNETES VERSION" in heads
 
 
 def test_login_with_a_password_stores_a_token_for_this_user_alone(

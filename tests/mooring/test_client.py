@@ -103,6 +103,17 @@ def test_a_log_is_followed_from_an_offset(held: StandIn, studio: Client) -> None
     assert b"".join(studio.jobs.stream("calm", offset=4)) == b"456789"
 
 
+def test_the_log_of_a_new_attempt_follows_from_its_beginning(held: StandIn, studio: Client) -> None:
+    tried, again = {"index": 0, "attempt": 1}, {"index": 0, "attempt": 2}
+    job = held.job("calm", status="Running", soon=["Running", "Completed"], processes=[tried])
+    held.logs = [b"first try\n"]
+    held.log = b"second\n"
+    stream = studio.jobs.stream("calm")
+    assert next(stream) == b"first try\n"
+    job["processes"] = [tried, again]
+    assert b"".join(stream) == b"second\n"
+
+
 def test_a_log_that_cannot_be_reached_ends_after_its_patience(held: StandIn, studio: Client) -> None:
     held.job("calm", status="Running")
     held.drop_after += [0] * 50
