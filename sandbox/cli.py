@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument("--quiet", action="store_true", help="print no progress")
     up = commands.add_parser("up", parents=[common], help="bring the cluster up, or heal it")
     up.set_defaults(run=_up)
-    up.add_argument("--version", default=versions.DEFAULT_KUBERNETES, help="of Kubernetes, as 1.36 or 1.36.3")
+    up.add_argument("--version", help=f"of Kubernetes, as 1.36.3 (default: {versions.DEFAULT_KUBERNETES})")
     up.add_argument(
         "--simulated", "--size", type=_count, metavar="N", help="N simulated nodes in which no container runs"
     )

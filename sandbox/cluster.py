@@ -26,10 +26,10 @@ STATE_VERSION = 1
 
 @dataclass(frozen=True)
 class Wish:
-    """What a person asks ``up`` for."""
+    """What a person asks ``up`` for; what is left out stays as it was, or becomes the default."""
 
     name: str = "main"
-    version: str = versions.DEFAULT_KUBERNETES
+    version: str | None = None
     nodes: SimulatedNodes | None = None
     kubeconfig: str | None = None
 
@@ -50,6 +50,13 @@ class Record:
 
     @classmethod
     def load(cls, place: ClusterPlace) -> Record | None:
+        """Return what is in use under the name: a cluster that was given, else the one made here."""
+        path = read_json(place.given).get("kubeconfig")
+        return cls(place.name, "given", given=str(path)) if path else cls.load_own(place)
+
+    @classmethod
+    def load_own(cls, place: ClusterPlace) -> Record | None:
+        """Return the cluster that was made here under the name."""
         found = read_json(place.record)
         known = {key: value for key, value in found.items() if key in cls.__dataclass_fields__}
         return cls(**known) if known.get("mode") else None
@@ -88,8 +95,9 @@ def down(name: str, console: Console, *, purge: bool) -> None:
     """Stop a cluster and take away every process, mount, interface, packet rule and control group of it."""
     place = ClusterPlace.of(name)
     with held(state_folder() / f"{name}.lock", f"the cluster “{name}”", console):
-        record = Record.load(place)
-        if record and record.mode != "given":
+        place.given.unlink(missing_ok=True)
+        record = Record.load_own(place)
+        if record:
             with console.working(f"stopping the cluster “{name}”"):
                 _clear(place, record)
                 if isinstance(record.layout, FullLayout):
@@ -107,12 +115,13 @@ def names() -> list[str]:
 
 def _recorded(wish: Wish, place: ClusterPlace, console: Console) -> Record:
     """Return the cluster's record, made now when there is none; refuse to turn one kind into another."""
-    found = Record.load(place)
-    mode = _mode(wish)
+    found = Record.load_own(place)
+    mode = _mode(wish, found)
     if mode == "given":
-        record = Record(wish.name, mode, given=str(wish.kubeconfig))
-        record.save(place)
-        return record
+        # A cluster made here under the same name stays as it is, for the day when nothing is given any more.
+        write_json(place.given, {"kubeconfig": str(wish.kubeconfig)})
+        return Record(wish.name, mode, given=str(wish.kubeconfig))
+    place.given.unlink(missing_ok=True)
     version = _version(wish.version, found, console)
     if found and found.mode == mode and Version.parse(found.version).minor_name == Version.parse(version).minor_name:
         found.nodes = asdict(wish.nodes) if wish.nodes else found.nodes
@@ -120,7 +129,7 @@ def _recorded(wish: Wish, place: ClusterPlace, console: Console) -> Record:
             found.nodes = asdict(SimulatedNodes())
         found.save(place)
         return found
-    if found and found.mode != "given":
+    if found:
         raise SandboxError(
             "cluster",
             f"“{wish.name}” is a {found.mode} cluster with Kubernetes {found.version}, not a {mode} one with {version}.",
@@ -133,16 +142,20 @@ def _recorded(wish: Wish, place: ClusterPlace, console: Console) -> Record:
     return record
 
 
-def _mode(wish: Wish) -> str:
+def _mode(wish: Wish, found: Record | None) -> str:
     if wish.nodes:
         return "simulated"
     if wish.kubeconfig and not given.is_own(wish.kubeconfig):
         return "given"
+    if found:
+        return found.mode
     return "full" if os.geteuid() == 0 and os.uname().sysname == "Linux" else "simulated"
 
 
-def _version(text: str, found: Record | None, console: Console) -> str:
-    wanted = Version.parse(text)
+def _version(text: str | None, found: Record | None, console: Console) -> str:
+    if text is None and found:
+        return found.version
+    wanted = Version.parse(text or versions.DEFAULT_KUBERNETES)
     versions.check_supported(wanted)
     if wanted.patch >= 0:
         return str(wanted)
@@ -152,8 +165,8 @@ def _version(text: str, found: Record | None, console: Console) -> str:
 
 
 def _slot(name: str) -> int:
-    records = [Record.load(ClusterPlace.of(other)) for other in names() if other != name]
-    taken = {record.slot for record in records if record and record.mode != "given"}
+    records = [Record.load_own(ClusterPlace.of(other)) for other in names() if other != name]
+    taken = {record.slot for record in records if record}
     slot = free_slot(taken, network.routes(), is_port_free=_is_port_free)
     if slot is None:
         raise SandboxError(

@@ -39,6 +39,10 @@ class ClusterPlace:
         return self.root / "cluster.json"
 
     @property
+    def given(self) -> Path:
+        return self.root / "given.json"
+
+    @property
     def plan(self) -> Path:
         return self.root / "plan.json"
 

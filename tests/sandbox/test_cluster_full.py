@@ -16,7 +16,7 @@ import pytest
 from sandbox import process
 from sandbox.node import CGROUPS, PARENT
 from sandbox.places import ClusterPlace
-from tests.sandbox.conftest import ROOT, Kubernetes, sandbox, sandbox_json, until
+from tests.sandbox.conftest import Kubernetes, sandbox, sandbox_json, until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 

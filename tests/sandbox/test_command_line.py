@@ -70,6 +70,22 @@ def test_its_own_kubeconfig_is_not_taken_for_a_given_cluster(state: Path) -> Non
     assert not given.is_own("/home/someone/.kube/config")
 
 
+def test_a_cluster_stays_what_it_is_when_nothing_is_said_about_it(state: Path) -> None:
+    found = Record("one", "simulated", "1.34.4", 1)
+    assert cluster._mode(Wish("one"), found) == "simulated"
+    assert cluster._version(None, found, Console(quiet=True)) == "1.34.4"
+
+
+def test_a_given_cluster_leaves_the_one_made_here_alone(state: Path, console: Console) -> None:
+    place = ClusterPlace.of("one")
+    Record("one", "full", "1.36.3", 7).save(place)
+    cluster._recorded(Wish("one", kubeconfig="/some/kubeconfig"), place, console)
+    assert Record.load(place) == Record("one", "given", given="/some/kubeconfig")
+    own = Record.load_own(place)
+    assert own is not None
+    assert own.slot == 7
+
+
 def test_two_clusters_get_two_slots(state: Path) -> None:
     Record("one", "simulated", "1.36.3", cluster._slot("one")).save(ClusterPlace.of("one"))
     assert cluster._slot("two") != Record.load(ClusterPlace.of("one")).slot  # type: ignore[union-attr]
