@@ -1,0 +1,35 @@
+"""Addresses of clusters and computes."""
+
+from django.urls import path
+
+from compute.views import attach, browse, clusters, computes, instance_types
+
+app_name = "compute"
+
+_CLUSTER = "ops/clusters/<slug:name>/"
+_TYPES = _CLUSTER + "instance-types/"
+_COMPUTES = _CLUSTER + "computes/"
+
+urlpatterns = [
+    path("ops/clusters/", clusters.cluster_list, name="cluster-list"),
+    path("ops/clusters/attach/", attach.attach, name="cluster-attach"),
+    path("ops/clusters/manifest/", attach.manifest, name="manifest"),
+    path(_CLUSTER, clusters.overview, name="cluster"),
+    path(_CLUSTER + "nodes/", clusters.nodes, name="cluster-nodes"),
+    path(_CLUSTER + "connection/", clusters.connection, name="cluster-connection"),
+    path(_CLUSTER + "connection/credentials/", attach.credentials, name="cluster-credentials"),
+    path(_CLUSTER + "audit/", clusters.audit, name="cluster-audit"),
+    path(_CLUSTER + "edit/", clusters.edit, name="cluster-edit"),
+    path(_CLUSTER + "probe/", clusters.probe, name="cluster-probe"),
+    path(_CLUSTER + "detach/", clusters.detach, name="cluster-detach"),
+    path(_TYPES, instance_types.type_list, name="type-list"),
+    path(_TYPES + "new/", instance_types.create, name="type-new"),
+    path(_TYPES + "default/", instance_types.default, name="type-default"),
+    path(_TYPES + "<str:type>/edit/", instance_types.edit, name="type-edit"),
+    path(_TYPES + "<str:type>/delete/", instance_types.delete, name="type-delete"),
+    path(_COMPUTES, computes.compute_list, name="compute-list"),
+    path(_COMPUTES + "attach/", computes.attach, name="compute-attach"),
+    path(_COMPUTES + "<slug:space>/<slug:compute>/", computes.change, name="compute-change"),
+    path(_COMPUTES + "<slug:space>/<slug:compute>/detach/", computes.detach, name="compute-detach"),
+    path("w/<slug:workspace>/computes/", browse.browse, name="browse"),
+]
