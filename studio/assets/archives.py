@@ -110,7 +110,15 @@ def _gathering(store: BlobStore, limits: Limits, packed: int | None = None) -> I
         raise ArchiveRefused(error.problem_id, error.path, error.text) from None
     except (zipfile.BadZipFile, zipfile.LargeZipFile, tarfile.TarError, zlib.error, gzip.BadGzipFile) as error:
         raise ArchiveRefused("archive-unreadable", "", f"The archive is damaged: {shown(str(error))}.") from error
-    except (EOFError, struct.error, NotImplementedError, ValueError, OverflowError, RecursionError) as error:
+    except (
+        EOFError,
+        struct.error,
+        NotImplementedError,
+        ValueError,
+        LookupError,
+        OverflowError,
+        RecursionError,
+    ) as error:
         raise ArchiveRefused("archive-unreadable", "", "The archive is damaged or cut off.") from error
 
 
@@ -247,7 +255,9 @@ def _read_zip(source: BinaryIO, gathering: _Gathering) -> None:
         _check_overlaps(entries)
         for entry in entries:
             mode = entry.external_attr >> 16
-            if entry.is_dir() or entry.filename.startswith("__MACOSX/"):  # Finder's own notes, not the person's files
+            if entry.filename.endswith("/") or entry.filename.startswith(
+                "__MACOSX/"
+            ):  # Finder's own notes, not the person's files
                 continue
             if (path := gathering.admit(entry.filename, backslashes=True)) is None:
                 continue

@@ -281,6 +281,11 @@ def test_what_is_no_archive_is_refused(store: BlobStore, content: bytes) -> None
     assert refused(io.BytesIO(content), store).problem_id in ("archive-kind-unknown", "archive-unreadable")
 
 
+def test_a_zip_entry_without_a_name_is_refused(store: BlobStore) -> None:
+    packed = zipped({"abcd": b"x"}).getvalue().replace(b"abcd", b"\0bcd")
+    assert refused(io.BytesIO(packed), store).problem_id == "archive-name-not-usable"
+
+
 def test_an_empty_archive_is_an_empty_tree(store: BlobStore) -> None:
     assert tree_from_archive(zipped({}), store).files == ()
     assert tree_from_archive(tarred(), store).files == ()
