@@ -3,7 +3,8 @@
 Memory decides the shape (an idle studio stays under 450 MB): one Celery worker serves both queues with threads.
 The long legs of queue `stream` cannot starve the short tasks of `kube`: a leg holds a lease of its kind and a second
 one of that kind returns at once, so legs take a thread or two of eight and the others are always free. Beat is a child
-of its own, because a beat inside the worker (`-B`) forks and would outlive a killed worker and send everything twice.
+of its own, because a beat inside the worker (`-B`) forks and would outlive a killed worker and send everything twice;
+it loads no Django and takes 35 MB.
 """
 
 from __future__ import annotations
@@ -118,8 +119,7 @@ def children(place: Layout, environment: Mapping[str, str]) -> list[ChildPlan]:
         ),
         ChildPlan(
             "beat",
-            (python, "-m", "celery", "-A", "studio.celery", "beat", "--pidfile", "", "--loglevel", "WARNING")
-            + ("--schedule", str(place.data / "run" / "beat-schedule")),
+            (python, "-m", "studio.beat"),
             shared,
             place.root,
         ),

@@ -131,7 +131,9 @@ class Supervisor:
         await child.wait()
         self._mark(plan, "ended", last_exit=child.exit)
         if child.process.returncode and not self._stopping.is_set():
-            self._log.say(f"{plan.name} failed ({child.exit}); its last lines are above. Nothing was left running.")
+            self._log.say(
+                f"{plan.name} failed ({child.exit}); its last lines are above. What was started is stopped again."
+            )
         return child.process.returncode == 0
 
     async def _keep(self, plan: ChildPlan, ready: asyncio.Event) -> None:
@@ -182,7 +184,7 @@ class Supervisor:
 
     async def _take_down(self) -> None:
         """Stop the children in reverse order within the time given, the last ones with at least half a second each."""
-        self._log.say("stopping" if not self._exit_code else "stopping what was started")
+        self._log.say("stopping")
         deadline = time.monotonic() + self._timing.stop_within
         left = [plan for plan in reversed(self._plans) if (c := self._running.get(plan.name)) and not c.ended.is_set()]
         for index, plan in enumerate(left):

@@ -56,6 +56,7 @@ class Studio:
         (root / "studio" / "__init__.py").touch()
         (root / "studio" / "web.py").write_text(WEB)
         (root / "studio" / "celery.py").write_text(CELERY)
+        shutil.copy(Path(__file__).resolve().parents[2] / "studio" / "beat.py", root / "studio")
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.address = f"127.0.0.1:{probe.getsockname()[1]}"
