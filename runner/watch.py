@@ -92,10 +92,12 @@ class Watch:
 
     def _keep_looking(self) -> None:
         while not self.closed:
-            self._wake.wait(FOLLOWED_SECONDS if self._readers else ALONE_SECONDS)
-            if self._readers:
-                # Followed: the wait above is cut short only by the reader that has just come.
-                self._wake.clear()
+            # While nobody waits, the first reader to come cuts the long wait short.
+            self._wake.wait(ALONE_SECONDS)
+            while self._readers and not self.closed:
+                self.look()
+                time.sleep(FOLLOWED_SECONDS)
+            self._wake.clear()
             self.look()
 
     def _has_ended(self, started: bool) -> bool:
