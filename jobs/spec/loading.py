@@ -66,8 +66,12 @@ def kind_of(text: str | bytes | Mapping[str, Any]) -> str | None:
 
 def dump(model: BaseModel) -> str:
     """Return the YAML of a model: the fields that were given, texts of several lines as blocks."""
-    values = model.model_dump(by_alias=True, exclude_unset=True)
-    return yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000)
+    return dump_values(model.model_dump(by_alias=True, exclude_unset=True))
+
+
+def dump_values(values: Mapping[str, Any]) -> str:
+    """Return plain values as YAML, in the order given, whether or not they make a job."""
+    return yaml.dump(dict(values), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000)
 
 
 def json_schema(kind: str = "job.command") -> dict[str, Any]:
