@@ -64,12 +64,15 @@ class Followers:
 
     def open(self) -> None:
         """Take requests of the watch, which come from other threads."""
-        global _ask  # noqa: PLW0603 - one leg a process; the watch's threads know nothing else of it
-        _ask = lambda id: self.loop.call_soon_threadsafe(self.follow, id)  # noqa: E731
+        global _ask
+        _ask = self._asked
+
+    def _asked(self, process_id: int) -> None:
+        self.loop.call_soon_threadsafe(self.follow, process_id)
 
     async def close(self) -> None:
         """End all followers; the next leg takes the logs up where the files end."""
-        global _ask  # noqa: PLW0603
+        global _ask
         _ask = None
         for task in self.tasks.values():
             task.cancel()
@@ -169,7 +172,7 @@ async def _together(stream: Any) -> Any:
             async for piece in stream:
                 await queue.put(piece)
             await queue.put(None)
-        except Exception as error:  # noqa: BLE001 - handed to the reader below
+        except Exception as error:
             await queue.put(error)
 
     reader = asyncio.create_task(read())

@@ -36,7 +36,7 @@ _stopping = False
 @worker_shutting_down.connect
 def _stop(**_: Any) -> None:
     """End the running leg within a second when its worker is told to stop."""
-    global _stopping  # noqa: PLW0603 - one worker a process
+    global _stopping
     _stopping = True
 
 

@@ -48,7 +48,7 @@ def observe(pod: dict[str, Any], *, now: datetime) -> Seen:
     """Return what the pod says; never raises on missing parts, whatever the cluster left out."""
     metadata, spec, status = pod.get("metadata") or {}, pod.get("spec") or {}, pod.get("status") or {}
     inits = {c.get("name"): c for c in status.get("initContainerStatuses") or []}
-    main = next((c for c in status.get("containerStatuses") or [] if c.get("name") == "job"), {})
+    main: dict[str, Any] = next((c for c in status.get("containerStatuses") or [] if c.get("name") == "job"), {})
     prepare, sidecar = inits.get("prepare", {}), inits.get("runner", {})
     main_end = _state(main, "terminated")
     phase = str(status.get("phase") or "Pending")
@@ -191,7 +191,7 @@ def _termination_text(end: dict[str, Any]) -> str:
 
 def _memory_limit(pod: dict[str, Any]) -> str:
     containers = (pod.get("spec") or {}).get("containers") or []
-    main = next((c for c in containers if c.get("name") == "job"), {})
+    main: dict[str, Any] = next((c for c in containers if c.get("name") == "job"), {})
     return str(((main.get("resources") or {}).get("limits") or {}).get("memory") or "the node")
 
 

@@ -103,10 +103,32 @@ def settle(job_id: int) -> None:
         _settle_canceled(job, processes)
         return
     latest = {process.index: process for process in processes}
+    _finalizing(job, latest)
     if len(latest) == job.instance_count and all(_good(process) for process in latest.values()):
         _complete(job, processes)
     elif any(process.ended_at or process.gone for process in latest.values()) or job.object_state:
         _settle_failed(job, processes, latest)
+
+
+def _finalizing(job: Job, latest: dict[int, Process]) -> None:
+    """Note that the commands have ended when the runner said so before the watch did, with the runner's finer times."""
+    ends = [_exit_time(process, "ended") for process in latest.values()]
+    if len(latest) < job.instance_count or None in ends:
+        return
+    starts = [at for process in latest.values() if (at := _exit_time(process, "started"))]
+    if starts and job.status in ACTIVE[: ACTIVE.index("Running")]:
+        move(job, "Running", expect=ACTIVE[: ACTIVE.index("Running")], at=min(starts), started_at=min(starts))
+    at = max(end for end in ends if end)
+    reason = "Keeping the log and the outputs"
+    move(job, "Finalizing", expect=ACTIVE[: ACTIVE.index("Finalizing")], at=max(at, job.status_at), reason=reason)
+
+
+def _exit_time(process: Process, name: str) -> datetime | None:
+    text = (process.exit or {}).get(name)
+    try:
+        return datetime.fromisoformat(text) if text else None
+    except (TypeError, ValueError):
+        return None
 
 
 def _settle_canceled(job: Job, processes: list[Process]) -> None:

@@ -152,10 +152,10 @@ def _sent(loaded: spec.Loaded, code: str, trees: dict[str, Tree | None]) -> spec
         elif tree is not None:
             given = loaded.model.data_inputs[name]
             single = len(tree.files) == 1 and tree.files[0].path == PurePosixPath(given.path).name
-            kinds[local.path] = "file" if single and given.type != "uri_folder" or _untyped(given) and single else "folder"
+            kinds[local.path] = "file" if single and (given.type != "uri_folder" or _untyped(given)) else "folder"
         else:
-            given = loaded.model.data_inputs.get(name)
-            kinds[local.path] = "file" if given is not None and given.type == "uri_file" else "folder"
+            wanted = loaded.model.data_inputs.get(name)
+            kinds[local.path] = "file" if wanted is not None and wanted.type == "uri_file" else "folder"
     return spec.Paths(kinds)
 
 
@@ -221,10 +221,10 @@ def _collect(problems: list[ProblemError], make: Any) -> Any:
         return None
 
 
-def _at(loaded: spec.Loaded, path: str, id: str, **params: Any) -> ProblemError:
+def _at(loaded: spec.Loaded, place: str, id: str, **params: Any) -> ProblemError:
     """Return a problem at the place of a field of the YAML."""
-    issue = loaded.issue(id, path, "", "")
-    return ProblemError(id, field=path, line=issue.line, column=issue.column, **params)
+    issue = loaded.issue(id, place, "", "")
+    return ProblemError(id, field=place, line=issue.line, column=issue.column, **params)
 
 
 def _told(issue: spec.SpecIssue) -> ProblemError:

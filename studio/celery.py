@@ -7,6 +7,7 @@ import os
 
 from celery import Celery
 from celery.signals import setup_logging
+from django.conf import settings
 from kombu import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "studio.settings")
@@ -14,8 +15,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "studio.settings")
 app = Celery("mooring")
 app.config_from_object(
     {
+        "broker_url": settings.CELERY_BROKER_URL,
         "task_default_queue": "kube",
-        "task_queues": [Queue("kube"), Queue("stream")],
+        "task_queues": [Queue("kube", routing_key="kube"), Queue("stream", routing_key="stream")],
         "task_acks_late": True,
         "task_ignore_result": True,
         "task_serializer": "json",
@@ -41,11 +43,4 @@ def _keep_the_studios_logging(**_: object) -> None:
     """Leave logging as Django's settings made it."""
 
 
-def _configure() -> None:
-    from django.conf import settings  # noqa: PLC0415 - settings are read when the app is, not when it is imported
-
-    app.conf.broker_url = settings.CELERY_BROKER_URL
-
-
-app.on_configure.connect(lambda **_: _configure())
 app.autodiscover_tasks(["compute", "jobs"])

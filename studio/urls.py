@@ -6,6 +6,7 @@ from django.shortcuts import redirect, render
 from django.urls import include, path
 from django.views.generic import TemplateView
 
+from jobs import runner_api
 from studio.accounts.access import workspaces_of
 from studio.api.root import api
 from studio.core import health
@@ -34,6 +35,7 @@ urlpatterns = [
     path("", include("studio.assets.urls")),
     path("", include("compute.urls")),
     path("", include("jobs.urls")),
+    path("", include(runner_api.urlpatterns)),
 ]
 
 if settings.DEBUG:

@@ -88,12 +88,18 @@ class ApiToken(models.Model):
         return cls.objects.create(user=user, name=name, prefix=prefix, digest=_digest(clear), expires_at=expires_at), clear
 
     @classmethod
-    def owner_of(cls, clear: str) -> User | None:
-        """Return the active person whose token this is, or None; the last use is noted at most once a minute."""
+    def of(cls, clear: str) -> "ApiToken | None":
+        """Return the token whose secret this is, or None when there is none or it was revoked."""
         prefix = clear[4:12] if clear.startswith("mrg_") else ""
         row = cls.objects.select_related("user").filter(prefix=prefix, revoked_at=None).first()
         # Compare even when there is no such row, so that the time taken tells nothing.
-        if not hmac.compare_digest(row.digest if row else "", _digest(clear)) or row is None:
+        return row if hmac.compare_digest(row.digest if row else "", _digest(clear)) else None
+
+    @classmethod
+    def owner_of(cls, clear: str) -> User | None:
+        """Return the active person whose token this is, or None; the last use is noted at most once a minute."""
+        row = cls.of(clear)
+        if row is None:
             return None
         now = timezone.now()
         if not row.user.is_active or (row.expires_at and row.expires_at <= now):

@@ -5,8 +5,9 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils import timezone
 
-from studio.accounts.models import WORKSPACE_NAME, Membership, Role, User, Workspace
+from studio.accounts.models import WORKSPACE_NAME, ApiToken, Membership, Role, User, Workspace
 from studio.audit.services import record
 from studio.core.errors import ProblemError
 
@@ -36,3 +37,21 @@ def create_workspace(actor: Any, *, name: str, display_name: str = "") -> Worksp
             Membership.objects.create(user=actor, workspace=workspace, role=Role.OWNER)
         record(actor, "created", workspace, workspace=name)
     return workspace
+
+
+def issue_token(actor: Any, *, name: str) -> tuple[ApiToken, str]:
+    """Make a token for `actor`; return the row and the secret, which is never to be had again."""
+    with transaction.atomic():
+        token, clear = ApiToken.issue(actor, name=name)
+        record(actor, "issued", token)
+    return token, clear
+
+
+def revoke(actor: Any, clear: str) -> None:
+    """Revoke one of the actor's tokens, given its secret; nothing happens when there is no such token."""
+    token = ApiToken.of(clear)
+    if token is None or token.user_id != actor.pk or token.revoked_at:
+        return
+    with transaction.atomic():
+        if ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now()):
+            record(actor, "revoked", token)

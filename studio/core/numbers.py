@@ -6,7 +6,7 @@ _BINARY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _DECIMAL = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
-def duration(value: timedelta | float | int | None) -> str:
+def duration(value: timedelta | float | None) -> str:
     """Return `value` (seconds or a timedelta) as `0.4 s`, `12 s`, `1 m 12 s`, `2 h 5 m` or `3 d 4 h`."""
     if value is None:
         return "–"
@@ -28,29 +28,29 @@ def duration(value: timedelta | float | int | None) -> str:
     return f"{s} s"
 
 
-def cpu(cores: float | int | str | None) -> str:
+def cpu(cores: float | str | None) -> str:
     """Return a number of CPUs (1 = one core) without needless decimals: `4`, `0.5`, `0.25`."""
     return _plain(cores)
 
 
-def count(value: float | int | None) -> str:
+def count(value: float | None) -> str:
     """Return a count with thousands separated: `12,345`."""
     if value is None:
         return "–"
     return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}".removesuffix(".0")
 
 
-def memory(size: float | int | None) -> str:
+def memory(size: float | None) -> str:
     """Return bytes in binary units, as Kubernetes has them: `16 GiB`, `1.5 GiB`."""
     return _scaled(size, 1024, _BINARY)
 
 
-def filesize(size: float | int | None) -> str:
+def filesize(size: float | None) -> str:
     """Return bytes in decimal units, as files are given: `1.2 MB`."""
     return _scaled(size, 1000, _DECIMAL)
 
 
-def _scaled(size: float | int | None, step: int, units: tuple[str, ...]) -> str:
+def _scaled(size: float | None, step: int, units: tuple[str, ...]) -> str:
     if size is None:
         return "–"
     amount = float(size)
@@ -62,7 +62,7 @@ def _scaled(size: float | int | None, step: int, units: tuple[str, ...]) -> str:
     return f"{_plain(amount, 1 if amount < 100 else 0)} {units[power]}"
 
 
-def _plain(value: float | int | str | None, digits: int = 2) -> str:
+def _plain(value: float | str | None, digits: int = 2) -> str:
     if value is None or value == "":
         return "–"
     text = f"{float(value):,.{digits}f}"

@@ -20,7 +20,7 @@ KEEP = 5000
 
 
 @lru_cache(maxsize=1)
-def client() -> "redis.Redis[bytes]":
+def client() -> Any:
     """Return this process's Redis client; its calls give up after two seconds."""
     return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2)
 

@@ -81,7 +81,9 @@ def elapsed(start: datetime | None, end: datetime | None = None) -> SafeString |
     if end is not None:
         return numbers.duration(end - start)
     text = numbers.duration(timedelta(seconds=int((timezone.now() - start).total_seconds())))
-    return format_html('<time datetime="{}" data-since title="since {}">{}</time>', start.isoformat(), _exact(start), text)
+    return format_html(
+        '<time datetime="{}" data-since title="since {}">{}</time>', start.isoformat(), _exact(start), text
+    )
 
 
 @register.simple_tag

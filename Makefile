@@ -1,0 +1,43 @@
+# What a person does with the checkout. Everything that is missing is installed by `setup`; nothing is done by hand.
+SHELL := /bin/bash
+PY := .venv/bin/python
+PYTEST := $(PY) -m pytest
+QUICK := -m "not cluster and not browser and not slow"
+
+.PHONY: run setup assets quick test test-versions lint bench sandbox-up sandbox-down clean
+
+run: setup ## a real Kubernetes, the studio, and the sample job
+	@$(PY) setup/run.py
+
+setup: ## install what is missing (quick when nothing is)
+	@bash setup/install.sh
+
+assets: setup ## bundle the pages' scripts and styles anew
+	@bash setup/assets.sh --anew
+
+quick: setup ## tests that need neither a cluster nor a browser
+	@$(PYTEST) $(QUICK) -q -n 2
+
+test: setup ## every test, on the sandbox's real cluster and in a real browser
+	@$(PYTEST) $(QUICK) -q -n 2
+	@$(PY) -m sandbox up
+	@$(PYTEST) -m "cluster or browser or slow" -q
+
+test-versions: setup ## the oldest and the newest supported Kubernetes
+	@bash setup/versions.sh
+
+lint: setup ## style, types, layers, templates, migrations
+	@bash setup/lint.sh
+
+bench: setup ## measure, and print one JSON object a benchmark
+	@$(PY) -m benchmarks submit --json
+	@$(PY) -m benchmarks live_logs --json
+
+sandbox-up: setup
+	@$(PY) -m sandbox up
+
+sandbox-down:
+	@$(PY) -m sandbox down
+
+clean: ## remove what was made in this checkout (the cluster and the cache stay: see README)
+	@rm -rf .venv node_modules static/dist static/collected .mooring .mypy_cache .ruff_cache .pytest_cache *.egg-info
