@@ -275,6 +275,9 @@ def _from_foreign_answer(status: int, body: bytes, headers: Mapping[str, str] | 
     text = " ".join(body[:300].decode("utf-8", "replace").split())
     # Proxies, load balancers and the API server itself during start-up answer in plain text.
     kind = _class_for(status) if status >= 400 else NotKubernetes
+    if status == 404 and text == "404 page not found":
+        # So does an API server for a group or a version that it does not have.
+        return NotFound("The server does not have this API.", status=404, reason="NotFound")
     if kind in (Invalid, NotFound, Conflict, Gone):
         kind = NotKubernetes
     message = f"The server answered {status}" + (f": {text}" if text else ".")

@@ -30,7 +30,7 @@ from compute.kube.kinds import Kind
 from tests.fakekube.certs import Authority, shared_authority
 from tests.fakekube.ports import Address, PodApp, PodLog, listen, log_key
 from tests.fakekube.server import Handler, Server
-from tests.fakekube.store import Object, Refusal, Selection, Store
+from tests.fakekube.store import NoSuchPath, Object, Refusal, Selection, Store
 from tests.fakekube.workloads import Workloads
 
 __all__ = ["Authority", "FakeKube", "Fault", "PodLog", "Refusal", "fakekube", "listen"]
@@ -267,7 +267,7 @@ class FakeKube(Workloads):
             if (kind.group, kind.version) == (group, version)
         ]
         if not found:
-            raise Refusal(404, "NotFound", "the server could not find the requested resource")
+            raise NoSuchPath
         return {"kind": "APIResourceList", "groupVersion": f"{group}/{version}".strip("/"), "resources": found}
 
     def page(self, kind: Kind, namespace: str | None, query: dict[str, str]) -> Object:

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from compute.kube import kinds
 from tests.fakekube import ports
-from tests.fakekube.store import Object, Refusal, Selection
+from tests.fakekube.store import NoSuchPath, Object, Refusal, Selection
 
 if TYPE_CHECKING:
     from tests.fakekube import FakeKube
@@ -89,6 +89,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         try:
             self.user = self._user()
             self._dispatch()
+        except NoSuchPath:
+            self.answer(404, b"404 page not found\n")
         except Refusal as refusal:
             headers = {"WWW-Authenticate": "Bearer"} if refusal.code == 401 else {}
             self.answer(refusal.code, refusal.as_status(), headers)
@@ -190,7 +192,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self._object("", "v1", "namespaces", None, match["name"], match["subresource"])
         match = _OBJECT.fullmatch(self.route)
         if not match:
-            raise Refusal(404, "NotFound", "the server could not find the requested resource")
+            raise NoSuchPath
         group, version, plural, subresource = (
             match["group"] or "",
             match["version"],

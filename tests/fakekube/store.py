@@ -37,6 +37,10 @@ class Refusal(Exception):
         }
 
 
+class NoSuchPath(Exception):
+    """Say that nothing is served there; the API server answers that in plain text."""
+
+
 @dataclass(frozen=True)
 class Event:
     """Record one change for the watches."""
@@ -92,11 +96,11 @@ class Store:
         self.objects.setdefault((kind.group, kind.plural), {})
 
     def kind(self, group: str, version: str, plural: str) -> Kind:
-        """Return a kind, or refuse as the API server does for an unknown path."""
+        """Return a kind, or raise NoSuchPath."""
         for kind in self.kinds.get((group, plural), []):
             if kind.version == version:
                 return kind
-        raise Refusal(404, "NotFound", "the server could not find the requested resource")
+        raise NoSuchPath
 
     def get(self, kind: Kind, namespace: str | None, name: str) -> Object:
         """Return a copy of an object."""

@@ -102,7 +102,7 @@ def test_it_counts_gpus_of_any_maker() -> None:
     (counted,) = node_capacities(
         [node(resources={"amd.com/gpu": "4"}, labels={"amd.com/gpu.product-name": "MI300"})], []
     )
-    assert (counted.gpus, counted.gpu_product) == (4, "MI300")
+    assert (int(counted.gpus), counted.gpu_product) == (4, "MI300")
 
 
 def test_it_counts_how_many_pods_fit() -> None:

@@ -377,7 +377,7 @@ def test_a_name_cannot_climb_out_of_its_place(name: str) -> None:
 def test_a_port_forward_is_like_a_socket(web: FakeKube, client: KubeClient) -> None:
     with client.port_forward("team", "web", 8484) as forwarded:
         talk = http.client.HTTPConnection("web")
-        talk.sock = forwarded  # type: ignore[assignment]
+        talk.sock = forwarded
         talk.request("PUT", "/big", body=b"x" * 100_000)
         assert talk.getresponse().read() == b"PUT /big\nNone\n100000\n"
 

@@ -38,7 +38,7 @@ def b64(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-def kubeconfig(*, cluster: dict[str, Any] | None = None, user: dict[str, Any] | None = None, **top: Any) -> str:
+def kubeconfig(*, cluster: Any = None, user: Any = None, **top: Any) -> str:
     whole_cluster = {"server": "https://10.0.0.1:6443", "certificate-authority-data": b64(CA), **(cluster or {})}
     document = {
         "apiVersion": "v1",
@@ -324,7 +324,7 @@ _trees = st.recursive(
 
 @given(
     st.fixed_dictionaries(
-        {}, optional={key: _trees for key in ("clusters", "users", "contexts", "current-context", "kind")}
+        {}, optional=dict.fromkeys(("clusters", "users", "contexts", "current-context", "kind"), _trees)
     )
 )
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -334,7 +334,7 @@ def test_no_document_raises_anything_but_a_refusal(document: dict[str, Any]) -> 
         try:
             read(text)
         except KubeconfigRefused as refused:
-            assert refused.problem_id in PROBLEM_IDS  # noqa: PT017
+            assert refused.problem_id in PROBLEM_IDS
 
 
 @given(st.text() | st.binary())
@@ -343,4 +343,4 @@ def test_no_text_raises_anything_but_a_refusal(text: str | bytes) -> None:
     try:
         connection(text)
     except KubeconfigRefused as refused:
-        assert refused.problem_id in PROBLEM_IDS  # noqa: PT017
+        assert refused.problem_id in PROBLEM_IDS

@@ -47,7 +47,7 @@ def test_it_reads_every_form_exactly(text: str | float, value: Fraction) -> None
         "1e",
         "0x10",
         "1_000",
-        "١",
+        "\u0661",
         "nan",
         "1e99999",
         True,
@@ -77,7 +77,7 @@ def test_no_text_raises_anything_but_a_refusal(text: str) -> None:
     try:
         assert isinstance(parse_quantity(text), Fraction)
     except QuantityRefused as refused:
-        assert refused.text == text  # noqa: PT017
+        assert refused.text == text
 
 
 @pytest.mark.parametrize(
