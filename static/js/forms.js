@@ -53,7 +53,7 @@ function guard(form) {
   const state = () => [...new FormData(form)].map(([name, value]) => `${name}=${value instanceof File ? value.name : value}`).join('&')
   let saved = state()
   // A form that came back with problems holds words that are not kept anywhere.
-  if (form.querySelector('[aria-invalid="true"]')) saved = ''
+  if (form.dataset.guard === 'typed' || form.querySelector('[aria-invalid="true"]')) saved = ''
   addEventListener('beforeunload', (event) => {
     if (form.isConnected && !form.dataset.sent && state() !== saved) event.preventDefault()
   })
@@ -64,6 +64,7 @@ function pairs(box) {
   const add = box.querySelector('[data-pair-add]')
   const empty = [...box.querySelectorAll('[data-pair-empty]')]
   const model = empty[0]?.cloneNode(true)
+  let added = 0
   if (!(add instanceof HTMLElement) || !model) return
   add.hidden = false
   // The three empty rows are for pages without scripts: one is enough here.
@@ -72,6 +73,13 @@ function pairs(box) {
   if (box.querySelectorAll('.pair').length > 1 && !filled(empty[0])) empty[0].remove()
   add.addEventListener('click', () => {
     const row = /** @type {Element} */ (model.cloneNode(true))
+    // A row that takes files names its file input after itself, so that files find their row again.
+    const number = row.querySelector('[data-pair-number]')
+    const files = row.querySelector('[data-pair-files]')
+    if (number instanceof HTMLInputElement && files instanceof HTMLInputElement) {
+      number.value = `n${added += 1}`
+      files.name = `${files.dataset.pairFiles}_${number.value}`
+    }
     add.before(row)
     const first = row.querySelector('input, select')
     if (first instanceof HTMLElement) first.focus()

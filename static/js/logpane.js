@@ -6,7 +6,7 @@ import { Heights } from './heights.js'
 import { bare } from './logtext.js'
 
 const UNIT = 20
-const AROUND = 30
+const AROUND = 16
 // Browsers cannot make taller elements than about 16 to 33 million pixels: beyond, the scroll bar works to scale.
 const TALLEST = 12_000_000
 const LONGEST = 5000

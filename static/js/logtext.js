@@ -8,7 +8,8 @@
 const NAMES = ['black', 'red', 'green', 'yellow', 'blue', 'magenta', 'cyan', 'white']
 // CSI sequences, OSC strings (hyperlinks, titles), and two-byte escapes.
 const ESCAPES = /\x1b(?:\[([0-9;:?]*)[ -/]*([@-~])|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])/g
-const ERROR = /(?:^|[^\w.=-])(?:error|fatal|panic|traceback|exception|critical)(?![\w=])|\b[A-Z]\w*(?:Error|Exception)\b/i
+const ERROR = /(?:^|[^\w.=-])(?:error|fatal|panic|traceback|exception|critical)(?![\w=])/i
+const RAISED = /\b[A-Z]\w*(?:Error|Exception)\b/
 const NO_ERROR = /\b(?:0|no|without) (?:errors?|exceptions?)\b/i
 
 /**
@@ -51,7 +52,7 @@ export function bare(line) {
 
 /** @param {string} line */
 export function looksWrong(line) {
-  return ERROR.test(line) && !NO_ERROR.test(line)
+  return (ERROR.test(line) || RAISED.test(line)) && !NO_ERROR.test(line)
 }
 
 /**

@@ -68,6 +68,10 @@ export function startMenus() {
     const next = entries[(at + (event.key === 'ArrowDown' ? 1 : -1) + entries.length) % entries.length]
     if (next instanceof HTMLElement) next.focus()
   })
+  matchMedia('(min-width: 640px)').addEventListener('change', () => {
+    const drawer = document.getElementById('sidebar')
+    if (drawer?.matches(':popover-open')) drawer.hidePopover()
+  })
   document.addEventListener('toggle', (event) => {
     const menu = event.target
     if (!(menu instanceof HTMLDetailsElement) || !menu.matches('.menu')) return
@@ -144,6 +148,7 @@ export function ask(element) {
   if (!dialog) return Promise.resolve(window.confirm(element.dataset.confirmTitle))
   const { confirmTitle = '', confirmText = '', confirmVerb = 'Go on', confirmGoes = '', confirmType = '' } = element.dataset
   const part = (/** @type {string} */ name) => /** @type {HTMLElement} */ (dialog.querySelector(`[data-part="${name}"]`))
+  for (const menu of document.querySelectorAll('details.menu[open]')) menu.removeAttribute('open')
   const title = /** @type {HTMLElement} */ (dialog.querySelector('h2'))
   const verb = /** @type {HTMLButtonElement} */ (part('verb'))
   const input = /** @type {HTMLInputElement} */ (dialog.querySelector('#confirm-type'))

@@ -24,7 +24,8 @@ export function startTables() {
   document.addEventListener('change', onCheck)
   document.addEventListener('click', onBulkClick)
   document.addEventListener('htmx:beforeSwap', beforeSwap)
-  document.addEventListener('htmx:afterSwap', afterSwap)
+  // After settling: htmx still writes the attributes of rows that kept their id until then.
+  document.addEventListener('htmx:afterSettle', afterSettle)
   countChosen()
 }
 
@@ -233,7 +234,7 @@ function remember(list, live) {
 }
 
 /** @param {Event} event */
-function afterSwap(event) {
+function afterSettle(event) {
   const { target } = /** @type {any} */ (event).detail
   const list = target?.id ? document.getElementById(target.id) : null
   if (list instanceof HTMLElement && kept.has(list.id)) restore(list)

@@ -1,5 +1,5 @@
 /** The log page: bytes become lines, lines are shown, searched, linked to and followed. */
-import { icon, isTyping, make } from '../page.js'
+import { each, icon, isTyping, make } from '../page.js'
 import { LogPane } from '../logpane.js'
 import { LogSearch } from '../logsearch.js'
 import { LogSource } from '../logsource.js'
@@ -354,5 +354,5 @@ async function tail(box) {
   page.startLogAt(liveTopic, log.end)
 }
 
-for (const root of document.querySelectorAll('[data-log]')) start(/** @type {HTMLElement} */ (root))
-for (const box of document.querySelectorAll('[data-log-tail]')) tail(/** @type {HTMLElement} */ (box))
+each('[data-log]', start)
+each('[data-log-tail]', tail)
