@@ -58,9 +58,7 @@ def _python_files() -> list[Path]:
 
 def _go_files() -> list[Path]:
     return [
-        path
-        for path in sorted(SOURCES.iterdir())
-        if path.name == "go.mod" or (path.suffix == ".go" and not path.name.endswith("_test.go"))
+        path for path in sorted(SOURCES.iterdir()) if path.name == "go.mod" or (path.suffix == ".go" and not path.name.endswith("_test.go"))
     ]
 
 

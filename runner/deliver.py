@@ -129,9 +129,7 @@ def _offer(sidecar: Sidecar) -> None:
             finally:
                 os.close(handle)
         except (OSError, RunnerError) as error:
-            sidecar.problems.append(
-                Problem("output-not-readable", f"{output.root}/{output.path} cannot be read: {error}.")
-            )
+            sidecar.problems.append(Problem("output-not-readable", f"{output.root}/{output.path} cannot be read: {error}."))
     sidecar.listed.set()
     while not (sidecar.taken.wait(0.1) and sidecar.wait_for_log_taken(0.1)):
         left = sidecar.remaining()
@@ -145,9 +143,7 @@ def _offer(sidecar: Sidecar) -> None:
 def handle_outputs(sidecar: Sidecar, request: Request, path: str) -> None:
     """Offer the outputs to a studio that fetches them."""
     if not sidecar.listed.is_set():
-        request.answer(
-            503, {"error": "the command has not ended, or its outputs are still being read"}, {"Retry-After": "1"}
-        )
+        request.answer(503, {"error": "the command has not ended, or its outputs are still being read"}, {"Retry-After": "1"})
     elif request.method == "GET" and not path:
         problems = [problem.as_dict() for problem in sidecar.problems]
         request.answer(200, {"outputs": listing(sidecar.journal.stored, sidecar.found), "problems": problems})
@@ -182,16 +178,12 @@ def _take_acknowledgement(sidecar: Sidecar, request: Request) -> None:
     except ValueError:
         request.answer(400, {"error": "the body is no JSON"})
         return
-    wanted = {
-        (output.root, output.path) for output in sidecar.found if (output.root, output.path) in sidecar.journal.stored
-    }
+    wanted = {(output.root, output.path) for output in sidecar.found if (output.root, output.path) in sidecar.journal.stored}
     missing: list[str] = []
     rows: list[dict[str, Any]] | None = told.get("outputs") if isinstance(told, dict) else None
     if rows is not None:
         has = {(row.get("root"), row.get("path"), str(row.get("sha256", "")).rpartition(":")[2]) for row in rows}
-        missing = [
-            f"{root}/{path}" for root, path in sorted(wanted) if (root, path, _digest(sidecar, root, path)) not in has
-        ]
+        missing = [f"{root}/{path}" for root, path in sorted(wanted) if (root, path, _digest(sidecar, root, path)) not in has]
     if missing:
         request.answer(409, {"error": "not all outputs were fetched", "missing": missing[:100]})
         return

@@ -89,9 +89,7 @@ def be_fed(volume: Layout, spec: Spec, token: str, notes: Notes, patience: float
     try:
         while not feed.done.wait(0.2):
             if time.monotonic() - feed.touched > patience:
-                raise RunnerError(
-                    "job-inputs-unavailable", f"The studio did not bring the job's files in {patience:.0f} s."
-                )
+                raise RunnerError("job-inputs-unavailable", f"The studio did not bring the job's files in {patience:.0f} s.")
         ends = time.monotonic() + 2
         while server.busy and time.monotonic() < ends:
             time.sleep(0.01)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from typing import Any, Tuple  # noqa: UP035 (evaluated at run time on Python 3.8)
+from typing import Any, Tuple  # a Tuple, since it is evaluated at run time on Python 3.8
 
 from runner.layout import FILE_MODE
 

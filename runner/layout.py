@@ -79,9 +79,7 @@ def read_spec() -> Spec:
     try:
         raw = json.loads(_read("spec.json"))
         if raw["version"] != 1:
-            raise RunnerError(
-                "job-spec-unreadable", f"This runner does not know version {raw['version']} of spec.json."
-            )
+            raise RunnerError("job-spec-unreadable", f"This runner does not know version {raw['version']} of spec.json.")
         studio = raw.get("studio") or {}
         return Spec(
             job=raw["job"],

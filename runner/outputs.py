@@ -75,9 +75,7 @@ def _take_folder(found: Found, root: str, folder: str, prefix: str) -> None:
         found.outputs.append(Output(root, prefix + path, place))
 
 
-def _walk(
-    found: Found, root: str, top: str, folder: str, prefix: str, above: tuple[str, ...]
-) -> Iterator[tuple[str, str]]:
+def _walk(found: Found, root: str, top: str, folder: str, prefix: str, above: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     """Give every file below a folder; links are followed where they stay below `top` and lead to nothing above."""
     try:
         with os.scandir(folder) as scan:

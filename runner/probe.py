@@ -20,9 +20,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--url", help="the studio's address; <url>/healthz is asked for")
     parser.add_argument("--ca", help="a file with the certificates to trust")
     parser.add_argument("--timeout", type=float, default=5.0)
-    parser.add_argument(
-        "--serve", action="store_true", help="serve /v1/status and /v1/echo with the token in MOORING_TOKEN"
-    )
+    parser.add_argument("--serve", action="store_true", help="serve /v1/status and /v1/echo with the token in MOORING_TOKEN")
     parser.add_argument("--seconds", type=float, default=60.0, help="how long to serve")
     parser.add_argument("--port", type=int, default=PORT)
     given = parser.parse_args(arguments)

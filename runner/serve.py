@@ -139,8 +139,7 @@ class Sidecar:
             "phase": self._phase(),
             "exit": self.watch.exit,
             "logs": {
-                name: {"bytes": size, "acknowledged": self.journal.acknowledged.get(name, 0)}
-                for name, size in self.watch.sizes.items()
+                name: {"bytes": size, "acknowledged": self.journal.acknowledged.get(name, 0)} for name, size in self.watch.sizes.items()
             },
             "outputs": {"state": self.state, **self.total},
             "problems": [problem.as_dict() for problem in self.problems],

@@ -72,9 +72,7 @@ class Studio:
     def post(self, path: str, content: dict[str, Any]) -> dict[str, Any]:
         """Post a JSON object and give the JSON of the answer."""
         raw = json.dumps(content).encode()
-        return self.call(
-            "POST", path, headers={"Content-Type": "application/json"}, body=lambda: iter([raw]), length=len(raw)
-        )
+        return self.call("POST", path, headers={"Content-Type": "application/json"}, body=lambda: iter([raw]), length=len(raw))
 
     def close(self) -> None:
         """Close the connection, if there is one."""
@@ -125,9 +123,7 @@ class Studio:
         except (OSError, http.client.HTTPException) as error:
             self.close()
             text = str(error) or type(error).__name__
-            raise Unavailable(
-                "job-studio-unreachable", f"The studio at {self.address} did not answer: {text}."
-            ) from error
+            raise Unavailable("job-studio-unreachable", f"The studio at {self.address} did not answer: {text}.") from error
         except Damaged:
             self.close()  # half a body was sent
             raise
@@ -153,9 +149,7 @@ class Studio:
             raw = response.read()
         except (OSError, http.client.HTTPException) as error:
             self.close()
-            raise Unavailable(
-                "job-studio-unreachable", f"The answer of {self.address} broke off: {error!r}."
-            ) from error
+            raise Unavailable("job-studio-unreachable", f"The answer of {self.address} broke off: {error!r}.") from error
         if response.will_close:
             self.close()
         return raw

@@ -59,14 +59,9 @@ def read_listing(raw: bytes, digest: str) -> dict[str, TreeFile]:
     """Read the listing of a tree; raise Damaged unless it is the one that was asked for."""
     try:
         rows: list[dict[str, Any]] = json.loads(raw)["files"]
-        files = [
-            TreeFile(safe_path(row["path"]), int(row["size"]), row["digest"], _mode(row.get("mode", 0o644)))
-            for row in rows
-        ]
+        files = [TreeFile(safe_path(row["path"]), int(row["size"]), row["digest"], _mode(row.get("mode", 0o644))) for row in rows]
     except (KeyError, TypeError, ValueError) as error:
-        raise Damaged(
-            "job-inputs-damaged", f"The listing of {short(digest)} cannot be understood: {error!r}."
-        ) from error
+        raise Damaged("job-inputs-damaged", f"The listing of {short(digest)} cannot be understood: {error!r}.") from error
     if digest not in (digest_of(raw), tree_digest(files)):
         raise Damaged("job-inputs-damaged", f"The listing of {short(digest)} is not the one that was asked for.")
     return {file.path: file for file in files}
@@ -144,9 +139,7 @@ def _unpack_members(
             source = archive.extractfile(member)
             file = _write_file(source, os.path.join(spare, path), path, member.size, member.mode)
             if listing is not None and (file.size, file.digest) != (listing[path].size, listing[path].digest):
-                raise Damaged(
-                    "job-inputs-damaged", f"{path} of {short(digest)} does not have the digest it should have."
-                )
+                raise Damaged("job-inputs-damaged", f"{path} of {short(digest)} does not have the digest it should have.")
             found.append(file)
             total += file.size
             progress(len(found), total)

@@ -70,17 +70,13 @@ class Upload:
                 self._journal.acknowledge("std_log.txt", min(stored, size))
                 refusals = 0 if stored > offset else refusals + 1
                 if refusals > REFUSED_PIECES:
-                    raise RunnerError(
-                        "job-log-not-stored", f"The studio keeps only {stored} of {size} bytes of the log."
-                    )
+                    raise RunnerError("job-log-not-stored", f"The studio keeps only {stored} of {size} bytes of the log.")
                 offset = stored
 
     def finish(self, content: dict[str, Any]) -> bool:
         """Tell the studio how it ended; False when it has not all the outputs that it was told of."""
         try:
-            answer = persist(
-                lambda: self._studio.post(f"/processes/{self._index}/finish", content), self._remaining, self._say
-            )
+            answer = persist(lambda: self._studio.post(f"/processes/{self._index}/finish", content), self._remaining, self._say)
         except Refused as error:
             if error.status != 409:
                 raise

@@ -97,9 +97,7 @@ class Request:
     def answer(self, status: int, content: Any, headers: dict[str, str] | None = None) -> None:
         """Answer with JSON."""
         raw = json.dumps(content, separators=(",", ":")).encode()
-        self._head(
-            status, {"Content-Type": "application/json", "Content-Length": str(len(raw)), **(headers or {})}, raw
-        )
+        self._head(status, {"Content-Type": "application/json", "Content-Length": str(len(raw)), **(headers or {})}, raw)
 
     def start(self, length: int | None = None, headers: dict[str, str] | None = None) -> None:
         """Begin an answer of raw bytes: of a known length, or in chunks until `finish`."""
@@ -232,7 +230,7 @@ class Server:
 def same(given: bytes, wanted: bytes) -> bool:
     """Compare two secrets in a time that does not tell how much of them is alike."""
     difference = len(given) ^ len(wanted)
-    for left, right in zip(given.ljust(len(wanted), b"\0"), wanted):
+    for left, right in zip(given.ljust(len(wanted), b"\0"), wanted):  # noqa: B905 (Python 3.8 has no strict)
         difference |= left ^ right
     return difference == 0 and bool(wanted)
 

@@ -74,9 +74,7 @@ class Pod:
     def prepare(self) -> subprocess.CompletedProcess[str]:
         self.write_secret()
         command = [sys.executable, "-m", "runner", "prepare"]
-        return subprocess.run(
-            command, env=self.environment, cwd="/", capture_output=True, text=True, timeout=60, check=False
-        )
+        return subprocess.run(command, env=self.environment, cwd="/", capture_output=True, text=True, timeout=60, check=False)
 
     def prepared(self) -> Pod:
         done = self.prepare()

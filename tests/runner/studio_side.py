@@ -106,7 +106,7 @@ def tar_of(rows: dict[str, tuple[bytes, int]]) -> bytes:
     return made.getvalue()
 
 
-def _handler(studio: StudioSide) -> type[BaseHTTPRequestHandler]:  # noqa: C901 (one handler, all addresses)
+def _handler(studio: StudioSide) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True

@@ -90,9 +90,7 @@ def test_it_notes_the_start_before_the_command_has_ended(start: Start, tmp_path:
 
 
 def test_sigterm_reaches_a_grandchild(start: Start) -> None:
-    run = start(
-        """sh -c 'trap "echo grandchild got it; exit 0" TERM; echo ready; while :; do sleep 0.05; done'; echo not reached"""
-    )
+    run = start("""sh -c 'trap "echo grandchild got it; exit 0" TERM; echo ready; while :; do sleep 0.05; done'; echo not reached""")
     wait_until(lambda: "ready" in run.text())
     run.process.send_signal(signal.SIGTERM)
     assert run.wait() == 143
@@ -307,7 +305,5 @@ def test_its_own_tests_in_go_pass() -> None:
     sources = Path(__file__).resolve().parents[2] / "runner/entrypoint"
     go = shutil.which("go") or "/usr/local/go/bin/go"
     environment = {**os.environ, "CGO_ENABLED": "0", "GOWORK": "off", "GOTOOLCHAIN": "local"}
-    done = subprocess.run(
-        [go, "test", "./..."], cwd=sources, env=environment, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([go, "test", "./..."], cwd=sources, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

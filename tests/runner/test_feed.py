@@ -24,9 +24,7 @@ def free_port() -> int:
 def fed(pod: Pod, studio: StudioSide) -> Iterator[subprocess.Popen[bytes]]:
     pod.spec["transport"] = "push"
     pod.spec["code"] = {"digest": studio.add_tree({"train.py": b"print()\n", "deep/x": (b"x" * 300_000, 0o755)})}
-    pod.spec["inputs"] = {
-        "t": {"kind": "file", "digest": studio.add_tree({"t.csv": b"1"}), "path": "/mooring/inputs/t/t.csv"}
-    }
+    pod.spec["inputs"] = {"t": {"kind": "file", "digest": studio.add_tree({"t.csv": b"1"}), "path": "/mooring/inputs/t/t.csv"}}
     pod.port = free_port()
     pod.environment["MOORING_PORT"] = str(pod.port)
     pod.write_secret()

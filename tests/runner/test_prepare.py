@@ -17,9 +17,7 @@ from tests.runner.studio_side import StudioSide, tar_of
 
 
 def with_code(pod: Pod, studio: StudioSide) -> str:
-    digest = studio.add_tree(
-        {"train.py": b"print('hi')\n", "run.sh": (b"#!/bin/sh\n", 0o755), "a/b/c.txt": b"c" * 70_000}
-    )
+    digest = studio.add_tree({"train.py": b"print('hi')\n", "run.sh": (b"#!/bin/sh\n", 0o755), "a/b/c.txt": b"c" * 70_000})
     pod.spec["code"] = {"digest": digest}
     return digest
 

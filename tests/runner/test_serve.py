@@ -112,9 +112,7 @@ def test_followers_that_have_left_make_room(pod: Pod) -> None:
         connections = []
         for _ in range(30):
             connection = pod.connect()
-            connection.request(
-                "GET", "/v1/log/std_log.txt?follow=1", headers={"X-Mooring-Token": "a-token-of-this-one-job"}
-            )
+            connection.request("GET", "/v1/log/std_log.txt?follow=1", headers={"X-Mooring-Token": "a-token-of-this-one-job"})
             connections.append(connection)
         for connection in connections:
             assert connection.sock
@@ -184,9 +182,7 @@ def test_an_output_that_cannot_be_stored_is_told(pod: Pod, studio: StudioSide, f
     studio.fail("^PUT .*/outputs/bad", fault, times=99)
     pod.end_command()
     finished = studio.wait_for(lambda: studio.finished)[0]
-    assert [(problem["id"], problem["severity"]) for problem in finished["problems"]] == [
-        ("output-not-stored", "error")
-    ]
+    assert [(problem["id"], problem["severity"]) for problem in finished["problems"]] == [("output-not-stored", "error")]
     assert "artifacts/outputs/bad" in finished["problems"][0]["text"]
     assert [row["path"] for row in finished["outputs"]] == ["outputs/good"]
     wait_until(lambda: pod.status()["outputs"]["state"] == "failed")
@@ -219,7 +215,7 @@ def test_links_and_special_files_are_left_out_and_said(pod: Pod, studio: StudioS
     finished = studio.wait_for(lambda: studio.finished)[0]
     assert sorted(path for _, path in studio.outputs) == ["outputs/latest/model", "outputs/run-1/model"]
     told = {problem["text"].split()[0]: problem["severity"] for problem in finished["problems"]}
-    assert told == {name: "warning" for name in ("dangling", "latest/loop", "pipe", "run-1/loop", "secret")}
+    assert told == dict.fromkeys(("dangling", "latest/loop", "pipe", "run-1/loop", "secret"), "warning")
 
 
 def test_a_file_that_changes_while_it_is_stored_is_stored_as_it_is_then(pod: Pod, studio: StudioSide) -> None:
