@@ -22,7 +22,7 @@ from compute.kube.errors import KubeError
 from compute.kube.pods import PodAddress, PodProxy, PodTransport, PortForward, pod_request, stream_pod_http
 from jobs.keeping import append_log, log_topic, stored_bytes
 from jobs.manifests import PORT
-from jobs.models import Process
+from jobs.models import FINAL, Process
 from jobs.progress import settle
 
 log = structlog.get_logger(__name__)
@@ -212,15 +212,16 @@ def _with_connections(call: Callable[..., Any], *args: Any) -> Any:
 
 def _followed(process_id: int) -> Followed | None:
     process = Process.objects.select_related("job__cluster").filter(pk=process_id).first()
-    if process is None or process.gone or process.log_final or process.job.cluster is None:
+    if process is None or process.gone or process.log_final or process.job.status in FINAL:
         return None
     job = process.job
-    assert job.cluster is not None
+    if job.cluster is None:
+        return None
     return Followed(process.pk, job.cluster.pk, job.namespace, process.pod_name, job.token, job.cluster.log_route)
 
 
 def _unfollowed() -> list[int]:
-    rows = Process.objects.filter(gone=False, log_final=False, started_at__isnull=False)
+    rows = Process.objects.filter(gone=False, log_final=False, started_at__isnull=False).exclude(job__status__in=FINAL)
     return list(rows.order_by("pk").values_list("pk", flat=True)[:2000])
 
 

@@ -77,10 +77,11 @@ def _object_changed(job: Job, change: str, thing: dict[str, Any]) -> None:
 
 
 def _job_of(cluster_id: int, thing: dict[str, Any]) -> Job | None:
-    labels = (thing.get("metadata") or {}).get("labels") or {}
+    metadata = thing.get("metadata") or {}
+    labels = metadata.get("labels") or {}
     id = str(labels.get("mooring.dev/id", ""))
     if not id.isdecimal():
         return None
     job = Job.objects.select_related("workspace", "cluster").filter(pk=int(id), cluster_id=cluster_id).first()
-    # The same id under another workspace's name is another studio's job on a shared cluster.
-    return job if job and labels.get("mooring.dev/workspace") == job.workspace.name else None
+    # The same id in another namespace is another studio's job on a shared cluster.
+    return job if job and metadata.get("namespace") == job.namespace else None
