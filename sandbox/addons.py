@@ -119,9 +119,7 @@ def metrics_server(image: str) -> list[Manifest]:
                 "name": "system:aggregated-metrics-reader",
                 "labels": {f"rbac.authorization.k8s.io/aggregate-to-{to}": "true" for to in ("view", "edit", "admin")},
             },
-            "rules": [
-                {"apiGroups": ["metrics.k8s.io"], "resources": ["pods", "nodes"], "verbs": ["get", "list", "watch"]}
-            ],
+            "rules": [{"apiGroups": ["metrics.k8s.io"], "resources": ["pods", "nodes"], "verbs": ["get", "list", "watch"]}],
         },
         _deployment("metrics-server", "kube-system", METRICS, pod),
         _service("metrics-server", "kube-system", METRICS, [{"name": "https", "port": 443, "targetPort": "https"}]),
@@ -231,9 +229,7 @@ def _identity(name: str, namespace: str, rules: list[Manifest], *, own: list[Man
     return found
 
 
-def _binding(
-    kind: str, name: str, role_kind: str, role: str, subject: Manifest, *, namespace: str | None = None
-) -> Manifest:
+def _binding(kind: str, name: str, role_kind: str, role: str, subject: Manifest, *, namespace: str | None = None) -> Manifest:
     metadata = {"name": name, "namespace": namespace} if namespace else {"name": name}
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",

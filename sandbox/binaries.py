@@ -83,8 +83,9 @@ RUNC = Program("runc", "debian", ("runc",), on_path=r"runc version 1\.", package
 CNI = Program("cni", "debian", CNI_NEEDED, packages=("containernetworking-plugins",))
 REGISTRY = Program("registry", "debian", ("docker-registry",), packages=("docker-registry",))
 BUSYBOX = Program("busybox", "debian", ("busybox",), packages=("busybox-static",), build=False)
+MKSH = Program("mksh", "debian", ("mksh",), packages=("mksh",), build=False)
 
-FULL = (ETCD, CONTAINERD, RUNC, CNI, REGISTRY, BUSYBOX, COREDNS, LOCAL_PATH, METRICS_SERVER)
+FULL = (ETCD, CONTAINERD, RUNC, CNI, REGISTRY, BUSYBOX, MKSH, COREDNS, LOCAL_PATH, METRICS_SERVER)
 SIMULATED = (ETCD, KWOK)
 
 
@@ -140,6 +141,9 @@ def _make(missing: list[Program], console: Console) -> None:
                 "it is neither on this machine nor in a package that this machine can fetch.",
                 f"Put {', '.join(program.executables)} into {program.folder} and run the command again.",
             )
+    if COREDNS in to_build and KWOK not in to_build and not KWOK.is_cached:
+        # It shares what the others compile: now it takes seconds, for the first simulated cluster it would take minutes.
+        to_build.append(KWOK)
     gobuild.build(to_build, console)
 
 
@@ -179,10 +183,7 @@ def _download(program: Program, step: str, console: Console, reachable: dict[str
 
 
 def _addresses(program: Program) -> list[str]:
-    return [
-        program.release.format(version=program.version, arch=architecture(), executable=name)
-        for name in program.executables
-    ]
+    return [program.release.format(version=program.version, arch=architecture(), executable=name) for name in program.executables]
 
 
 def _fetch(address: str, folder: Path, tell: object) -> None:

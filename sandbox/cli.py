@@ -50,9 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     up = commands.add_parser("up", parents=[common], help="bring the cluster up, or heal it")
     up.set_defaults(run=_up)
     up.add_argument("--version", help=f"of Kubernetes, as 1.36.3 (default: {versions.DEFAULT_KUBERNETES})")
-    up.add_argument(
-        "--simulated", "--size", type=_count, metavar="N", help="N simulated nodes in which no container runs"
-    )
+    up.add_argument("--simulated", "--size", type=_count, metavar="N", help="N simulated nodes in which no container runs")
     up.add_argument("--gpu-nodes", type=_count, default=0, metavar="N", help="so many of them with GPUs")
     up.add_argument("--gpus-each", type=_count, default=4, metavar="N", help="GPUs of a node that has them")
     up.add_argument("--node-label", type=_pairs, action="append", default=[], metavar="K=V")
@@ -63,14 +61,10 @@ def _parser() -> argparse.ArgumentParser:
     down.add_argument("--purge", action="store_true", help="remove what it had, too")
     down.add_argument("--all", action="store_true", help="every cluster of this machine")
     commands.add_parser("status", parents=[common], help="tell how it is").set_defaults(run=_status)
-    commands.add_parser("kubeconfig", parents=[common], help="print the kubeconfig's path").set_defaults(
-        run=_kubeconfig
-    )
+    commands.add_parser("kubeconfig", parents=[common], help="print the kubeconfig's path").set_defaults(run=_kubeconfig)
     images = commands.add_parser("images", parents=[common], help="make or list the images for jobs")
     images.set_defaults(run=_images)
-    images.add_argument(
-        "--export", type=Path, metavar="FOLDER", help="write each as an OCI archive for closed networks"
-    )
+    images.add_argument("--export", type=Path, metavar="FOLDER", help="write each as an OCI archive for closed networks")
     return parser
 
 
@@ -114,9 +108,7 @@ def _kubeconfig(options: argparse.Namespace, console: Console) -> int:
 def _images(options: argparse.Namespace, console: Console) -> int:
     record = Record.load(ClusterPlace.of(options.name))
     if record is None or record.mode != "full":
-        raise SandboxError(
-            "images", f"“{options.name}” is no full node, and images are made beside one.", "Run “up” as root first."
-        )
+        raise SandboxError("images", f"“{options.name}” is no full node, and images are made beside one.", "Run “up” as root first.")
     images = cluster.make_images(record, ClusterPlace.of(options.name), console)
     if options.export:
         layout = record.layout
@@ -159,12 +151,7 @@ def _print(found: dict[str, Any], as_json: bool) -> None:
 
 
 def _name(text: str) -> str:
-    if (
-        not text
-        or len(text) > 30
-        or not all(c.isascii() and (c.isalnum() or c == "-") for c in text)
-        or text != text.lower()
-    ):
+    if not text or len(text) > 30 or not all(c.isascii() and (c.isalnum() or c == "-") for c in text) or text != text.lower():
         raise argparse.ArgumentTypeError("a name has small letters, digits and hyphens, 30 at most")
     return text
 

@@ -169,9 +169,7 @@ def _slot(name: str) -> int:
     taken = {record.slot for record in records if record}
     slot = free_slot(taken, network.routes(), is_port_free=_is_port_free)
     if slot is None:
-        raise SandboxError(
-            "network", "no block of addresses is free for another cluster.", "Remove one with “down --purge”."
-        )
+        raise SandboxError("network", "no block of addresses is free for another cluster.", "Remove one with “down --purge”.")
     return slot
 
 

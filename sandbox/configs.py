@@ -93,9 +93,7 @@ def containerd(place: ClusterPlace, *, major: int, runc: Path, cni: Path, pause:
     images = "io.containerd.cri.v1.images" if major >= 2 else "io.containerd.grpc.v1.cri"
     runtime = "io.containerd.cri.v1.runtime" if major >= 2 else "io.containerd.grpc.v1.cri"
     pinned = (
-        f'[plugins."{images}".pinned_images]\n  sandbox = "{pause}"'
-        if major >= 2
-        else f'[plugins."{images}"]\n  sandbox_image = "{pause}"'
+        f'[plugins."{images}".pinned_images]\n  sandbox = "{pause}"' if major >= 2 else f'[plugins."{images}"]\n  sandbox_image = "{pause}"'
     )
     head = f'[plugins."{runtime}"]\n' if major >= 2 else ""
     directories = f'bin_dirs = ["{cni}"]' if major >= 2 else f'bin_dir = "{cni}"'
@@ -133,10 +131,7 @@ disabled_plugins = [
 
 def registry_hosts(layout: FullLayout) -> str:
     """Return the hosts.toml that sends pulls of the local name to the local registry, without TLS."""
-    return (
-        f'server = "http://{layout.registry}"\n\n'
-        f'[host."http://{layout.registry}"]\n  capabilities = ["pull", "resolve"]\n'
-    )
+    return f'server = "http://{layout.registry}"\n\n[host."http://{layout.registry}"]\n  capabilities = ["pull", "resolve"]\n'
 
 
 def registry(layout: FullLayout, storage: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
 import tempfile
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from sandbox.errors import SandboxError
 from sandbox.places import cache_folder
 from sandbox.shell import run
 
+PROGRAM_INTERPRETER = 3
 TODO = "Check that “apt-get update” works on this machine and run the command again."
 
 # What the node takes from the machine itself: program → package.
@@ -46,9 +48,7 @@ def ensure_tools(wanted: dict[str, str], console: Console) -> None:
         return
     packages = sorted({wanted[name] for name in lacking})
     if os.geteuid() != 0 or not is_debian():
-        raise SandboxError(
-            "machine", f"these programs are missing: {', '.join(lacking)}.", f"Install {', '.join(packages)}."
-        )
+        raise SandboxError("machine", f"these programs are missing: {', '.join(lacking)}.", f"Install {', '.join(packages)}.")
     with console.working(f"installing {', '.join(packages)}"):
         update()
         run(
@@ -84,7 +84,9 @@ def _fetch(packages: tuple[str, ...], folder: Path) -> None:
 
 
 def _keep(root: Path, executables: tuple[str, ...], target: Path) -> None:
-    found = {path.name: path for path in root.rglob("*") if path.is_file() and os.access(path, os.X_OK)}
+    candidates = [path for path in root.rglob("*") if path.is_file() and os.access(path, os.X_OK)]
+    # A package may have a program in several makes: in an image, only one that needs no library runs.
+    found = {path.name: path for path in sorted(candidates, key=lambda path: (is_static(path), path))}
     lacking = [name for name in executables if name not in found]
     if lacking:
         raise SandboxError("packages", f"{', '.join(lacking)} is not in the packages fetched.", TODO)
@@ -92,6 +94,20 @@ def _keep(root: Path, executables: tuple[str, ...], target: Path) -> None:
     for name in executables:
         shutil.copy2(found[name], target / f".{name}")
         (target / f".{name}").replace(target / name)
+
+
+def is_static(path: Path) -> bool:
+    """Tell whether a program is an ELF file that names no loader (the fields are those of elf(5), 64 bit)."""
+    with path.open("rb") as file:
+        head = file.read(64)
+        if head[:5] != b"\x7fELF\x02":
+            return False
+        (offset,) = struct.unpack_from("<Q", head, 32)
+        size, count = struct.unpack_from("<HH", head, 54)
+        file.seek(offset)
+        table = file.read(size * count)
+    kinds = [struct.unpack_from("<I", table, size * number)[0] for number in range(count)]
+    return PROGRAM_INTERPRETER not in kinds
 
 
 def sources() -> str:

@@ -32,8 +32,7 @@ def check(kubeconfig: str, console: Console) -> None:
     answer = run(
         [kubectl, f"--kubeconfig={kubeconfig}", "--request-timeout=10s", "version", "-o", "json"],
         part="cluster",
-        todo=f"Check {kubeconfig}, or unset KUBECONFIG to have a cluster made here"
-        f" (Kubernetes {versions.DEFAULT_KUBERNETES}).",
+        todo=f"Check {kubeconfig}, or unset KUBECONFIG to have a cluster made here (Kubernetes {versions.DEFAULT_KUBERNETES}).",
         timeout=60,
     )
     console.say(f"using the cluster of {kubeconfig}: {_server_version(answer)}")

@@ -177,9 +177,7 @@ def _build_one(go: str, program: Program, env: dict[str, str], base: Path, step:
         path.replace(program.folder / path.name)
 
 
-def _compile(
-    argv: list[str], env: dict[str, str], folder: Path, title: str, program: Program, console: Console
-) -> None:
+def _compile(argv: list[str], env: dict[str, str], folder: Path, title: str, program: Program, console: Console) -> None:
     """Run the compiler and tell every so often how many packages and modules are through."""
     lines: list[str] = []
     counts = {"downloaded": 0, "compiled": 0}
@@ -203,8 +201,7 @@ def _compile(
         if not reader.is_alive():
             break
         console.say(
-            f"  … {title}: {counts['downloaded']} modules fetched, {counts['compiled']} packages compiled, "
-            f"{time.monotonic() - began:.0f} s"
+            f"  … {title}: {counts['downloaded']} modules fetched, {counts['compiled']} packages compiled, {time.monotonic() - began:.0f} s"
         )
     if process.wait() != 0:
         raise SandboxError(program.name, "it could not be built from Go modules.", TODO, log=lines[-LOG_LINES:])
@@ -234,10 +231,7 @@ def _write_module(go: str, folder: Path, program: Program, made: Recipe, env: di
 def _module_of(name: str) -> str:
     from sandbox import binaries
 
-    by_name = {
-        program.name: program
-        for program in (binaries.COREDNS, binaries.KWOK, binaries.METRICS_SERVER, binaries.LOCAL_PATH)
-    }
+    by_name = {program.name: program for program in (binaries.COREDNS, binaries.KWOK, binaries.METRICS_SERVER, binaries.LOCAL_PATH)}
     return recipe(by_name[name]).module
 
 

@@ -116,11 +116,7 @@ def has_addons(place: ClusterPlace, version: str) -> bool:
     """Tell whether the node is ready and the add-ons of a full node are in the cluster and run."""
     tool = Kubectl(place, version)
     try:
-        ready = {
-            one["metadata"]["name"]
-            for one in tool.get("deployments", "-A")["items"]
-            if one["status"].get("readyReplicas", 0) > 0
-        }
+        ready = {one["metadata"]["name"] for one in tool.get("deployments", "-A")["items"] if one["status"].get("readyReplicas", 0) > 0}
         tool.raw("/apis/metrics.k8s.io/v1beta1/nodes")
     except SandboxError:
         return False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -100,9 +99,7 @@ def _allow_forwarding(place: ClusterPlace) -> None:
     try:
         FORWARDING.write_text("1")
     except OSError as error:
-        raise SandboxError(
-            "network", f"packets cannot be forwarded here: {error.strerror}.", "Set net.ipv4.ip_forward to 1."
-        ) from error
+        raise SandboxError("network", f"packets cannot be forwarded here: {error.strerror}.", "Set net.ipv4.ip_forward to 1.") from error
     (place.root / "forwarding-was-off").touch()
 
 
@@ -116,4 +113,4 @@ def restore_forwarding(place: ClusterPlace, *, others_up: bool) -> None:
         (others[0] / "forwarding-was-off").touch()
     else:
         FORWARDING.write_text("0")
-    os.unlink(mark)
+    mark.unlink()

@@ -26,9 +26,7 @@ def check_machine(console: Console) -> None:
     """Install the tools a node needs; say what this machine's kernel lacks."""
     debian.ensure_tools(debian.TOOLS, console)
     lacking = [name for name in ("overlay",) if f"\t{name}\n" not in Path("/proc/filesystems").read_text()]
-    lacking = [
-        name for name in lacking if subprocess.run(["modprobe", name], capture_output=True, check=False).returncode != 0
-    ]
+    lacking = [name for name in lacking if subprocess.run(["modprobe", name], capture_output=True, check=False).returncode != 0]
     if lacking:
         raise SandboxError(
             "machine",
@@ -77,9 +75,7 @@ def start(place: ClusterPlace, layout: FullLayout, version: Version, found: Bina
     network.join(place, layout, pid, token, size)
 
 
-def _write_configs(
-    place: ClusterPlace, layout: FullLayout, version: Version, found: Binaries, name: str, size: int
-) -> None:
+def _write_configs(place: ClusterPlace, layout: FullLayout, version: Version, found: Binaries, name: str, size: int) -> None:
     write_text(place.etc / "kubelet.yaml", configs.kubelet(place, layout, version, f"/{PARENT}/{place.name}"))
     write_text(place.etc / "kube-proxy.yaml", configs.kube_proxy(place, layout, name))
     write_text(place.etc / "resolv.conf", "".join(f"nameserver {address}\n" for address in network.resolvers()))

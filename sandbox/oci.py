@@ -132,7 +132,7 @@ def entries_below(folder: Path, target: str) -> list[Entry]:
     for path in sorted(folder.rglob("*")):
         name = f"{target.strip('/')}/{path.relative_to(folder).as_posix()}"
         if path.is_symlink():
-            found.append(Entry(name, link=os.readlink(path)))
+            found.append(Entry(name, link=str(path.readlink())))
         elif path.is_dir():
             found.append(Entry(name, mode=0o755))
         else:
@@ -221,9 +221,7 @@ class Registry:
             "layers": lower + upper,
         }
         body = json.dumps(manifest, sort_keys=True).encode()
-        status, headers, answer = self._ask(
-            "PUT", f"/v2/{name}/manifests/{tag}", body=body, headers={"Content-Type": MANIFEST}
-        )
+        status, headers, answer = self._ask("PUT", f"/v2/{name}/manifests/{tag}", body=body, headers={"Content-Type": MANIFEST})
         if status != 201:
             raise _refused(f"PUT manifest of {name}:{tag}", status, answer)
         return str(headers.get("Docker-Content-Digest", ""))
@@ -233,9 +231,7 @@ class Registry:
         manifest = self.manifest(base_name, base_tag)
         config = json.loads(self.blob(base_name, manifest["config"]["digest"]))
         for layer in manifest["layers"]:
-            status, _, body = self._ask(
-                "POST", f"/v2/{name}/blobs/uploads/?mount={layer['digest']}&from={base_name}", headers={}
-            )
+            status, _, body = self._ask("POST", f"/v2/{name}/blobs/uploads/?mount={layer['digest']}&from={base_name}", headers={})
             if status != 201:
                 raise _refused(f"take over {layer['digest']} from {base}", status, body)
         return manifest["layers"], config["rootfs"]["diff_ids"]
@@ -261,9 +257,7 @@ class Registry:
     def _connection(self) -> http.client.HTTPConnection:
         return http.client.HTTPConnection(self.address, timeout=120)
 
-    def _ask(
-        self, method: str, path: str, *, body: Any = None, headers: dict[str, str] | None = None
-    ) -> tuple[int, Any, bytes]:
+    def _ask(self, method: str, path: str, *, body: Any = None, headers: dict[str, str] | None = None) -> tuple[int, Any, bytes]:
         connection = self._connection()
         try:
             connection.request(method, path, body=body, headers=headers or {})

@@ -153,7 +153,7 @@ def _namespace_pid(pid: int) -> int:
 
 
 def _processes() -> list[int]:
-    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
 
 
 def _command(pid: int) -> str:

@@ -22,9 +22,7 @@ def run(
     """Run a program to its end and return what it printed; raise SandboxError when it fails."""
     words = [str(word) for word in argv]
     try:
-        done = subprocess.run(
-            words, input=stdin, env=env, cwd=cwd, timeout=timeout, capture_output=True, text=True, check=False
-        )
+        done = subprocess.run(words, input=stdin, env=env, cwd=cwd, timeout=timeout, capture_output=True, text=True, check=False)
     except FileNotFoundError:
         raise SandboxError(part, f"the program {words[0]} is not on this machine.", todo) from None
     except subprocess.TimeoutExpired:

@@ -57,9 +57,7 @@ def node_manifests(nodes: SimulatedNodes, cluster: str) -> list[dict[str, Any]]:
 def apply_nodes(tool: Kubectl, nodes: SimulatedNodes, console: Console) -> None:
     """Make the nodes as asked for, remove those beyond the number, and wait until they are ready."""
     if nodes.gpu_nodes > nodes.count:
-        raise SandboxError(
-            "nodes", f"{nodes.gpu_nodes} nodes with GPUs are more than {nodes.count} nodes.", "Ask for fewer."
-        )
+        raise SandboxError("nodes", f"{nodes.gpu_nodes} nodes with GPUs are more than {nodes.count} nodes.", "Ask for fewer.")
     wanted = node_manifests(nodes, tool.place.name)
     present = {node["metadata"]["name"] for node in tool.get("nodes", "-l", f"{SIMULATED_LABEL}=true")["items"]}
     names = [node["metadata"]["name"] for node in wanted]
@@ -71,8 +69,7 @@ def apply_nodes(tool: Kubectl, nodes: SimulatedNodes, console: Console) -> None:
         # What a node has belongs to its status, which a plain apply leaves as it was.
         tool.apply(
             [
-                {key: node[key] for key in ("apiVersion", "kind", "status")}
-                | {"metadata": {"name": node["metadata"]["name"]}}
+                {key: node[key] for key in ("apiVersion", "kind", "status")} | {"metadata": {"name": node["metadata"]["name"]}}
                 for node in wanted
             ],
             "--subresource=status",

@@ -106,9 +106,7 @@ def render() -> str:
     alive = {"key": ".metadata.deletionTimestamp", "operator": "DoesNotExist"}
     stages = [
         _stage("node-ready", "Node", [{"key": ready, "operator": "NotIn", "values": ["True"]}], NODE_STATUS),
-        _stage(
-            "node-heartbeat", "Node", [{"key": ready, "operator": "In", "values": ["True"]}], NODE_STATUS, seconds=120
-        ),
+        _stage("node-heartbeat", "Node", [{"key": ready, "operator": "In", "values": ["True"]}], NODE_STATUS, seconds=120),
         _stage("pod-running", "Pod", [alive, _phase("Pending")], POD_RUNNING),
         _stage(
             "pod-succeeded",

@@ -22,7 +22,7 @@ NETWORK_POLICY = {
 
 
 def status(name: str) -> dict[str, Any]:
-    """Return everything there is to know about a cluster; ``state`` is absent, down, starting, degraded, up or given."""
+    """Return what there is to know about a cluster; ``state`` is absent, down, starting, degraded, up or given."""
     place = ClusterPlace.of(name)
     record = Record.load(place)
     if record is None:
@@ -137,7 +137,5 @@ def _state(found: dict[str, Any], record: Record) -> str:
     lacking = record.mode == "full" and not (
         found["metrics"] and found["storage_class"] and found.get("addons") and all(found["addons"].values())
     )
-    troubled = (
-        stopped or unready or lacking or not found["nodes"] or found.get("images_missing") or found.get("problem")
-    )
+    troubled = stopped or unready or lacking or not found["nodes"] or found.get("images_missing") or found.get("problem")
     return "degraded" if troubled else "up"

@@ -19,7 +19,7 @@ from typing import Any
 
 from sandbox.places import ClusterPlace, read_json, write_json
 
-# The API server would wait a minute for its watchers; what it knows is in the database, which gets all the time it needs.
+# The API server would wait a minute for its watchers; what it knows is in the database, which gets its time.
 STOP_SECONDS = 5.0
 DATABASE_STOP_SECONDS = 30.0
 LONGEST_PAUSE = 30.0
@@ -117,7 +117,7 @@ class Supervisor:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 – the supervisor has one thread
+                preexec_fn=_die_with_parent,
                 start_new_session=True,
             )
 
@@ -142,9 +142,7 @@ class Supervisor:
         child.pause = 0.5 if now - child.began > 60 else min(LONGEST_PAUSE, child.pause * 2)
         child.pid, child.due = 0, now + child.pause
         child.exits = [*child.exits[-4:], code]
-        self._note(
-            f"{child.name} ended with code {code}" + ("" if self.stopping else f"; next start in {child.pause:.1f} s")
-        )
+        self._note(f"{child.name} ended with code {code}" + ("" if self.stopping else f"; next start in {child.pause:.1f} s"))
 
     def _stop(self) -> None:
         self.stopping = True
@@ -166,9 +164,7 @@ class Supervisor:
         self.place.health.unlink(missing_ok=True)
 
     def _tell(self) -> None:
-        found: dict[str, Any] = {
-            child.name: {"pid": child.pid, "starts": child.starts, "exits": child.exits} for child in self.children
-        }
+        found: dict[str, Any] = {child.name: {"pid": child.pid, "starts": child.starts, "exits": child.exits} for child in self.children}
         write_json(self.place.health, found)
 
     def _note(self, text: str) -> None:
@@ -193,10 +189,10 @@ def _prepare_node(plan: dict[str, Any]) -> None:
     for argv in (["mount", "--make-rprivate", "/"], run, ["mount", "--make-rshared", "/"]):
         subprocess.run(argv, check=True)
     for folder in ("/run/lock", "/run/netns", "/run/containerd", "/run/cni"):
-        os.makedirs(folder, exist_ok=True)
+        Path(folder).mkdir(parents=True, exist_ok=True)
     for hidden, own in plan.get("binds", {}).items():
-        os.makedirs(hidden, exist_ok=True)
-        os.makedirs(own, exist_ok=True)
+        for path in (hidden, own):
+            Path(path).mkdir(parents=True, exist_ok=True)
         subprocess.run(["mount", "--bind", own, hidden], check=True)
         subprocess.run(["mount", "--make-shared", hidden], check=True)
 

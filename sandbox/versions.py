@@ -39,9 +39,7 @@ class Version:
     def parse(cls, text: str) -> Version:
         found = _VERSION.match(text.strip())
         if not found:
-            raise SandboxError(
-                "version", f"“{text}” is not a Kubernetes version.", "Give one as 1.36 or 1.36.3, for example."
-            )
+            raise SandboxError("version", f"“{text}” is not a Kubernetes version.", "Give one as 1.36 or 1.36.3, for example.")
         major, minor, patch = found.groups()
         return cls(int(major), int(minor), int(patch) if patch else -1)
 
@@ -57,6 +55,4 @@ def check_supported(version: Version) -> None:
     """Refuse what has no native sidecars."""
     if (version.major, version.minor) < OLDEST_KUBERNETES:
         oldest = ".".join(str(part) for part in OLDEST_KUBERNETES)
-        raise SandboxError(
-            "version", f"Kubernetes {version} has no native sidecars.", f"Choose {oldest} or a later version."
-        )
+        raise SandboxError("version", f"Kubernetes {version} has no native sidecars.", f"Choose {oldest} or a later version.")

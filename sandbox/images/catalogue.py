@@ -26,23 +26,7 @@ from sandbox.places import cache_folder
 HERE = Path(__file__).resolve().parent
 RECIPES = "2"  # raised when the code below makes different images from the same inputs
 PERSON = "1000:1000"
-APPLETS = ("sh", "cat", "ls", "mkdir", "rm", "chmod", "sleep", "true", "env", "test")
-FULL_APPLETS = (
-    *APPLETS,
-    "cp",
-    "mv",
-    "ln",
-    "touch",
-    "grep",
-    "sed",
-    "head",
-    "tail",
-    "wc",
-    "id",
-    "ps",
-    "wget",
-    "nslookup",
-)
+FEW_APPLETS = ("cat", "chmod", "env", "id", "ls", "mkdir", "ps", "rm", "sleep")
 PYTHON_ENV = (
     "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "LANG=C.UTF-8",
@@ -72,7 +56,7 @@ def node_images(found: Binaries, console: Console) -> list[Image]:
     """Return the images of the node's own add-ons: one static program each."""
     return [
         _pause(console),
-        _busybox("busybox", FULL_APPLETS, found),
+        _busybox(found),
         _program("coredns", versions.COREDNS, found),
         _program("metrics-server", versions.METRICS_SERVER, found),
         _program("local-path-provisioner", versions.LOCAL_PATH_PROVISIONER, found),
@@ -105,7 +89,7 @@ def job_images(found: Binaries, console: Console) -> list[Image]:
         lambda work: [layer_of_entries(work / "runner.gz", runner_files.make(work, gobuild.toolchain(console)))],
         base,
     )
-    return [python, sklearn, runner, _busybox("minimal", APPLETS, found)]
+    return [python, sklearn, runner, _minimal(found)]
 
 
 def pause_reference() -> str:
@@ -192,23 +176,42 @@ def _program(name: str, version: str, found: Binaries) -> Image:
             entries.append(Entry("etc/ssl/certs/ca-certificates.crt", source=debian_base.CERTIFICATES))
         return [layer_of_entries(work / "program.gz", entries)]
 
-    return Image(
-        name, f"{version}-{RECIPES}", f"version {version}", ImageConfig(entrypoint=(f"/{name}",), user=PERSON), layers
-    )
+    return Image(name, f"{version}-{RECIPES}", f"version {version}", ImageConfig(entrypoint=(f"/{name}",), user=PERSON), layers)
 
 
-def _busybox(name: str, applets: tuple[str, ...], found: Binaries) -> Image:
-    """Return an image with a shell and little else: no bash, no tee, no Python."""
+def _busybox(found: Binaries) -> Image:
+    """Return an image with a shell that brings every small tool along."""
 
     def layers(work: Path) -> list[Layer]:
-        entries = [Entry(folder, mode=0o755) for folder in ("bin", "etc", "home")]
-        entries += [Entry("tmp", mode=0o1777), Entry("bin/busybox", source=found["busybox"], mode=0o755)]
-        entries += [Entry(f"bin/{applet}", link="busybox") for applet in applets]
-        entries += [Entry("etc/passwd", content=b"root:x:0:0::/:/bin/sh\nmooring:x:1000:1000::/home:/bin/sh\n")]
+        entries = [*_skeleton(), Entry("bin/busybox", source=found["busybox"], mode=0o755)]
+        entries += [Entry(f"bin/{name}", link="busybox") for name in ("sh", *FEW_APPLETS)]
         return [layer_of_entries(work / "busybox.gz", entries)]
 
-    config = ImageConfig(env=("PATH=/bin",), command=("/bin/sh",), user=PERSON if name == "minimal" else "")
-    return Image(name, _digest(name, *applets), "a shell and little else", config, layers)
+    config = ImageConfig(env=("PATH=/bin",), command=("/bin/sh",))
+    return Image("busybox", _digest("busybox", *FEW_APPLETS), "a shell with every small tool", config, layers)
+
+
+def _minimal(found: Binaries) -> Image:
+    """Return an image with next to nothing: a job must run without bash, tee and Python, too.
+
+    busybox as the shell would answer to every tool's name by itself, so the shell is another one.
+    """
+
+    def layers(work: Path) -> list[Layer]:
+        entries = [*_skeleton(), Entry("lib", mode=0o755), Entry("bin/sh", source=found["mksh"], mode=0o755)]
+        # busybox takes its program name for the applet: it needs one that it knows to be itself.
+        entries += [Entry("lib/busybox", source=found["busybox"], mode=0o755)]
+        entries += [Entry(f"bin/{name}", link="/lib/busybox") for name in FEW_APPLETS]
+        return [layer_of_entries(work / "minimal.gz", entries)]
+
+    config = ImageConfig(env=("PATH=/bin",), command=("/bin/sh",), user=PERSON)
+    return Image("minimal", _digest("minimal", "mksh", *FEW_APPLETS), "a shell and next to nothing", config, layers)
+
+
+def _skeleton() -> list[Entry]:
+    passwd = b"root:x:0:0::/:/bin/sh\nmooring:x:1000:1000::/home:/bin/sh\n"
+    folders = [Entry(folder, mode=0o755) for folder in ("bin", "etc", "home")]
+    return [*folders, Entry("tmp", mode=0o1777), Entry("etc/passwd", content=passwd)]
 
 
 def _digest(*parts: str) -> str:

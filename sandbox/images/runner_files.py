@@ -24,9 +24,7 @@ def make(work: Path, go: str) -> list[Entry]:
         entrypoint = build.build_entrypoint(cache_folder())
     except RuntimeError as error:
         first, *rest = str(error).splitlines()
-        raise SandboxError(
-            "runner", first, "Mend what the compiler names and run the command again.", log=rest
-        ) from error
+        raise SandboxError("runner", first, "Mend what the compiler names and run the command again.", log=rest) from error
     finally:
         for name, value in before.items():
             if value is None:

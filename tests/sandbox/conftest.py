@@ -87,9 +87,7 @@ class Kubernetes:
         self._argv = [str(binary(status["version"])), f"--kubeconfig={status['kubeconfig']}"]
 
     def __call__(self, *words: str, stdin: str | None = None) -> str:
-        done = subprocess.run(
-            [*self._argv, *words], input=stdin, capture_output=True, text=True, check=False, timeout=120
-        )
+        done = subprocess.run([*self._argv, *words], input=stdin, capture_output=True, text=True, check=False, timeout=120)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -36,9 +36,7 @@ def test_without_a_reachable_resolver_nothing_is_forwarded() -> None:
 
 
 def test_every_addon_runs_inside_the_restricted_level() -> None:
-    manifests = (
-        addons.coredns("a", "10.130.128.10", []) + addons.metrics_server("b") + addons.local_path("c", "d", "/v")
-    )
+    manifests = addons.coredns("a", "10.130.128.10", []) + addons.metrics_server("b") + addons.local_path("c", "d", "/v")
     for deployment in _of_kind(manifests, "Deployment"):
         for container in deployment["spec"]["template"]["spec"]["containers"]:
             assert container["securityContext"] == addons.RESTRICTED

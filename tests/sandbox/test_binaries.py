@@ -37,9 +37,7 @@ def _program(address: str) -> Program:
     return Program("tool", "1.2.3", ("tool",), release=address + "/{version}/{executable}", build=False)
 
 
-def test_it_takes_an_official_release_whose_digest_is_right(
-    cache: Path, releases: tuple[Path, str], console: Console
-) -> None:
+def test_it_takes_an_official_release_whose_digest_is_right(cache: Path, releases: tuple[Path, str], console: Console) -> None:
     folder, address = releases
     (folder / "1.2.3").mkdir()
     (folder / "1.2.3" / "tool").write_bytes(b"#!/bin/sh\n")
@@ -79,9 +77,7 @@ def _executable(folder: Path, name: str, says: str) -> None:
     (folder / name).chmod(0o755)
 
 
-def test_it_takes_a_program_from_the_path_only_in_the_right_version(
-    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_takes_a_program_from_the_path_only_in_the_right_version(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in binaries.CONTROL_PLANE:
         _executable(tmp_path / "path", name, "Kubernetes v1.36.1")
     monkeypatch.setenv("PATH", f"{tmp_path / 'path'}:/usr/bin:/bin")

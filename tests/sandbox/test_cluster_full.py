@@ -99,9 +99,7 @@ def test_a_job_image_has_what_the_sample_needs(kubernetes: Kubernetes, main_clus
     assert said[1][0].isdigit()
 
 
-def test_the_minimal_image_has_a_shell_and_neither_bash_nor_tee_nor_python(
-    kubernetes: Kubernetes, main_cluster: dict[str, Any]
-) -> None:
+def test_the_minimal_image_has_a_shell_and_neither_bash_nor_tee_nor_python(kubernetes: Kubernetes, main_cluster: dict[str, Any]) -> None:
     command = ("sh", "-c", "for name in bash tee python python3; do command -v $name; done; echo end")
     assert _log_of(kubernetes, _pod("minimal", main_cluster["images"]["minimal"], *command)) == "end\n"
 
@@ -126,9 +124,7 @@ def test_a_claim_gets_a_volume_that_a_pod_can_write_to(kubernetes: Kubernetes, m
     assert kubernetes.get("pvc", "claim", "-n", NAMESPACE)["status"]["phase"] == "Bound"
 
 
-def test_a_pod_finds_services_by_name_and_reaches_this_machine(
-    kubernetes: Kubernetes, main_cluster: dict[str, Any]
-) -> None:
+def test_a_pod_finds_services_by_name_and_reaches_this_machine(kubernetes: Kubernetes, main_cluster: dict[str, Any]) -> None:
     registry = main_cluster["registry"]["address"]
     code = (
         "import socket, urllib.request\n"
@@ -156,9 +152,7 @@ def test_metrics_of_the_node_are_served(kubernetes: Kubernetes) -> None:
     assert found["items"][0]["usage"]["memory"]
 
 
-def test_a_privileged_pod_is_refused_where_the_restricted_level_holds(
-    kubernetes: Kubernetes, main_cluster: dict[str, Any]
-) -> None:
+def test_a_privileged_pod_is_refused_where_the_restricted_level_holds(kubernetes: Kubernetes, main_cluster: dict[str, Any]) -> None:
     pod = _pod("privileged", main_cluster["images"]["minimal"], "true")
     pod["spec"]["containers"][0]["securityContext"] = {"privileged": True}
     with pytest.raises(AssertionError, match="violates PodSecurity"):

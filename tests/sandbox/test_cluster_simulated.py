@@ -118,9 +118,7 @@ def sandbox_supervisor() -> int:
 def test_a_second_up_at_the_same_time_waits_and_says_so(simulated: dict[str, Any]) -> None:
     sandbox("down", "--name", NAME)
     argv = [sys.executable, "-m", "sandbox", "up", "--name", NAME, "--simulated", "4"]
-    both = [
-        subprocess.Popen(argv, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)
-    ]
+    both = [subprocess.Popen(argv, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
     said = [process.communicate(timeout=300) for process in both]
     assert [process.returncode for process in both] == [0, 0]
     progress = "".join(error for _, error in said)

@@ -56,7 +56,7 @@ def test_down_of_a_cluster_that_is_not_there_does_nothing(state: Path) -> None:
 
 def test_it_refuses_to_turn_one_version_into_another(state: Path, console: Console) -> None:
     Record("one", "simulated", "1.34.4", 1).save(ClusterPlace.of("one"))
-    with pytest.raises(SandboxError, match="not a simulated one with 1.36.3"):
+    with pytest.raises(SandboxError, match=r"not a simulated one with 1\.36\.3"):
         cluster.up(Wish("one", "1.36", SimulatedNodes(1)), console)
 
 

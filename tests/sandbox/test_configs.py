@@ -35,9 +35,7 @@ def test_an_older_kubelet_is_told_nothing_that_it_does_not_know(place: ClusterPl
         (2, "io.containerd.cri.v1.images", "io.containerd.cri.v1.runtime"),
     ],
 )
-def test_containerd_is_configured_in_the_form_of_its_version(
-    place: ClusterPlace, major: int, images: str, runtime: str
-) -> None:
+def test_containerd_is_configured_in_the_form_of_its_version(place: ClusterPlace, major: int, images: str, runtime: str) -> None:
     text = configs.containerd(place, major=major, runc=Path("/r/runc"), cni=Path("/c"), pause="mooring.local/pause:1")
     config = tomllib.loads(text)
     assert config["version"] == major + 1
