@@ -102,6 +102,4 @@ def _override(content: dict[str, Any], overrides: Sequence[str]) -> dict[str, An
 
 
 def _unreadable(path: Path, why: str) -> MooringError:
-    return MooringError(
-        "job-file-unreadable", "The job's YAML cannot be read", f"{path}: {why}.", "Correct the file, or its path."
-    )
+    return MooringError("job-file-unreadable", "The job's YAML cannot be read", f"{path}: {why}.", "Correct the file, or its path.")

@@ -30,32 +30,24 @@ def login(
     url: Annotated[str | None, typer.Option(help="The studio's address; MOORING_URL.")] = None,
     token: Annotated[str | None, typer.Option(help="A token made on your page in the studio; - reads it.")] = None,
     username: Annotated[str | None, typer.Option(help="Sign in with a password instead of a token.")] = None,
-    workspace: Annotated[
-        str | None, typer.Option("--workspace", "-w", help="The workspace to use when none is named.")
-    ] = None,
+    workspace: Annotated[str | None, typer.Option("--workspace", "-w", help="The workspace to use when none is named.")] = None,
 ) -> None:
     """Sign in to a studio and store a token for it, readable by you alone."""
     from mooring.client import Client
     from mooring.client.sign_in import token_for
 
-    address = (url or os.environ.get("MOORING_URL") or typer.prompt("Address", default="http://127.0.0.1:8080")).rstrip(
-        "/"
-    )
+    address = (url or os.environ.get("MOORING_URL") or typer.prompt("Address", default="http://127.0.0.1:8080")).rstrip("/")
     if token == "-":
         token = sys.stdin.readline().strip()
     if token is None:
         name = username or typer.prompt("User name")
-        password = (
-            typer.prompt("Password", hide_input=True) if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
-        )
+        password = typer.prompt("Password", hide_input=True) if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
         token = token_for(address, name, password)
     with Client(address, token) as studio:
         me = studio.me()
     known = [str(one["name"]) for one in me.workspaces]
     if workspace and workspace not in known:
-        raise MooringError(
-            "workspace-unknown", "No such workspace", f"You are not a member of {workspace}.", f"You have: {known}."
-        )
+        raise MooringError("workspace-unknown", "No such workspace", f"You are not a member of {workspace}.", f"You have: {known}.")
     path = session.store(session.Session(address, token, workspace or (known[0] if len(known) == 1 else None)))
     typer.echo(f"signed in to {address} as {me.username}; the token is in {path}")
 

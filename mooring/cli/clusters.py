@@ -37,14 +37,10 @@ def add_to(app: typer.Typer) -> None:
 def attach(
     argument: NameArgument = None,
     name: NameOption = None,
-    kubeconfig: Annotated[
-        str | None, typer.Option("--kubeconfig", "-f", help="A kubeconfig file; - reads it from standard input.")
-    ] = None,
+    kubeconfig: Annotated[str | None, typer.Option("--kubeconfig", "-f", help="A kubeconfig file; - reads it from standard input.")] = None,
     context: Annotated[str | None, typer.Option(help="The context in it, when there are several.")] = None,
     in_cluster: Annotated[bool, typer.Option("--in-cluster", help="The cluster that the studio runs in.")] = False,
-    allow_insecure: Annotated[
-        bool, typer.Option("--allow-insecure", help="Accept insecure-skip-tls-verify; administrators only.")
-    ] = False,
+    allow_insecure: Annotated[bool, typer.Option("--allow-insecure", help="Accept insecure-skip-tls-verify; administrators only.")] = False,
     no_wait: NoWait = False,
     output: Output = "table",
     query: Query = None,
@@ -86,9 +82,7 @@ def show(argument: NameArgument = None, name: NameOption = None, output: Output 
 def manifest(
     argument: NameArgument = None,
     name: NameOption = None,
-    namespace: Annotated[
-        list[str] | None, typer.Option(help="A namespace that jobs are to run in; several times.")
-    ] = None,
+    namespace: Annotated[list[str] | None, typer.Option(help="A namespace that jobs are to run in; several times.")] = None,
 ) -> None:
     """Print the identity with the least rights that Mooring needs, to apply with kubectl; before attaching, without NAME."""
     which = the_name(argument, name) if argument or name else None
@@ -100,9 +94,7 @@ def manifest(
 def detach(
     argument: NameArgument = None,
     name: NameOption = None,
-    forget: Annotated[
-        bool, typer.Option("--forget", help="Drop one that does not answer, without cleaning it.")
-    ] = False,
+    forget: Annotated[bool, typer.Option("--forget", help="Drop one that does not answer, without cleaning it.")] = False,
     yes: Yes = False,
 ) -> None:
     """Detach a cluster, with all computes on it, and take along what Mooring put into it."""
@@ -139,19 +131,15 @@ def show_type(
 
 
 @types.command("create")
-def create_type(
+def create_type(  # noqa: PLR0913 - each is an option of the command
     cluster: Cluster_,
     argument: NameArgument = None,
     name: NameOption = None,
-    file: Annotated[
-        Path | None, typer.Option("--file", "-f", help="An InstanceType resource, or its spec alone; YAML or JSON.")
-    ] = None,
+    file: Annotated[Path | None, typer.Option("--file", "-f", help="An InstanceType resource, or its spec alone; YAML or JSON.")] = None,
     cpu: Annotated[str | None, typer.Option(help="CPU: requested, and the limit; for example 500m.")] = None,
     memory: Annotated[str | None, typer.Option(help="Memory: requested, and the limit; for example 2Gi.")] = None,
     gpu: Annotated[int | None, typer.Option(help="Number of GPUs.")] = None,
-    node_selector: Annotated[
-        list[str] | None, typer.Option("--node-selector", help="LABEL=VALUE; may be given several times.")
-    ] = None,
+    node_selector: Annotated[list[str] | None, typer.Option("--node-selector", help="LABEL=VALUE; may be given several times.")] = None,
     description: Annotated[str, typer.Option(help="What it is for.")] = "",
     default: Annotated[bool, typer.Option("--default", help="What jobs get that name none.")] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Replace one of this name.")] = False,
@@ -159,9 +147,7 @@ def create_type(
     query: Query = None,
 ) -> None:
     """Make an instance type, from a file or from options."""
-    named, spec = (
-        _definition(file) if file else (None, _from_options(cpu, memory, gpu, node_selector or [], description))
-    )
+    named, spec = _definition(file) if file else (None, _from_options(cpu, memory, gpu, node_selector or [], description))
     which = the_name(argument, name or (named if not argument else None))
     with session.connect() as studio:
         save = studio.clusters.replace_instance_type if replace else studio.clusters.create_instance_type
@@ -204,9 +190,7 @@ def _definition(file: Path) -> tuple[str | None, dict[str, Any]]:
     return name, content["spec"] if isinstance(content["spec"], dict) else {}
 
 
-def _from_options(
-    cpu: str | None, memory: str | None, gpu: int | None, selector: list[str], description: str
-) -> dict[str, Any]:
+def _from_options(cpu: str | None, memory: str | None, gpu: int | None, selector: list[str], description: str) -> dict[str, Any]:
     if not (cpu and memory):
         raise typer.BadParameter("give --file, or --cpu and --memory")
     if bad := [one for one in selector if "=" not in one]:
@@ -241,6 +225,4 @@ def _text(place: str) -> str:
     try:
         return Path(place).expanduser().read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise MooringError(
-            "file-unreadable", "The file cannot be read", f"{place}: {error}.", "Correct the path."
-        ) from error
+        raise MooringError("file-unreadable", "The file cannot be read", f"{place}: {error}.", "Correct the path.") from error

@@ -27,9 +27,7 @@ if TYPE_CHECKING:
 jobs = typer.Typer(help="Submit training jobs, watch them and fetch their outputs.", no_args_is_help=True)
 
 File = Annotated[Path, typer.Option("--file", "-f", help="The job's YAML file.")]
-Set = Annotated[
-    list[str] | None, typer.Option("--set", help="NAME=VALUE over the YAML, as compute=local; several times.")
-]
+Set = Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE over the YAML, as compute=local; several times.")]
 Process = Annotated[int, typer.Option("--process", help="Which process, when there are several.")]
 Stream = Annotated[bool, typer.Option("--stream", "-s", help="Show the log and end with the job: 3 when it failed.")]
 Web = Annotated[bool, typer.Option("--web", "-e", help="Open the job's page in the browser.")]
@@ -80,9 +78,7 @@ def create(
 
 
 @jobs.command("validate")
-def validate(
-    file: File, overrides: Set = None, workspace: Workspace = None, output: Output = "table", query: Query = None
-) -> None:
+def validate(file: File, overrides: Set = None, workspace: Workspace = None, output: Output = "table", query: Query = None) -> None:
     """Have a YAML file checked without submitting it; errors come with line and column."""
     with session.connect(workspace) as studio:
         answer = dict(studio.jobs.validate(file, overrides=overrides or []))
@@ -130,9 +126,7 @@ def show(
 
 
 @jobs.command("cancel")
-def cancel(
-    argument: NameArgument = None, name: NameOption = None, workspace: Workspace = None, no_wait: NoWait = False
-) -> None:
+def cancel(argument: NameArgument = None, name: NameOption = None, workspace: Workspace = None, no_wait: NoWait = False) -> None:
     """Cancel a job and wait until it has ended; its log and outputs so far are kept."""
     which = the_name(argument, name)
     with session.connect(workspace) as studio:
@@ -180,9 +174,7 @@ def resubmit(
 
 
 @jobs.command("stream")
-def stream_log(
-    argument: NameArgument = None, name: NameOption = None, process: Process = 0, workspace: Workspace = None
-) -> None:
+def stream_log(argument: NameArgument = None, name: NameOption = None, process: Process = 0, workspace: Workspace = None) -> None:
     """Show a job's log from its beginning, and as it grows; ends with the job: 0 Completed, 3 otherwise."""
     with session.connect(workspace) as studio:
         _stream(studio, the_name(argument, name), process)
@@ -192,11 +184,9 @@ def stream_log(
 def download(
     argument: NameArgument = None,
     name: NameOption = None,
-    output_name: Annotated[
-        str | None, typer.Option("--output-name", help="Only this output; artifacts is the default one.")
-    ] = None,
+    output_name: Annotated[str | None, typer.Option("--output-name", help="Only this output; artifacts is the default one.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="All outputs; so it is without --output-name.")] = False,
-    path: Annotated[Path, typer.Option("--download-path", "-p", help="The folder to put them into.")] = Path("."),
+    path: Annotated[Path, typer.Option("--download-path", "-p", help="The folder to put them into.")] = Path(),
     workspace: Workspace = None,
 ) -> None:
     """Fetch a job's outputs into ./artifacts and ./named-outputs/NAME; what is there already is not fetched again."""

@@ -33,9 +33,7 @@ def print_error(error: MooringError) -> None:
 def print_result(result: Any, output: str = "table", columns: Sequence[str] = (), query: str | None = None) -> None:
     """Print a result in one of the formats, after a JMESPath query when one is given."""
     if output not in FORMATS:
-        raise MooringError(
-            "output-unknown", "Unknown output format", f"There is no {output!r}.", f"Use {', '.join(FORMATS)}."
-        )
+        raise MooringError("output-unknown", "Unknown output format", f"There is no {output!r}.", f"Use {', '.join(FORMATS)}.")
     if query:
         result, columns = search(result, query), ()
     if output == "json":

@@ -35,9 +35,7 @@ def connect(workspace: str | None = None) -> Client:
     from mooring.client import Client
 
     session = current()
-    return Client(
-        session.url, session.token, workspace=workspace or os.environ.get("MOORING_WORKSPACE") or session.workspace
-    )
+    return Client(session.url, session.token, workspace=workspace or os.environ.get("MOORING_WORKSPACE") or session.workspace)
 
 
 def current() -> Session:

@@ -73,9 +73,7 @@ class Clusters:
         """Return one instance type."""
         return InstanceType.of(self._transport.json("GET", _type_path(cluster, name)))
 
-    def create_instance_type(
-        self, cluster: str, name: str, spec: Mapping[str, Any], *, default: bool | None = None
-    ) -> InstanceType:
+    def create_instance_type(self, cluster: str, name: str, spec: Mapping[str, Any], *, default: bool | None = None) -> InstanceType:
         """Make an instance type by the spec of an InstanceType resource, the default one if asked for."""
         body = {"name": name, "spec": dict(spec), "default": default}
         return InstanceType.of(self._transport.json("POST", f"clusters/{segment(cluster)}/instance-types", json=body))
@@ -128,9 +126,7 @@ class Computes:
         """Change a compute in place."""
         return Compute.of(self._transport.json("PATCH", self._path(workspace, name), json=changes))
 
-    def detach(
-        self, name: str, *, running: Literal["cancel", "leave"] | None = None, workspace: str | None = None
-    ) -> None:
+    def detach(self, name: str, *, running: Literal["cancel", "leave"] | None = None, workspace: str | None = None) -> None:
         """Detach a compute; `running` says what becomes of jobs that still run on it."""
         self._transport.send("DELETE", self._path(workspace, name), query={"running": running})
 

@@ -35,9 +35,7 @@ class Content:
         """
         return self.upload(files_of(place, ignore_names=(".amlignore",)), workspace=workspace, progress=progress)
 
-    def upload(
-        self, files: Sequence[LocalFile], *, workspace: str | None = None, progress: Progress | None = None
-    ) -> str:
+    def upload(self, files: Sequence[LocalFile], *, workspace: str | None = None, progress: Progress | None = None) -> str:
         """Send files as one tree; return its digest. `progress` gets bytes sent and bytes to send."""
         tree = {"files": [file.as_dict() for file in files]}
         by_digest = {file.digest: file for file in files}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
@@ -18,9 +17,7 @@ from mooring.files import BLOCK
 _AT_ONCE = 4
 
 
-def fetch_all(
-    transport: Transport, below: str, files: list[OutputFile], folder: Path, progress: Progress | None
-) -> list[Path]:
+def fetch_all(transport: Transport, below: str, files: list[OutputFile], folder: Path, progress: Progress | None) -> list[Path]:
     """Fetch files from below a path of the API into a folder; return where they lie, in the same order."""
     places = [_place(folder, file) for file in files]
     total, done = sum(file.size for file in files), 0
@@ -63,7 +60,7 @@ def _fetch(transport: Transport, below: str, file: OutputFile, place: Path) -> O
             f"{file.root}/{file.path}: the bytes that came are not the ones with the digest that the studio names.",
             "Download it again; if it happens again, tell an administrator: its store may be damaged.",
         )
-    os.replace(draft, place)
+    draft.replace(place)
     return file
 
 

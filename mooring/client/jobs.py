@@ -45,9 +45,7 @@ class Jobs:
         `overrides` are "compute=local", "inputs.rate=0.1", …. Submitting again with the same `idempotency_key` gives
         the same job; without one, a connection that breaks half-way still makes only one job.
         """
-        return self._submit(
-            read_job_file(Path(file), overrides), overrides, workspace, progress, idempotency_key or uuid.uuid4().hex
-        )
+        return self._submit(read_job_file(Path(file), overrides), overrides, workspace, progress, idempotency_key or uuid.uuid4().hex)
 
     def create_from_text(
         self,
@@ -63,9 +61,7 @@ class Jobs:
         found = find_local(yaml, Path(folder), overrides)
         return self._submit(found, overrides, workspace, progress, idempotency_key or uuid.uuid4().hex)
 
-    def validate(
-        self, file: str | Path, *, overrides: Sequence[str] = (), workspace: str | None = None
-    ) -> Mapping[str, Any]:
+    def validate(self, file: str | Path, *, overrides: Sequence[str] = (), workspace: str | None = None) -> Mapping[str, Any]:
         """Have the studio check a YAML file without submitting it; return its answer, raise on what is wrong."""
         job = read_job_file(Path(file), overrides)
         for place in (job.code, *job.inputs.values()):
@@ -146,7 +142,8 @@ class Jobs:
         """Yield the log of one process from a byte offset on, as it is written, until the job has ended.
 
         A connection that breaks is made again from the byte after the last one: nothing is lost or doubled. When the
-        process is tried again, the log of the new attempt follows. Raises ConnectionLost when that has not worked for `patience_seconds`. `seen` gets the job whenever it is looked at.
+        process is tried again, the log of the new attempt follows. Raises ConnectionLost when reconnecting has not
+        worked for `patience_seconds`. `seen` gets the job whenever it is looked at.
         """
         retries = Backoff(patience_seconds)
         attempt = None
@@ -198,14 +195,9 @@ class Jobs:
         below = self._path(workspace, name, "outputs")
         return download.fetch_all(self._transport, below, files, Path(folder), progress)
 
-    def _submit(
-        self, job: JobFile, overrides: Sequence[str], workspace: str | None, progress: Progress | None, key: str
-    ) -> Job:
+    def _submit(self, job: JobFile, overrides: Sequence[str], workspace: str | None, progress: Progress | None, key: str) -> Job:
         code = job.code and self._content.upload_code(job.code, workspace=workspace, progress=progress)
-        inputs = {
-            name: self._content.upload_input(place, workspace=workspace, progress=progress)
-            for name, place in job.inputs.items()
-        }
+        inputs = {name: self._content.upload_input(place, workspace=workspace, progress=progress) for name, place in job.inputs.items()}
         body: Mapping[str, Any] = {"yaml": job.text, "set": [*overrides], "code": code, "local_inputs": inputs}
         path = self._scope.path(workspace, "jobs")
         return Job.of(self._transport.json("POST", path, json=body, headers={"Idempotency-Key": key}))

@@ -56,9 +56,7 @@ class _Form(HTMLParser):
 
 def _refused(answer: httpx.Response) -> MooringError:
     if answer.status_code == 429 or re.search(r"too many", answer.text, re.IGNORECASE):
-        return MooringError(
-            "sign-in-too-often", "Too many attempts", "The studio takes no more sign-ins for now.", "Wait some minutes."
-        )
+        return MooringError("sign-in-too-often", "Too many attempts", "The studio takes no more sign-ins for now.", "Wait some minutes.")
     if answer.is_redirect:
         return MooringError(
             "sign-in-needs-browser",

@@ -122,9 +122,7 @@ class Transport:
             return response
 
     @contextlib.contextmanager
-    def stream(
-        self, path: str, *, query: Mapping[str, Any] | None = None, idle_seconds: float | None = 60
-    ) -> Iterator[httpx.Response]:
+    def stream(self, path: str, *, query: Mapping[str, Any] | None = None, idle_seconds: float | None = 60) -> Iterator[httpx.Response]:
         """Open a GET whose body is read bit by bit; raise on any problem.
 
         Raises httpx.TransportError when the connection breaks: the caller knows from where to go on.
@@ -221,7 +219,5 @@ def _seconds(header: str | None) -> float | None:
 def _checked(url: str) -> str:
     parsed = httpx.URL(url)
     if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise MooringError(
-            "address-invalid", "The address is not right", f"{url!r} is not an http(s) address.", "Write https://HOST."
-        )
+        raise MooringError("address-invalid", "The address is not right", f"{url!r} is not an http(s) address.", "Write https://HOST.")
     return url.rstrip("/")

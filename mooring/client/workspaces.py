@@ -22,9 +22,7 @@ class Workspaces:
 
     def create(self, name: str, *, display_name: str = "") -> Workspace:
         """Make a workspace; for operators and administrators."""
-        return Workspace.of(
-            self._transport.json("POST", "workspaces", json={"name": name, "display_name": display_name})
-        )
+        return Workspace.of(self._transport.json("POST", "workspaces", json={"name": name, "display_name": display_name}))
 
 
 class Scope:

@@ -86,7 +86,7 @@ def start(plan: ChildPlan, write: Write) -> Child:
         stderr=subprocess.STDOUT,
         start_new_session=True,
         # The supervisor has one thread, so running Python between fork and exec is safe here.
-        preexec_fn=lambda: _die_with(supervisor),  # noqa: PLW1509
+        preexec_fn=lambda: _die_with(supervisor),
     )
     child = Child(plan, process)
     reading = asyncio.create_task(_read_log(child, write))
@@ -182,7 +182,7 @@ async def _exited(pid: int) -> None:
     try:
         descriptor = os.pidfd_open(pid)  # type: ignore[attr-defined,unused-ignore]
     except (AttributeError, OSError):
-        while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:  # noqa: ASYNC222 - it does not block
+        while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
             await asyncio.sleep(0.1)
         return
     loop = asyncio.get_running_loop()

@@ -97,8 +97,8 @@ def children(place: Layout, environment: Mapping[str, str]) -> list[ChildPlan]:
     own_redis = "REDIS_URL" not in environment and "REDIS_URL_FILE" not in environment
     plans = [_redis(place)] if own_redis else []
     plans += [
-        ChildPlan("migrate", (python, "manage.py", "migrate", "--noinput"), shared, place.root, once=True),
-        ChildPlan("setup", (python, "manage.py", "mooring_first_start"), shared, place.root, once=True),
+        # Migrations and the first start in one process: loading Django twice would double the wait.
+        ChildPlan("setup", (python, "manage.py", "mooring_first_start", "--migrate"), shared, place.root, once=True),
         ChildPlan(
             "web",
             (python, "-m", "studio.web"),
@@ -108,10 +108,12 @@ def children(place: Layout, environment: Mapping[str, str]) -> list[ChildPlan]:
         ),
         ChildPlan(
             "worker",
-            (python, "-m", "celery", "-A", "studio.celery", "worker", "--pool", "threads", "--concurrency", "8")
-            + ("--queues", "kube,stream", "--hostname", "worker@mooring")
-            # One worker has nobody to gossip with, and mingling costs a second of every start.
-            + ("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "INFO"),
+            (
+                *(python, "-m", "celery", "--quiet", "-A", "studio.celery", "worker", "--loglevel", "INFO"),
+                *("--pool", "threads", "--concurrency", "8", "--queues", "kube,stream", "--hostname", "worker@mooring"),
+                # One worker has nobody to gossip with, and mingling costs a second of every start.
+                *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+            ),
             shared,
             place.root,
             Ready("line", pattern=re.compile(r"\bready\.")),

@@ -131,9 +131,7 @@ class Supervisor:
         await child.wait()
         self._mark(plan, "ended", last_exit=child.exit)
         if child.process.returncode and not self._stopping.is_set():
-            self._log.say(
-                f"{plan.name} failed ({child.exit}); its last lines are above. What was started is stopped again."
-            )
+            self._log.say(f"{plan.name} failed ({child.exit}); its last lines are above. What was started is stopped again.")
         return child.process.returncode == 0
 
     async def _keep(self, plan: ChildPlan, ready: asyncio.Event) -> None:

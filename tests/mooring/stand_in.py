@@ -121,9 +121,7 @@ class _Handler(BaseHTTPRequestHandler):
                 held.clusters[given["name"]] = {"name": given["name"], "status": "connecting"}
                 self._answer(held.clusters[given["name"]], 201)
             case "GET", ["clusters", "manifest"]:
-                self._answer(
-                    f"kind: ServiceAccount # {self.query.get('namespace')}\n".encode(), 200, "application/yaml"
-                )
+                self._answer(f"kind: ServiceAccount # {self.query.get('namespace')}\n".encode(), 200, "application/yaml")
             case "GET", ["clusters", name]:
                 held.clusters[name]["status"] = "ready"
                 self._answer(held.clusters[name])
@@ -145,13 +143,15 @@ class _Handler(BaseHTTPRequestHandler):
         match self.command, names:
             case "PUT", ["blobs", digest]:
                 if sha256(self.body) != digest:
-                    return self._problem("blob-digest-differs", 422)
+                    self._problem("blob-digest-differs", 422)
+                    return
                 held.blobs[digest] = self.body
                 self._answer({"digest": digest}, 201)
             case "POST", ["trees"]:
                 missing = sorted({one["digest"] for one in given["files"]} - held.blobs.keys())
                 if missing:
-                    return self._problem("tree-incomplete", 409, missing=missing)
+                    self._problem("tree-incomplete", 409, missing=missing)
+                    return
                 digest = sha256(json.dumps(given, sort_keys=True).encode())
                 held.trees[digest] = given["files"]
                 self._answer({"digest": digest}, 201)
@@ -163,7 +163,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._page(list(held.jobs.values())[::-1])
             case _, ["jobs", name, *rest]:
                 if name not in held.jobs:
-                    return self._problem("not-found", 404)
+                    self._problem("not-found", 404)
+                    return
                 self._job(name, rest)
             case "GET", ["computes"]:
                 self._page([{"name": "local", "cluster": "here", "namespace": "demo", "status": "ready"}])

@@ -28,9 +28,7 @@ def environment(held: StandIn, tmp_path: Path) -> dict[str, str]:
     home = tmp_path / "home"
     home.mkdir()
     path = str(Path(__file__).resolve().parents[2])
-    return {"HOME": str(home), "PATH": os.environ["PATH"], "PYTHONPATH": path, "MOORING_URL": held.url} | {
-        "MOORING_TOKEN": TOKEN
-    }
+    return {"HOME": str(home), "PATH": os.environ["PATH"], "PYTHONPATH": path, "MOORING_URL": held.url} | {"MOORING_TOKEN": TOKEN}
 
 
 @dataclass(frozen=True)
@@ -43,9 +41,7 @@ class Done:
 
 
 @pytest.fixture
-def run(
-    environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Run:
+def run(environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Return a function that runs the command to its end, within this process: a new one each takes too long."""
     monkeypatch.chdir(tmp_path)
 
@@ -105,8 +101,7 @@ def test_errors_in_yaml_are_printed_by_line(held: StandIn, run: Run, tmp_path: P
     done = run("job", "create", "-f", "work/job.yml")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        "The YAML is not right\n  line 4, column 10: compute: There is no compute cpu-cluster.\n"
-        "Correct it.\n(job-yaml-invalid)\n"
+        "The YAML is not right\n  line 4, column 10: compute: There is no compute cpu-cluster.\nCorrect it.\n(job-yaml-invalid)\n"
     )
 
 
@@ -117,15 +112,11 @@ def test_wrong_usage_ends_with_2(run: Run) -> None:
     assert run("no-such-command").returncode == 2
 
 
-def test_an_interrupt_ends_with_130_and_leaves_the_job(
-    held: StandIn, environment: dict[str, str], tmp_path: Path
-) -> None:
+def test_an_interrupt_ends_with_130_and_leaves_the_job(held: StandIn, environment: dict[str, str], tmp_path: Path) -> None:
     held.log = b"begun\n"
     held.job("calm", status="Running")
     command = [sys.executable, "-m", "mooring", "job", "stream", "calm"]
-    with subprocess.Popen(
-        command, env=environment, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "begun\n"
         process.send_signal(signal.SIGINT)
@@ -198,9 +189,7 @@ def test_a_yaml_is_validated_without_a_job(held: StandIn, run: Run, tmp_path: Pa
     assert held.submitted == []
 
 
-def test_a_cluster_is_attached_from_a_file_or_standard_input_and_detached(
-    held: StandIn, run: Run, tmp_path: Path
-) -> None:
+def test_a_cluster_is_attached_from_a_file_or_standard_input_and_detached(held: StandIn, run: Run, tmp_path: Path) -> None:
     (tmp_path / "kubeconfig").write_text("apiVersion: v1")
     done = run("cluster", "attach", "edge", "-f", "kubeconfig", "--context", "prod", "-o", "json")
     assert json.loads(done.stdout) == {"name": "edge", "status": "ready"}
@@ -251,9 +240,7 @@ def test_clusters_are_listed_with_what_is_free(held: StandIn, run: Run) -> None:
     assert "KUBERNETES VERSION" in heads
 
 
-def test_login_with_a_password_stores_a_token_for_this_user_alone(
-    held: StandIn, run: Run, environment: dict[str, str]
-) -> None:
+def test_login_with_a_password_stores_a_token_for_this_user_alone(held: StandIn, run: Run, environment: dict[str, str]) -> None:
     done = run("login", "--username", "ada", stdin="open sesame\n", MOORING_TOKEN=None)
     assert done.returncode == 0, done.stderr
     kept = Path(environment["HOME"], ".config/mooring/credentials")
@@ -299,9 +286,7 @@ def test_the_token_that_a_studio_of_this_machine_left_is_used(held: StandIn, run
     assert "ada" in run("whoami", MOORING_URL=None, MOORING_TOKEN=None).stdout
 
 
-def test_a_token_file_that_others_can_read_is_not_used(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, held: StandIn
-) -> None:
+def test_a_token_file_that_others_can_read_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, held: StandIn) -> None:
     for name in ("MOORING_URL", "MOORING_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -343,9 +328,7 @@ def test_it_starts_quickly_as_a_process_of_its_own(environment: dict[str, str]) 
 
 
 def test_what_is_slow_to_import_is_imported_when_needed(environment: dict[str, str]) -> None:
-    script = (
-        "import sys, mooring.cli.app; print([m for m in ('httpx', 'yaml', 'asyncio', 'redis') if m in sys.modules])"
-    )
+    script = "import sys, mooring.cli.app; print([m for m in ('httpx', 'yaml', 'asyncio', 'redis') if m in sys.modules])"
     told = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
     assert told.stdout == "[]\n"
 

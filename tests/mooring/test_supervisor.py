@@ -20,9 +20,7 @@ from tests.mooring.supervised import is_alive, supervise
 
 STAYS = "import time\nprint('here', flush=True)\ntime.sleep(60)"
 DIES = "import sys\nprint('going', flush=True)\nsys.exit(7)"
-NEEDS_A_KILL = (
-    "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('deaf', flush=True)\ntime.sleep(60)"
-)
+NEEDS_A_KILL = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('deaf', flush=True)\ntime.sleep(60)"
 
 
 def test_children_start_in_order_and_their_lines_carry_their_names(tmp_path: Path) -> None:
@@ -146,9 +144,7 @@ def test_it_runs_what_frees_a_dead_childs_leases(tmp_path: Path) -> None:
 def test_a_command_that_does_not_exist_is_said_and_tried_again(tmp_path: Path) -> None:
     stream = io.BytesIO()
     plans = [ChildPlan("redis", ("/nowhere/redis-server",), {}, tmp_path)]
-    supervisor = Supervisor(
-        plans, Log(["redis"], stream=stream), status_file=tmp_path / "status.json", timing=Timing(first_delay=0.01)
-    )
+    supervisor = Supervisor(plans, Log(["redis"], stream=stream), status_file=tmp_path / "status.json", timing=Timing(first_delay=0.01))
 
     async def scenario() -> int:
         running = asyncio.create_task(supervisor.run())

@@ -50,8 +50,8 @@ def _patience() -> redis.backoff.AbstractBackoff:
 
 def test_the_plan_has_redis_steps_and_services_in_order(tmp_path: Path) -> None:
     plans = plan.children(a_layout(tmp_path), {})
-    assert [one.name for one in plans] == ["redis", "migrate", "setup", "web", "worker", "beat"]
-    assert [one.name for one in plans if one.once] == ["migrate", "setup"]
+    assert [one.name for one in plans] == ["redis", "setup", "web", "worker", "beat"]
+    assert [one.name for one in plans if one.once] == ["setup"]
 
 
 def test_a_given_redis_is_used_and_none_is_started(tmp_path: Path) -> None:
@@ -172,9 +172,7 @@ def test_down_stops_the_holder_and_waits_for_it(tmp_path: Path) -> None:
 
 def test_the_redis_of_the_plan_is_ready_when_it_answers(redis_server: plan.Layout) -> None:
     async def ready() -> bool:
-        one = plan.ChildPlan(
-            "redis", ("sleep", "5"), {}, redis_server.data, plan.Ready("redis", str(redis_server.socket))
-        )
+        one = plan.ChildPlan("redis", ("sleep", "5"), {}, redis_server.data, plan.Ready("redis", str(redis_server.socket)))
         waiting = child.start(one, lambda name, line: None)
         answered = await child.is_ready(waiting)
         waiting.signal(signal.SIGKILL)

@@ -5,6 +5,7 @@ import os
 from typing import Any
 
 from django.conf import settings
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
 
 from studio.accounts.models import ApiToken, User
@@ -15,9 +16,12 @@ class Command(BaseCommand):
     help = "Make the first administrator (the password is printed once) and the command line's token for this machine."
 
     def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--migrate", action="store_true", help="Bring the database up to date first.")
         parser.add_argument("--url", default=os.environ.get("MOORING_URL", "http://127.0.0.1:8080"))
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["migrate"]:
+            call_command("migrate", interactive=False, verbosity=0)
         made = first_administrator()
         if made:
             self.stdout.write(f"Administrator: {made[0].username}   Password: {made[1]}   (shown this once)")
