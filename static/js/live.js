@@ -11,6 +11,8 @@ const STALE_MS = 15_000
 
 /** @type {Stream | null} */
 let stream = null
+// A page that watches nothing has nothing to say about being live.
+let watches = false
 /** @type {Map<string, number>} */
 const offsets = new Map()
 /** @type {WeakMap<Element, Map<string, {timer: any, last: number, detail: any}>>} */
@@ -76,9 +78,10 @@ function refreshTopics() {
   }
   const logs = new Set(watching().flatMap(topicsOf))
   for (const [name, offset] of offsets) if (logs.has(name)) topics[name] = offset
+  watches = Object.keys(topics).length > 0
   stream?.want(topics)
   const dot = document.querySelector('[data-live-dot]')
-  if (dot instanceof HTMLElement && !Object.keys(topics).length) dot.hidden = true
+  if (dot instanceof HTMLElement && !watches) dot.hidden = true
   else if (stream) show(stream.state)
 }
 
@@ -132,6 +135,7 @@ function fire(element, detail) {
 
 /** @param {{live: boolean, since: number}} state */
 function show(state) {
+  if (!watches) return
   const dot = document.querySelector('[data-live-dot]')
   if (dot instanceof HTMLElement) {
     dot.hidden = false

@@ -30,7 +30,7 @@ def drawn(source: str, path: str = "/", **context: object) -> str:
 
 
 def test_a_state_is_a_dot_a_word_and_its_reason() -> None:
-    html = drawn('{% state_chip "Queued" reason="2 GPUs <needed>" %}')
+    html = drawn('{% state_chip "Queued" reason=reason %}', reason="2 GPUs <needed>")
     assert html == ('<span class="state tone-neutral">Queued</span><span class="reason">2 GPUs &lt;needed&gt;</span>')
 
 
