@@ -161,15 +161,11 @@ class KubeClient:
         except NotFound:
             return None
 
-    def list(
-        self, kind: Kind, namespace: str | None = None, *, labels: Labels | None = None, fields: str | None = None
-    ) -> Objects:
+    def list(self, kind: Kind, namespace: str | None = None, *, labels: Labels | None = None, fields: str | None = None) -> Objects:
         """Return all objects of a kind, in one namespace or in all, fetched page by page."""
         for _ in range(3):
             try:
-                return [
-                    item for page in self.pages(kind, namespace, labels=labels, fields=fields) for item in page["items"]
-                ]
+                return [item for page in self.pages(kind, namespace, labels=labels, fields=fields) for item in page["items"]]
             except Gone:  # a page's token outlived its snapshot: begin again
                 continue
         raise ServerFault("The server forgot the list while it was being read, three times.")
@@ -216,9 +212,7 @@ class KubeClient:
         query = {"fieldManager": FIELD_MANAGER, "dryRun": "All" if dry_run else None}
         return self.call("POST", kind.path(name, namespace, subresource), query=query, body=manifest)
 
-    def apply(
-        self, kind: Kind, manifest: Object, namespace: str | None = None, *, force: bool = False, dry_run: bool = False
-    ) -> Object:
+    def apply(self, kind: Kind, manifest: Object, namespace: str | None = None, *, force: bool = False, dry_run: bool = False) -> Object:
         """Make an object be as the manifest says (server-side apply) and return it.
 
         Fields that another manager owns with another value raise Conflict unless forced.
@@ -227,9 +221,7 @@ class KubeClient:
         path = kind.path(manifest["metadata"]["name"], namespace or _own_namespace(kind, manifest))
         return self.call("PATCH", path, query=query, body=manifest, content_type=APPLY)
 
-    def patch(
-        self, kind: Kind, name: str, change: Object, namespace: str | None = None, *, subresource: str | None = None
-    ) -> Object:
+    def patch(self, kind: Kind, name: str, change: Object, namespace: str | None = None, *, subresource: str | None = None) -> Object:
         """Merge a change into an object (null removes) and return it."""
         path = kind.path(name, namespace, subresource)
         return self.call("PATCH", path, query={"fieldManager": FIELD_MANAGER}, body=change, content_type=MERGE)
@@ -394,9 +386,7 @@ class KubeClient:
             return answer
         raise from_status(answer.status, answer.read(1024 * 1024), answer.headers)
 
-    def _send(
-        self, method: str, path: str, *, body: Any, headers: dict[str, str], read_timeout: float | None
-    ) -> urllib3.BaseHTTPResponse:
+    def _send(self, method: str, path: str, *, body: Any, headers: dict[str, str], read_timeout: float | None) -> urllib3.BaseHTTPResponse:
         timeout = urllib3.Timeout(connect=min(self.timeout, 10), read=read_timeout)
         attempts = 2 if method == "GET" else 1
         began = time.monotonic()

@@ -104,9 +104,7 @@ def in_cluster(folder: Path = SERVICE_ACCOUNT_FOLDER, environ: Mapping[str, str]
         token = (folder / "token").read_text().strip()
         ca_pem = (folder / "ca.crt").read_text()
     except OSError as error:
-        raise KubeconfigRefused(
-            "not-in-a-cluster", "This studio does not run in a Kubernetes pod with a service account."
-        ) from error
+        raise KubeconfigRefused("not-in-a-cluster", "This studio does not run in a Kubernetes pod with a service account.") from error
     if not host or not token:
         raise KubeconfigRefused("not-in-a-cluster", "This studio does not run in a Kubernetes cluster.")
     namespace_file = folder / "namespace"
@@ -231,15 +229,11 @@ def _pick_context(kubeconfig: _Kubeconfig, wanted: str | None) -> str:
     return name
 
 
-def _referred(
-    known: Mapping[str, dict[str, Any]], what: str, context_body: Mapping[str, Any], context: str
-) -> dict[str, Any]:
+def _referred(known: Mapping[str, dict[str, Any]], what: str, context_body: Mapping[str, Any], context: str) -> dict[str, Any]:
     found = known.get(str(context_body.get(what))) if context_body.get(what) else None
     if found is None:
         missing = "kubeconfig-no-server" if what == "cluster" else "kubeconfig-no-credentials"
-        raise KubeconfigRefused(
-            missing, f"The context “{context}” names a {what} that the kubeconfig does not have.", context=context
-        )
+        raise KubeconfigRefused(missing, f"The context “{context}” names a {what} that the kubeconfig does not have.", context=context)
     return found
 
 
@@ -269,9 +263,7 @@ def _insecure(cluster: Mapping[str, Any], *, allowed: bool) -> bool:
     if value in (None, False):
         return False
     if not allowed:
-        raise KubeconfigRefused(
-            "kubeconfig-insecure-tls", "The kubeconfig switches off the check of the server's certificate."
-        )
+        raise KubeconfigRefused("kubeconfig-insecure-tls", "The kubeconfig switches off the check of the server's certificate.")
     return True
 
 
@@ -305,12 +297,8 @@ def _credentials(user: Mapping[str, Any]) -> tuple[str | None, str | None, str |
     if token or certificate:
         return token, certificate, key
     if user.get("username") or user.get("password"):
-        raise KubeconfigRefused(
-            "kubeconfig-basic-auth", "The kubeconfig signs in with a user name and password, which Kubernetes removed."
-        )
-    raise KubeconfigRefused(
-        "kubeconfig-no-credentials", "The kubeconfig's user has neither a token nor a client certificate."
-    )
+        raise KubeconfigRefused("kubeconfig-basic-auth", "The kubeconfig signs in with a user name and password, which Kubernetes removed.")
+    raise KubeconfigRefused("kubeconfig-no-credentials", "The kubeconfig's user has neither a token nor a client certificate.")
 
 
 def _text_or_none(mapping: Mapping[str, Any], key: str) -> str | None:

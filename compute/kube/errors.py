@@ -187,9 +187,7 @@ def for_status(status: int, message: str) -> KubeError:
     return _class_for(status)(message, status=status)
 
 
-def from_status_object(
-    document: Mapping[str, Any], *, status: int | None = None, headers: Mapping[str, str] | None = None
-) -> KubeError:
+def from_status_object(document: Mapping[str, Any], *, status: int | None = None, headers: Mapping[str, str] | None = None) -> KubeError:
     """Return the error for a ``Status`` object, be it a response's body or a watch's ERROR event."""
     given = document.get("code") or status
     code = given if isinstance(given, int) else 500

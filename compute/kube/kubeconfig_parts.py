@@ -114,9 +114,7 @@ def checked_client_certificate(certificate: str | None, key: str | None) -> tupl
     """Return a client certificate and the private key that belongs to it."""
     if not certificate or not key:
         missing = "client-key" if certificate else "client-certificate"
-        raise KubeconfigRefused(
-            "kubeconfig-no-credentials", f"The kubeconfig's user has no {missing}-data.", key=f"{missing}-data"
-        )
+        raise KubeconfigRefused("kubeconfig-no-credentials", f"The kubeconfig's user has no {missing}-data.", key=f"{missing}-data")
     try:
         leaf = x509.load_pem_x509_certificates(certificate.encode())[0]
         public = leaf.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -140,9 +138,7 @@ def checked_client_certificate(certificate: str | None, key: str | None) -> tupl
 def inline_pem(mapping: Mapping[str, Any], key: str) -> str | None:
     """Return the decoded ``<key>-data``; refuse ``<key>``, which is a path on some machine."""
     if mapping.get(key):
-        raise KubeconfigRefused(
-            "kubeconfig-file-path", f"The kubeconfig points to a file ({key}) instead of holding it.", key=key
-        )
+        raise KubeconfigRefused("kubeconfig-file-path", f"The kubeconfig points to a file ({key}) instead of holding it.", key=key)
     value = mapping.get(f"{key}-data")
     if value in (None, ""):
         return None

@@ -26,9 +26,7 @@ def load_document(text: str | bytes) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise KubeconfigRefused("kubeconfig-not-a-kubeconfig", "The text is YAML, but not a kubeconfig.")
     if document.get("kind") not in (None, "", "Config"):
-        raise KubeconfigRefused(
-            "kubeconfig-not-a-kubeconfig", f"The text is a Kubernetes “{document['kind']}”, not a kubeconfig."
-        )
+        raise KubeconfigRefused("kubeconfig-not-a-kubeconfig", f"The text is a Kubernetes “{document['kind']}”, not a kubeconfig.")
     return document
 
 
@@ -36,9 +34,7 @@ def _decoded(text: str | bytes) -> str:
     try:
         raw = text.encode() if isinstance(text, str) else text
         if len(raw) > MAX_BYTES:
-            raise KubeconfigRefused(
-                "kubeconfig-too-large", f"The kubeconfig is larger than {MAX_BYTES // 1024} KiB.", size=len(raw)
-            )
+            raise KubeconfigRefused("kubeconfig-too-large", f"The kubeconfig is larger than {MAX_BYTES // 1024} KiB.", size=len(raw))
         return raw.decode("utf-8-sig")
     except UnicodeError as error:
         raise _not_yaml(error) from error
@@ -55,9 +51,7 @@ def _scan(content: str) -> None:
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
-                    raise KubeconfigRefused(
-                        "kubeconfig-several-documents", "The text holds several YAML documents; give one."
-                    )
+                    raise KubeconfigRefused("kubeconfig-several-documents", "The text holds several YAML documents; give one.")
             elif isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
                 raise KubeconfigRefused("kubeconfig-aliases", "The kubeconfig uses YAML anchors and aliases.")
             elif isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):

@@ -70,9 +70,7 @@ def object_name(prefix: str, identity: object, *, limit: int = 63) -> str:
     return f"{safe or 'x'}---{_hash8(text)}"
 
 
-def standard_labels(
-    kind: str, identity: object, *, workspace: str | None = None, compute: object | None = None
-) -> dict[str, str]:
+def standard_labels(kind: str, identity: object, *, workspace: str | None = None, compute: object | None = None) -> dict[str, str]:
     """Return the labels by which the studio knows its own objects."""
     labels = {MANAGED_BY: MANAGER, KIND: label_value(kind), ID: label_value(str(identity))}
     if workspace is not None:

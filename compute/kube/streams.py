@@ -63,9 +63,7 @@ def unless_from_the_server(answer: ByteStream) -> ByteStream:
     error: KubeError = from_status(answer.status, body, answer.headers)
     if not isinstance(error, NotKubernetes) and error.reason:
         raise error
-    replay = urllib3.HTTPResponse(
-        body=io.BytesIO(body), status=answer.status, headers=dict(answer.headers), preload_content=False
-    )
+    replay = urllib3.HTTPResponse(body=io.BytesIO(body), status=answer.status, headers=dict(answer.headers), preload_content=False)
     replay.chunked = False
     replay.length_remaining = len(body)
     return ByteStream(replay)

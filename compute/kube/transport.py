@@ -59,10 +59,7 @@ def proxy_for(connection: Connection, environ: Mapping[str, str] | None = None) 
 
 def pod_proxy_path(namespace: str, pod: str, port: int, path: str, query: Mapping[str, str | int] | None = None) -> str:
     """Return the API server's path that leads to a path on a pod's port; refuse one that climbs out."""
-    return (
-        f"/api/v1/namespaces/{segment(namespace)}/pods/{segment(pod)}:{int(port)}/proxy"
-        f"{pod_path(path)}{encode_query(query)}"
-    )
+    return f"/api/v1/namespaces/{segment(namespace)}/pods/{segment(pod)}:{int(port)}/proxy{pod_path(path)}{encode_query(query)}"
 
 
 def pod_path(path: str) -> str:

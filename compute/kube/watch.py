@@ -162,9 +162,7 @@ async def watch(
 class _Loop:
     """Remember, from one turn of a watch to the next, where it stands and what was told."""
 
-    def __init__(
-        self, client: AsyncKubeClient, kind: Kind, namespace: str | None, query: Mapping[str, str | None], pace: Pace
-    ) -> None:
+    def __init__(self, client: AsyncKubeClient, kind: Kind, namespace: str | None, query: Mapping[str, str | None], pace: Pace) -> None:
         self.client, self.query, self.pace = client, query, pace
         self.path = kind.path(namespace=namespace)
         self.place = _Place()
@@ -257,9 +255,7 @@ async def _events(
                     return
 
 
-async def _told_apart(
-    client: AsyncKubeClient, answer: Answer, place: _Place, deadline: float
-) -> AsyncGenerator[bytes, None]:
+async def _told_apart(client: AsyncKubeClient, answer: Answer, place: _Place, deadline: float) -> AsyncGenerator[bytes, None]:
     """Yield the stream's bytes; tell the failure of the question whether the server lives from a stream's end."""
     unanswered: list[KubeError] = []
 

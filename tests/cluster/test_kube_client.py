@@ -71,9 +71,7 @@ def test_apply_takes_back_what_it_no_longer_says_and_respects_others(kube: KubeC
     first = kube.apply(kinds.CONFIG_MAP, config_map("settings", b="3"), namespace)
     query = {"fieldManager": "other", "force": "true"}
     path = kinds.CONFIG_MAP.path("settings", namespace)
-    kube.call(
-        "PATCH", path, query=query, body=config_map("settings", b="4"), content_type="application/apply-patch+yaml"
-    )
+    kube.call("PATCH", path, query=query, body=config_map("settings", b="4"), content_type="application/apply-patch+yaml")
     with pytest.raises(errors.Conflict) as conflict:
         kube.apply(kinds.CONFIG_MAP, config_map("settings", b="3"), namespace)
     assert not conflict.value.already_exists
@@ -105,9 +103,7 @@ def test_errors_of_connecting_are_told_apart(kubeconfig: str, sandbox: dict[str,
     tried = {
         "kube-unauthorized": Connection(server=good.server, ca_pem=good.ca_pem, token="nobody"),
         "kube-tls-wrong-ca": Connection(server=good.server, ca_pem=Authority("wrong").pem, token="t"),
-        "kube-tls-name-mismatch": Connection(
-            server=good.server, ca_pem=good.ca_pem, token="t", tls_server_name="other.example"
-        ),
+        "kube-tls-name-mismatch": Connection(server=good.server, ca_pem=good.ca_pem, token="t", tls_server_name="other.example"),
     }
     for problem, made in tried.items():
         with KubeClient(made) as client, pytest.raises(errors.KubeError) as caught:

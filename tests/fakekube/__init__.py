@@ -93,9 +93,7 @@ class FakeKube(Workloads):
         for name in ("default", "kube-system"):
             self.namespace(name)
         self._server = Server(self, _server_tls(self.authority, names, expired=expired))
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True, name="fakekube"
-        )
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True, name="fakekube")
         self._thread.start()
 
     @property
@@ -152,10 +150,7 @@ class FakeKube(Workloads):
         wanted = (user, verb, resource, namespace, subresource)
 
         def forbids(user: str, verb: str, group: str, plural: str, where: str | None, sub: str | None) -> bool:
-            return all(
-                want is None or want == have
-                for want, have in zip(wanted, (user, verb, plural, where, sub), strict=True)
-            )
+            return all(want is None or want == have for want, have in zip(wanted, (user, verb, plural, where, sub), strict=True))
 
         self._denied.append(forbids)
 

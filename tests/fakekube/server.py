@@ -170,8 +170,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             raise Refusal(
                 403,
                 "Forbidden",
-                f'{plural} is forbidden: User "{self.user}" cannot {verb} resource "{what}" '
-                f'in API group "{group}"{where}',
+                f'{plural} is forbidden: User "{self.user}" cannot {verb} resource "{what}" in API group "{group}"{where}',
                 kind=plural,
                 group=group,
             )
@@ -205,9 +204,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self._pod(namespace, name, subresource, match["rest"] or "/")
         return self._object(group, version, plural, namespace, name, subresource)
 
-    def _object(
-        self, group: str, version: str, plural: str, namespace: str | None, name: str | None, subresource: str | None
-    ) -> None:
+    def _object(self, group: str, version: str, plural: str, namespace: str | None, name: str | None, subresource: str | None) -> None:
         fake = self.server.fake
         kind = fake.store.kind(group, version, plural)
         if (kind.group, kind.plural) in _REVIEWS and self.command == "POST":
@@ -232,9 +229,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.answer(200, fake.store.delete(kind, namespace, name or "", self._json()))
         return self._change(kind, namespace, name or "", subresource, dry_run=dry_run)
 
-    def _change(
-        self, kind: kinds.Kind, namespace: str | None, name: str, subresource: str | None, *, dry_run: bool
-    ) -> None:
+    def _change(self, kind: kinds.Kind, namespace: str | None, name: str, subresource: str | None, *, dry_run: bool) -> None:
         store = self.server.fake.store
         self._check("patch" if self.command == "PATCH" else "update", kind.group, kind.plural, namespace, subresource)
         kind_of_patch, document = self.headers.get("Content-Type", ""), self._json()

@@ -62,9 +62,7 @@ class Selection:
     @classmethod
     def of(cls, namespace: str | None, query: Mapping[str, str]) -> "Selection":
         """Read a request's query."""
-        return cls(
-            namespace, label_selector(query.get("labelSelector", "")), field_selector(query.get("fieldSelector", ""))
-        )
+        return cls(namespace, label_selector(query.get("labelSelector", "")), field_selector(query.get("fieldSelector", "")))
 
     def matches(self, obj: Object | None) -> bool:
         """Tell whether an object is chosen."""

@@ -75,9 +75,7 @@ class Workloads:
         """Bind a pod to a node."""
         self.store.update(kinds.POD, namespace, name, lambda pod: pod["spec"].update(nodeName=node))
         scheduled = {"type": "PodScheduled", "status": "True"}
-        return self._status(
-            kinds.POD, namespace, name, {"phase": "Pending", "startTime": now(), "conditions": [scheduled]}
-        )
+        return self._status(kinds.POD, namespace, name, {"phase": "Pending", "startTime": now(), "conditions": [scheduled]})
 
     def pod_preparing(self, namespace: str, name: str) -> Object:
         """Start the first init container."""
@@ -117,10 +115,7 @@ class Workloads:
         """End one container while the others go on."""
         pod = self.store.get(kinds.POD, namespace, name)
         field = "initContainerStatuses" if container in _init_names(pod) else "containerStatuses"
-        statuses = [
-            _ended(container, code, reason) if each["name"] == container else each
-            for each in pod["status"].get(field) or []
-        ]
+        statuses = [_ended(container, code, reason) if each["name"] == container else each for each in pod["status"].get(field) or []]
         return self._status(kinds.POD, namespace, name, {field: statuses})
 
     def pod_succeeded(self, namespace: str, name: str) -> Object:

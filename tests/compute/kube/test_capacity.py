@@ -4,7 +4,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compute.kube.capacity import cluster_capacity, fits, node_capacities, pod_requests, tolerates
@@ -99,9 +99,7 @@ def test_pods_without_a_node_are_waiting() -> None:
 
 
 def test_it_counts_gpus_of_any_maker() -> None:
-    (counted,) = node_capacities(
-        [node(resources={"amd.com/gpu": "4"}, labels={"amd.com/gpu.product-name": "MI300"})], []
-    )
+    (counted,) = node_capacities([node(resources={"amd.com/gpu": "4"}, labels={"amd.com/gpu.product-name": "MI300"})], [])
     assert (int(counted.gpus), counted.gpu_product) == (4, "MI300")
 
 
@@ -165,9 +163,7 @@ def test_tolerations_cover_as_the_scheduler_says(toleration: Object, covers: boo
 
 def test_a_busy_cluster_says_what_is_short_and_that_waiting_can_help() -> None:
     fit = fits(shape("3"), [node("a"), node("b")], [pod("2", on="a"), pod("3500m", on="b")])
-    assert fit.reason == (
-        "None of the 2 nodes can take it now: 2 nodes are short of CPU (3 CPU asked for, at most 2 CPU free)."
-    )
+    assert fit.reason == ("None of the 2 nodes can take it now: 2 nodes are short of CPU (3 CPU asked for, at most 2 CPU free).")
     assert fit.ever
 
 
@@ -191,6 +187,7 @@ _amounts = st.integers(min_value=0, max_value=8000)
 
 
 @given(st.lists(_amounts, max_size=6), st.integers(min_value=1, max_value=5000))
+@settings(deadline=None)
 def test_as_many_fit_as_said_and_not_one_more(running: list[int], millis: int) -> None:
     nodes = [node()]
     pods = [pod(f"{each}m", "0") for each in running]
@@ -203,12 +200,12 @@ def test_as_many_fit_as_said_and_not_one_more(running: list[int], millis: int) -
 
 
 @given(st.lists(st.tuples(_amounts, st.booleans()), max_size=5), st.lists(_amounts, min_size=1, max_size=3))
+@settings(deadline=None)
 def test_a_pod_asks_for_no_less_than_any_moment_of_its_life(init: list[tuple[int, bool]], main: list[int]) -> None:
     spec = {
         "containers": [asks(f"m{i}", f"{each}m") for i, each in enumerate(main)],
         "initContainers": [
-            asks(f"i{i}", f"{each}m", **({"restartPolicy": "Always"} if sidecar else {}))
-            for i, (each, sidecar) in enumerate(init)
+            asks(f"i{i}", f"{each}m", **({"restartPolicy": "Always"} if sidecar else {})) for i, (each, sidecar) in enumerate(init)
         ],
     }
     moments, sidecars = [], 0

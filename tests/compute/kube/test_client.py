@@ -317,9 +317,7 @@ def web(team: FakeKube) -> FakeKube:
 
 @pytest.mark.parametrize("body", [b"x" * 70_000, [b"x" * 35_000] * 2, io.BytesIO(b"x" * 70_000)])
 def test_the_pod_proxy_carries_method_headers_query_and_body(web: FakeKube, client: KubeClient, body: Any) -> None:
-    answer = client.pod_proxy(
-        "team", "web", 8484, "PUT", "/v1/a b", query={"offset": 5}, headers={"X-Mooring-Token": "t"}, body=body
-    )
+    answer = client.pod_proxy("team", "web", 8484, "PUT", "/v1/a b", query={"offset": 5}, headers={"X-Mooring-Token": "t"}, body=body)
     assert answer.headers["X-Answer"] == "yes"
     assert answer.read() == b"PUT /v1/a%20b?offset=5\nt\n70000\n"
 
@@ -436,9 +434,7 @@ def test_a_follow_that_stays_silent_ends_when_asked(web: FakeKube, client: KubeC
         ("https://k.example", {"HTTP_PROXY": "http://p:1"}, None),
     ],
 )
-def test_the_environments_proxy_is_used_as_kubectl_uses_it(
-    server: str, environ: dict[str, str], expected: str | None
-) -> None:
+def test_the_environments_proxy_is_used_as_kubectl_uses_it(server: str, environ: dict[str, str], expected: str | None) -> None:
     assert proxy_for(Connection(server=server), environ) == expected
 
 

@@ -1,23 +1,26 @@
 """Names and labels are always valid, whatever they are made from, and do not collide."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compute.kube import names
 
 
 @given(st.text())
+@settings(deadline=None)
 def test_every_text_becomes_a_valid_label_value(text: str) -> None:
     assert names.is_label_value(names.label_value(text))
 
 
 @given(st.text(), st.text())
+@settings(deadline=None)
 def test_different_texts_become_different_label_values(one: str, two: str) -> None:
     assert (names.label_value(one) == names.label_value(two)) == (one == two)
 
 
 @given(st.text())
+@settings(deadline=None)
 def test_a_derived_value_is_not_the_value_of_itself(text: str) -> None:
     value = names.label_value(text)
     assert (names.label_value(value) == value) == (value == text)
@@ -35,6 +38,7 @@ def test_a_long_value_is_cut_and_hashed() -> None:
 
 
 @given(st.text() | st.integers() | st.uuids(), st.sampled_from([40, 52, 63]))
+@settings(deadline=None)
 def test_every_identity_becomes_a_valid_object_name(identity: object, limit: int) -> None:
     name = names.object_name("mj", identity, limit=limit)
     assert names.is_dns_label(name)
@@ -42,6 +46,7 @@ def test_every_identity_becomes_a_valid_object_name(identity: object, limit: int
 
 
 @given(st.text(), st.text())
+@settings(deadline=None)
 def test_different_identities_become_different_names(one: str, two: str) -> None:
     assert (names.object_name("mj", one) == names.object_name("mj", two)) == (one == two)
 
@@ -67,9 +72,7 @@ def test_it_knows_label_keys(key: str, valid: bool) -> None:
     assert names.is_label_key(key) is valid
 
 
-@pytest.mark.parametrize(
-    ("name", "valid"), [("team", True), ("team.a", False), ("-a", False), ("", False), ("a\n", False), ("A", False)]
-)
+@pytest.mark.parametrize(("name", "valid"), [("team", True), ("team.a", False), ("-a", False), ("", False), ("a\n", False), ("A", False)])
 def test_it_knows_namespaces(name: str, valid: bool) -> None:
     assert names.is_namespace(name) is valid
 

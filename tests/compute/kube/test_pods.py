@@ -40,9 +40,7 @@ def echo(method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[
 @WAYS
 async def test_a_request_and_its_answer_pass(web: FakeKube, aclient: AsyncKubeClient, way: Way) -> None:
     web.serve_pod("team", "web", 8484, echo)
-    answer = await pod_request(
-        way(aclient), ADDRESS, "POST", "/v1/log/std log/ack", query={"bytes": 7}, headers={"X-Mooring-Token": "t"}
-    )
+    answer = await pod_request(way(aclient), ADDRESS, "POST", "/v1/log/std log/ack", query={"bytes": 7}, headers={"X-Mooring-Token": "t"})
     assert (answer.status, answer.headers["X-Answer"]) == (201, "yes")
     assert answer.body == b"POST /v1/log/std%20log/ack?bytes=7 t 0"
 
@@ -94,9 +92,7 @@ async def test_the_pods_own_error_is_told_apart(web: FakeKube, aclient: AsyncKub
 
 
 @WAYS
-async def test_a_port_that_nobody_listens_on_is_a_fault_to_retry(
-    web: FakeKube, aclient: AsyncKubeClient, way: Way
-) -> None:
+async def test_a_port_that_nobody_listens_on_is_a_fault_to_retry(web: FakeKube, aclient: AsyncKubeClient, way: Way) -> None:
     with pytest.raises(errors.ServerFault, match="refused"):
         await pod_request(way(aclient), ADDRESS, "GET", "/")
 
@@ -116,9 +112,7 @@ async def test_what_is_forbidden_is_told(web: FakeKube, aclient: AsyncKubeClient
 
 
 @WAYS
-async def test_a_stream_that_falls_silent_with_its_server_ends(
-    web: FakeKube, aclient: AsyncKubeClient, way: Way
-) -> None:
+async def test_a_stream_that_falls_silent_with_its_server_ends(web: FakeKube, aclient: AsyncKubeClient, way: Way) -> None:
     never: queue.Queue[bytes] = queue.Queue()
 
     def silent() -> Iterator[bytes]:
@@ -134,9 +128,7 @@ async def test_a_stream_that_falls_silent_with_its_server_ends(
 
 
 @WAYS
-async def test_a_silent_pod_on_a_server_that_lives_is_waited_for(
-    web: FakeKube, aclient: AsyncKubeClient, way: Way
-) -> None:
+async def test_a_silent_pod_on_a_server_that_lives_is_waited_for(web: FakeKube, aclient: AsyncKubeClient, way: Way) -> None:
     lines: queue.Queue[bytes] = queue.Queue()
     web.serve_pod("team", "web", 8484, lambda *_: (200, {}, (lines.get() for _ in range(2))))
     lines.put(b"first")
