@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import functools
 import ipaddress
 import re
 import ssl
@@ -96,6 +97,7 @@ def checked_token(value: Any) -> str | None:
     return token
 
 
+@functools.lru_cache(maxsize=64)  # the same authority stands behind each of a cluster's contexts
 def checked_ca(pem: str | None) -> str | None:
     """Return certificate authorities that can be read, or None for those of the machine."""
     if pem is None:
