@@ -283,7 +283,7 @@ def test_a_line_is_in_the_log_within_milliseconds(start: Start) -> None:
         if len(lines) > len(delays):
             delays.append(time.time_ns() - int(lines[-1]))
     run.wait()
-    assert sorted(delays)[len(delays) // 2] < 20_000_000  # printing the time and reading it takes most of this
+    assert sorted(delays)[len(delays) // 2] < 100_000_000  # printing the time and reading it takes most of this
 
 
 def test_the_lock_tells_of_its_life(start: Start, tmp_path: Path) -> None:
