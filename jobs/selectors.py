@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import F, Q, QuerySet
-from django.db.models.fields.json import KeyTransform, KeyTransformExact
+from django.db.models.fields.json import KeyTransform
 from django.utils import timezone
 
 from jobs.models import FINAL, UNFINISHED, Job, Output, Process, Status
@@ -74,8 +74,8 @@ def jobs_like(workspace: Workspace, filters: Filters, user: Any) -> QuerySet[Job
         found = found.filter(experiment=filters.experiment)
     if filters.compute:
         found = found.filter(compute_name=filters.compute)
-    for tag in filters.tags:
-        found = found.filter(_tagged(tag))
+    for index, tag in enumerate(filters.tags):
+        found = _tagged(found, tag, f"tag_{index}")
     if filters.text:
         found = found.filter(_mentions(filters.text))
     return found
@@ -194,12 +194,12 @@ def _shown(show: str, user: Any) -> Q:
     return Q()
 
 
-def _tagged(tag: str) -> Q:
-    """Match `key` or `key=value` exactly; names are compared as JSON keys, never read as lookups."""
+def _tagged(rows: QuerySet[Job], tag: str, alias: str) -> QuerySet[Job]:
+    """Narrow to `key` or `key=value` exactly; a key is compared as it is, never read as a lookup."""
     name, equals, value = tag.partition("=")
     if not equals:
-        return Q(tags__has_key=name)
-    return Q(KeyTransformExact(KeyTransform(name, "tags"), value))
+        return rows.filter(tags__has_key=name)
+    return rows.alias(**{alias: KeyTransform(name, "tags")}).filter(**{alias: value})
 
 
 def _mentions(text: str) -> Q:

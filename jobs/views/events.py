@@ -10,6 +10,7 @@ from django.views.decorators.http import require_GET
 
 from compute.kube.client import event_time
 from compute.kube.errors import KubeError
+from compute.kube.kubeconfig_parts import KubeconfigRefused
 from compute.selectors import kube_client
 from jobs import selectors
 from jobs.models import Job
@@ -74,7 +75,7 @@ def cluster_events(job: Job) -> dict[str, Any]:
         client = kube_client(job.cluster)
         for uid in uids:
             found += [_row(event) for event in client.events_for(job.namespace, uid)]
-    except KubeError as error:
+    except (KubeError, KubeconfigRefused) as error:
         return {"trouble": f"Cluster {job.cluster.name} does not answer: {error}", "seen_at": job.cluster.seen_at}
     found.sort(key=lambda row: row["sort"], reverse=True)
     return {"cluster_rows": found[:MOST_EVENTS], "asked_at": timezone.now()}

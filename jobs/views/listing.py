@@ -77,7 +77,7 @@ def _row(workspace: Workspace, job: Job, now: Any, *, acts: bool) -> dict[str, A
         "url": reverse("jobs:detail", args=[workspace.name, job.name]),
         "seconds": selectors.seconds_of(job, now),
         "links": menu_of(workspace, job, acts=acts, row=True),
-        "tags": [{"key": key, "value": value, "query": f"{key}={value}"} for key, value in list(job.tags.items())[:3]],
+        "tags": [{"key": key, "value": value, "query": f"{key}={value}"} for key, value in list(job.tags.items())[:2]],
     }
 
 

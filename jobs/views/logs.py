@@ -26,7 +26,7 @@ def log(request: HttpRequest, workspace: Workspace, name: str) -> HttpResponse:
     process = _chosen(processes, request.GET.get("process", ""))
     file = request.GET.get("file", "std_log.txt")
     file = file if file in LOG_FILES else "std_log.txt"
-    context: dict[str, Any] = {"process": process, "file": file, "several": len(processes) > 1}
+    context: dict[str, Any] = {"process": process, "file": file, "compact": True}
     if process:
         context |= {
             "log_tabs": _tabs(workspace, job, processes, process, file),

@@ -31,7 +31,7 @@ def job_page(
     """Render a page of a job, or only its head when the page asks for that to bring itself up to date."""
     head = head_of(workspace, job)
     if request.GET.get("part") == "head":
-        return render(request, "jobs/head.html", head)
+        return render(request, "jobs/head.html", {**head, "compact": "compact" in request.GET})
     count = job.output_files.count()
     tabs = [
         {"title": title, "url": link(view, workspace, job), "active": view == tab, "count": count or None if view == "outputs" else None}

@@ -30,6 +30,7 @@ def image_rules(request: HttpRequest) -> HttpResponse:
             return redirect("assets:image-rules")
     tried = request.GET.get("try", "").strip()
     context = {
+        "here": "Images",
         "rules": ImageRule.objects.all(),
         "given": given,
         "problem": problem,
