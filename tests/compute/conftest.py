@@ -14,12 +14,12 @@ __all__ = ["fakekube"]
 
 @pytest.fixture
 def operator(db: None) -> User:
-    return User.objects.create_user("olga", password="x", is_operator=True)
+    return User.objects.create_user("olga", is_operator=True)
 
 
 @pytest.fixture
 def admin(db: None) -> User:
-    return User.objects.create_user("ada", password="x", is_superuser=True)
+    return User.objects.create_user("ada", is_superuser=True)
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def workspace(db: None) -> Workspace:
 
 @pytest.fixture
 def reader(workspace: Workspace) -> User:
-    user = User.objects.create_user("rita", password="x")
+    user = User.objects.create_user("rita")
     Membership.objects.create(user=user, workspace=workspace, role="reader")
     return user
 
