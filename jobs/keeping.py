@@ -73,6 +73,12 @@ def _tell(topic: str, offset: int, piece: bytes) -> None:
         log.warning("live log piece lost", topic=topic, error=str(error))
 
 
+def log_is_whole(process: Process) -> bool:
+    """Tell whether all that the command printed is kept, as far as the runner has said how much that is."""
+    total = (process.exit or {}).get("log_bytes")
+    return isinstance(total, int) and stored_bytes(process) >= total
+
+
 def log_topic(process: Process, file: str = "std_log.txt") -> str:
     """Return the topic on which a log's pieces are told."""
     return f"log:{process.pk}.{file.removesuffix('.txt')}"

@@ -18,7 +18,7 @@ from compute.kube.errors import Conflict, KubeError, NotFound
 from jobs import manifests
 from jobs.models import FINAL, Job, Process, Status
 from jobs.observe import Told
-from jobs.progress import fail, saw_object, settle
+from jobs.progress import fail, lost_pod, saw_object, settle
 from studio.core.states import move
 
 log = structlog.get_logger(__name__)
@@ -175,8 +175,7 @@ def _note_absent_pods(job: Job, pods: list[dict[str, Any]]) -> None:
     """Note which pods are gone already; those that still drain are followed until they are."""
     present = {pod["metadata"]["uid"] for pod in pods}
     for process in Process.objects.filter(job=job, gone=False).exclude(pod_uid__in=present):
-        lost = {"gone": True} if process.log_final else {"gone": True, "log_final": True, "log_tail_lost": True}
-        Process.objects.filter(pk=process.pk).update(**lost)
+        lost_pod(job, process.pod_uid)
 
 
 def _removed(job: Job) -> None:

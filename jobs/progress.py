@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from jobs.keeping import log_is_whole
 from jobs.models import ACTIVE, FINAL, UNFINISHED, Job, Process, Status
 from jobs.nudge import nudge
 from jobs.observe import Seen, Told
@@ -56,7 +57,7 @@ def lost_pod(job: Job, uid: str) -> None:
     if rows.update(gone=True):
         process = Process.objects.get(job=job, pod_uid=uid)
         if not process.log_final:
-            Process.objects.filter(pk=process.pk).update(log_final=True, log_tail_lost=True)
+            Process.objects.filter(pk=process.pk).update(log_final=True, log_tail_lost=not log_is_whole(process))
         settle(job.pk)
 
 
@@ -71,7 +72,9 @@ def finished(process: Process, *, exit: dict[str, Any] | None, problems: list[di
     """Note that the runner has brought everything that a process left."""
     values: dict[str, Any] = {"finished": True, "problems": problems}
     if exit:
-        values["exit"] = exit
+        values["exit"] = process.exit = exit
+    if log_is_whole(process):
+        values["log_final"] = True
     Process.objects.filter(pk=process.pk).update(**values)
     settle(process.job_id)
 

@@ -125,7 +125,7 @@ def log_tail(request: HttpRequest, job: Job, index: int) -> HttpResponseBase:
 
 def _note_end(process: Process, end: int) -> None:
     values: dict[str, Any] = {"log_bytes": end}
-    if process.exit and process.exit.get("log_bytes") == end:
+    if keeping.log_is_whole(process):
         values["log_final"] = True
     Process.objects.filter(pk=process.pk).update(**values)
     if values.get("log_final"):
