@@ -37,6 +37,9 @@ def main() -> int:
         return _fail(notes, error)
     except OSError as error:
         return _fail(notes, RunnerError("job-scratch-unusable", f"The job's scratch volume cannot be used: {error}."))
+    except Exception as error:
+        _fail(notes, RunnerError("job-preparing-failed", f"The runner itself failed: {error!r}."))
+        raise
 
 
 def prepare(volume: Layout, spec: Spec, token: str, notes: Notes) -> None:

@@ -125,7 +125,7 @@ def _unpack_members(
     with tarfile.open(fileobj=stream, mode="r|", bufsize=BLOCK) as archive:
         for member in archive:
             archive.members = []  # type: ignore[attr-defined]  # a stream cannot go back, so keeping them only costs memory
-            name = member.name.removeprefix("./")
+            name = member.name[2:] if member.name.startswith("./") else member.name
             if member.isdir() and name in (".", ""):
                 continue
             path = safe_path(name.rstrip("/"))
