@@ -78,7 +78,9 @@ def metrics_server(image: str) -> list[Manifest]:
             "--kubelet-preferred-address-types=InternalIP",
             "--kubelet-use-node-status-port",
             "--kubelet-certificate-authority=/var/run/secrets/kubernetes.io/serviceaccount/ca.crt",
-            "--metric-resolution=15s",
+            # The shortest that it takes, with a request that ends before the next begins: ready sooner.
+            "--metric-resolution=10s",
+            "--kubelet-request-timeout=8s",
         ],
         "ports": [{"name": "https", "containerPort": 10250}],
         "readinessProbe": {

@@ -1,6 +1,6 @@
 """Find, fetch or build every program of a cluster; each lies in the cache by name and version.
 
-Sources in their order: the machine's PATH when the version fits, the cache, the project's own release download,
+Sources in their order: the cache, the machine's PATH when the version fits, the project's own release download,
 a Debian package (unpacked into the cache: nothing is installed and no service starts), Go modules.
 """
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from sandbox import process
+from sandbox import kubectl, process
+from sandbox.errors import SandboxError
 from sandbox.places import ClusterPlace, read_json, write_json
 from tests.sandbox.conftest import until
 
@@ -82,6 +83,16 @@ def test_a_process_id_of_another_process_is_not_taken_for_the_supervisor(place: 
     write_json(place.root / "supervisor.json", {"inner": os.getpid(), "inner_since": "an earlier boot:1"})
     assert process.inner_pid(place) is None
     process.stop(place)
+
+
+def test_a_component_that_keeps_dying_is_named_with_the_end_of_its_log(place: ClusterPlace) -> None:
+    dying = [sys.executable, "-c", "print('the disk is full', flush=True); raise SystemExit(3)"]
+    _start(place, etcd=dying)
+    with pytest.raises(SandboxError, match="last with code 3") as caught:
+        kubectl.wait_for_api(place, "1.36.3", seconds=60)
+    assert caught.value.part == "etcd"
+    assert caught.value.log[-1] == "the disk is full"
+    assert not process.is_running(place)
 
 
 def test_a_killed_component_starts_at_once_when_nudged(place: ClusterPlace) -> None:
