@@ -17,10 +17,12 @@ def print_error(error: MooringError) -> None:
     """Print a problem to stderr: title, what happened, where, what to do, and its id."""
     bold, plain = ("\x1b[1;31m", "\x1b[0m") if _colours(sys.stderr) else ("", "")
     lines = [f"{bold}{error.title}{plain}"]
-    if error.detail and error.detail != error.title:
+    errors = error.errors if isinstance(error, MooringProblem) else ()
+    # With errors by line the first of them is the detail once more.
+    if error.detail and error.detail != error.title and error.detail not in [one.text for one in errors]:
         lines.append(error.detail)
-    if isinstance(error, MooringProblem):
-        for one in error.errors:
+    if errors:
+        for one in errors:
             place = f"line {one.line}, column {one.column}: " if one.line else ""
             path = f"{one.path}: " if one.path else ""
             lines.append(f"  {place}{path}{one.text}")

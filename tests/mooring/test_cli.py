@@ -96,6 +96,7 @@ def test_without_stream_the_name_and_the_address_are_printed(held: StandIn, run:
 def test_errors_in_yaml_are_printed_by_line(held: StandIn, run: Run, tmp_path: Path) -> None:
     error = {"field": "compute", "line": 4, "column": 10, "detail": "There is no compute cpu-cluster."}
     told = {"id": "job-yaml-invalid", "title": "The YAML is not right", "todo": "Correct it.", "errors": [error]}
+    told["detail"] = error["detail"]
     held.answers.append(("POST /api/v1/workspaces/demo/jobs", 422, told))
     a_job_folder(tmp_path / "work")
     done = run("job", "create", "-f", "work/job.yml")
