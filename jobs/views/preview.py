@@ -49,7 +49,9 @@ def preview_of(path: str, digest: str, size: int) -> Preview:
     if size == 0:
         return Preview("empty")
     if picture_kind(path) and size <= LARGEST_PICTURE:
-        return Preview("picture") if store().has(digest) else Preview("missing")
+        # A drawing has no size of its own: the page gives it the width there is.
+        drawing = "drawing" if path.lower().endswith(".svg") else ""
+        return Preview("picture", text=drawing) if store().has(digest) else Preview("missing")
     try:
         head = b"".join(store().stream(digest, 0, TEXT_BYTES))
     except StoreError:
