@@ -66,6 +66,7 @@ class Pod:
         }
         self.port = 0
         self.processes: list[subprocess.Popen[bytes]] = []
+        self.followed: list[http.client.HTTPResponse | http.client.HTTPConnection] = []
 
     def write_secret(self) -> None:
         (self.secret / "token").write_text(TOKEN + "\n")
@@ -126,6 +127,7 @@ class Pod:
         connection.request("GET", f"/v1/log/{name}?offset={offset}&follow=1", headers={"X-Mooring-Token": TOKEN})
         response = connection.getresponse()
         assert response.status == 200
+        self.followed += [response, connection]
         return response
 
     def status(self) -> dict[str, Any]:
@@ -138,6 +140,8 @@ class Pod:
         return (self.root / "run/log/runner.txt").read_text()
 
     def close(self) -> None:
+        for opened in self.followed:
+            opened.close()
         for process in self.processes:
             if process.poll() is None:
                 process.send_signal(signal.SIGKILL)
