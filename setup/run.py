@@ -1,0 +1,213 @@
+"""`make run` once everything is installed: a Kubernetes, the studio beside it, and at the first start the sample job.
+
+A second run starts what is there and changes nothing. Ctrl-C or SIGTERM stops the studio; the cluster stays up (make
+sandbox-down stops it). With RUN_ONCE=1 it ends by itself after the sample: 0 when that has Completed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import httpx
+from seed import SIMULATED, Seed
+
+from mooring.client import Client
+from mooring.errors import MooringError
+from mooring.up import lock
+
+ROOT = Path(__file__).resolve().parent.parent
+FIRST_PORT = 8080
+PORTS_TRIED = 40
+READY_SECONDS = 180
+STOP_SECONDS = 20
+
+
+class Stopped(Exception):  # noqa: N818 - it is a wish, not an error
+    """Somebody asked for the end."""
+
+
+class Failed(Exception):  # noqa: N818
+    """Something that is needed did not work; the message says what."""
+
+
+def main() -> int:
+    """Run all of it; return the exit code."""
+    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGINT, _stop)
+    once = os.environ.get("RUN_ONCE", "") not in ("", "0")
+    data = Path(os.environ.get("MOORING_DATA") or ROOT / ".mooring").absolute()
+    studio: subprocess.Popen[bytes] | None = None
+    try:
+        if holder := lock.holder_of(data):
+            say(f"the studio is running already: {holder.url} (process {holder.pid}). `mooring down --data {data}` stops it.")
+            return 1 if once else 0
+        cluster = bring_up_cluster()
+        environment, url = surroundings(cluster, data, os.environ)
+        studio = start_studio(environment, data)
+        wait_until_ready(studio, url)
+        token = json.loads((data / "run" / "cli-token.json").read_text(encoding="utf-8"))["token"]
+        with Client(url, token, workspace="demo") as client:
+            good = Seed(client, cluster, data, say).run(environment.get("MOORING_RUNNER_IMAGE", ""))
+            tell_where(url, cluster, data)
+        if once:
+            return 0 if good else 1
+        return studio.wait()
+    except Stopped:
+        return 130
+    except (Failed, MooringError) as error:
+        say(f"{error}{_advice(error)}")
+        return 1
+    finally:
+        if studio is not None:
+            stop_studio(studio)
+
+
+def bring_up_cluster() -> dict[str, Any]:
+    """Bring the sandbox's cluster up (or look at the one of KUBECONFIG) and return its status."""
+    say("bringing up the cluster (the first time this takes minutes)")
+    command = [sys.executable, "-m", "sandbox", "up", "--json"]
+    # A session of its own: Ctrl-C comes to this process alone, which passes it on once.
+    child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=_leash)
+    try:
+        answer, _ = child.communicate()
+    except BaseException:
+        child.send_signal(signal.SIGINT)
+        child.wait()
+        raise
+    lines = answer.strip().splitlines()
+    status = json.loads(lines[-1]) if lines else {}
+    if child.returncode != 0:
+        raise Failed("the cluster is not up; what is wrong is said above, and `python -m sandbox status` says how it stands")
+    return dict(status)
+
+
+def surroundings(cluster: Mapping[str, Any], data: Path, given: Mapping[str, str]) -> tuple[dict[str, str], str]:
+    """Return the studio's environment and its address for people; what the person has set wins."""
+    host = str(cluster.get("host_address") or "127.0.0.1")
+    listen = given.get("MOORING_LISTEN", "")
+    if not listen:
+        addresses = list(dict.fromkeys(("127.0.0.1", host)))
+        port = free_port(addresses)
+        listen = ",".join(f"{address}:{port}" for address in addresses)
+    decided = {"MOORING_DATA": str(data), "MOORING_LISTEN": listen}
+    if host != "127.0.0.1" and "MOORING_POD_URL" not in given and f"{host}:" in listen:
+        decided["MOORING_POD_URL"] = f"http://{next(one for one in listen.split(',') if one.startswith(f'{host}:'))}"
+    runner = (cluster.get("images") or {}).get("runner")
+    if runner and "MOORING_RUNNER_IMAGE" not in given:
+        decided["MOORING_RUNNER_IMAGE"] = runner
+    return {**given, **decided}, f"http://{listen.split(',')[0]}"
+
+
+def free_port(addresses: list[str]) -> int:
+    """Return the first port from 8080 on that is free on all of the addresses."""
+    for port in range(FIRST_PORT, FIRST_PORT + PORTS_TRIED):
+        if all(_is_free(address, port) for address in addresses):
+            return port
+    raise Failed(f"no port from {FIRST_PORT} to {FIRST_PORT + PORTS_TRIED - 1} is free; set MOORING_LISTEN=HOST:PORT")
+
+
+def start_studio(environment: dict[str, str], data: Path) -> subprocess.Popen[bytes]:
+    """Start `mooring up` as a child that does not outlive this process."""
+    say(f"starting the studio, data in {data}")
+    command = [sys.executable, "-m", "mooring", "up", "--no-browser"]
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_leash
+    )
+
+
+def wait_until_ready(studio: subprocess.Popen[bytes], url: str) -> None:
+    """Wait until the studio answers that all its parts are ready."""
+    deadline = time.monotonic() + READY_SECONDS
+    while True:
+        if studio.poll() is not None:
+            raise Failed(f"the studio ended with exit code {studio.returncode}; its lines are above")
+        try:
+            if httpx.get(f"{url}/readyz", timeout=5).status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        if time.monotonic() > deadline:
+            raise Failed(f"the studio is not ready after {READY_SECONDS} s; its lines are above")
+        time.sleep(0.2)
+
+
+def stop_studio(studio: subprocess.Popen[bytes]) -> None:
+    """Stop the studio and wait until it has gone; a second Ctrl-C hurries it."""
+    if studio.poll() is None:
+        studio.send_signal(signal.SIGTERM)
+    deadline = time.monotonic() + STOP_SECONDS
+    while studio.poll() is None:
+        try:
+            studio.wait(max(0.1, deadline - time.monotonic()))
+        except Stopped:
+            studio.send_signal(signal.SIGTERM)
+        except subprocess.TimeoutExpired:
+            studio.kill()
+
+
+def tell_where(url: str, cluster: Mapping[str, Any], data: Path) -> None:
+    """Print where to look and how to go on from a terminal."""
+    sign_in = "admin, with the password printed at the first start (lost it? `manage.py changepassword admin`)"
+    lines = [
+        f"open       {url}/w/demo/jobs/",
+        f"sign in    {sign_in}",
+        f"cluster    {cluster.get('server') or cluster.get('kubeconfig')}   (operators: {url}/ops/clusters/)",
+        f"data       {data}",
+        "terminal   source .venv/bin/activate",
+        "           mooring job create -f sample/train/job.yml -w demo --stream",
+        "           mooring job list -w demo",
+        "           mooring job download NAME -w demo -p here",
+        "stop       Ctrl-C; the cluster: make sandbox-down",
+    ]
+    if cluster.get("simulated"):
+        lines.append(SIMULATED)
+    print("\n" + "\n".join(lines) + "\n", flush=True)
+
+
+def say(text: str) -> None:
+    """Tell the person at the terminal."""
+    print(f"run: {text}", flush=True)
+
+
+def _is_free(address: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+            probe.listen(1)
+        except OSError:
+            return False
+    return True
+
+
+def _advice(error: Exception) -> str:
+    detail = getattr(error, "todo", "")
+    return f" {detail}" if detail else ""
+
+
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+def _leash() -> None:
+    """Have the kernel end this child when its parent dies, however that happens."""
+    if _LIBC is not None:
+        _LIBC.prctl(1, int(signal.SIGTERM))
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise Stopped
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,116 @@
+"""What all tests share: a Redis of their own, plain static files, people of every role, and a studio process."""
+
+import importlib
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import redis
+from django.conf import settings as django_settings
+from django.test import Client
+
+from tests.fakekube import fakekube
+from tests.studio_process import studio
+from tests.surroundings import DATA
+
+__all__ = ["fakekube", "studio"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Change what of the settings only a built checkout or a single process could have."""
+    importlib.import_module("studio.celery")  # tasks bind to the studio's own application
+
+    # Pages render without `collectstatic`: names are not hashed.
+    django_settings.STORAGES = {
+        **django_settings.STORAGES,
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
+    database = django_settings.DATABASES["default"]
+    if database["ENGINE"].endswith("sqlite3"):
+        # A file as in production, so that threads of the code see one database, in WAL.
+        database.setdefault("TEST", {})["NAME"] = str(DATA / "test.sqlite3")
+    # Argon2 takes 50 ms on purpose; tests sign in hundreds of times.
+    django_settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def studio_redis() -> Iterator[str]:
+    """Run a real Redis on a unix socket for this test process; return its address."""
+    program = shutil.which("redis-server") or shutil.which("valkey-server")
+    if program is None:
+        pytest.exit("there is no redis-server on this machine; `make setup` installs it", returncode=2)
+    socket = DATA / "run" / "redis.sock"
+    command = [program, "--port", "0", "--unixsocket", str(socket), "--save", "", "--appendonly", "no"]
+    command += ["--dir", str(DATA / "run"), "--databases", "2", "--daemonize", "no", "--loglevel", "warning"]
+    with (DATA / "run" / "redis.log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env={"PATH": os.environ["PATH"]})
+    url = f"unix://{socket}"
+    client = redis.Redis.from_url(url)
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            client.ping()
+            break
+        except redis.RedisError:
+            assert process.poll() is None and time.monotonic() < deadline, (DATA / "run" / "redis.log").read_text()
+            time.sleep(0.02)
+    yield url
+    process.terminate()
+    process.wait(10)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_redis(studio_redis: str) -> None:
+    """Empty Redis before each test, so that no test reads what another published."""
+    with redis.Redis.from_url(studio_redis) as client:
+        client.flushall()
+
+
+@dataclass(frozen=True)
+class People:
+    """One person of every kind, and the workspace `team` that three of them belong to."""
+
+    workspace: Any
+    admin: Any
+    operator: Any
+    owner: Any
+    contributor: Any
+    reader: Any
+    stranger: Any
+
+
+@pytest.fixture
+def people(db: None) -> People:
+    """Make one person of every role, and a stranger who belongs to another workspace."""
+    from studio.accounts.models import Membership, User, Workspace
+
+    team = Workspace.objects.create(name="team", display_name="Team")
+    elsewhere = Workspace.objects.create(name="elsewhere")
+    made = {
+        "admin": User.objects.create_user("the-admin", is_superuser=True),
+        "operator": User.objects.create_user("the-operator", is_operator=True),
+    }
+    for role in ("owner", "contributor", "reader"):
+        made[role] = User.objects.create_user(f"the-{role}")
+        Membership.objects.create(user=made[role], workspace=team, role=role)
+    made["stranger"] = User.objects.create_user("the-stranger")
+    Membership.objects.create(user=made["stranger"], workspace=elsewhere, role="owner")
+    return People(workspace=team, **made)
+
+
+@pytest.fixture
+def client_for() -> Callable[..., Client]:
+    """Return a function that gives a browserless client signed in as a person, or as nobody."""
+
+    def make(person: Any = None, **options: Any) -> Client:
+        client = Client(**options)
+        if person is not None:
+            client.force_login(person)
+        return client
+
+    return make
