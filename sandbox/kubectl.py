@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import time
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 from sandbox import binaries, process
 from sandbox.errors import SandboxError, tail
 from sandbox.places import ClusterPlace, read_json
-from sandbox.shell import run, succeeds
+from sandbox.shell import direct_env, run, succeeds
 from sandbox.versions import Version
 
 FIELD_MANAGER = "mooring-sandbox"
@@ -30,7 +29,7 @@ class Kubectl:
     def __call__(self, *words: str, stdin: str | None = None, part: str = "kubectl", timeout: float = 60.0) -> str:
         """Run one command and return what it printed."""
         todo = f"Look at the logs in {self.place.logs} and run “python -m sandbox up --name {self.place.name}” again."
-        env = {**os.environ, "KUBECONFIG": "", "HOME": str(self.place.root)}
+        env = direct_env(KUBECONFIG="", HOME=str(self.place.root))
         return run([*self._argv, *words], part=part, todo=todo, stdin=stdin, timeout=timeout, env=env)
 
     def get(self, *words: str) -> dict[str, Any]:

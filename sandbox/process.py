@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sandbox.errors import SandboxError, tail
 from sandbox.places import ClusterPlace, read_json, write_json
+from sandbox.shell import direct_env
 
 STOP_PATIENCE = 120.0
 PACKAGE_PARENT = Path(__file__).resolve().parent.parent
@@ -29,13 +30,14 @@ def start(place: ClusterPlace, *, namespaces: bool) -> tuple[int, str]:
     with (place.folder("log") / "supervisor.out").open("wb") as log:
         started = subprocess.Popen(
             argv,
-            env={**os.environ, "PYTHONPATH": str(PACKAGE_PARENT), "MOORING_SANDBOX_START": token},
+            env=direct_env(PYTHONPATH=str(PACKAGE_PARENT), MOORING_SANDBOX_START=token),
             cwd="/",
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    started.returncode = 0  # it is meant to outlive this process: nobody here waits for it
     outer = started.pid
     inner = _first_child(outer) if namespaces else outer
     if inner is None:

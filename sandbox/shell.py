@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sandbox.errors import LOG_LINES, SandboxError
+
+NEVER_PROXIED = ("localhost", "127.0.0.1", "10.0.0.0/8", ".svc", ".cluster.local")
 
 
 def run(
@@ -33,10 +36,19 @@ def run(
     return done.stdout
 
 
+def direct_env(**more: str) -> dict[str, str]:
+    """Return this process' environment with the sandbox's own addresses exempt from any proxy."""
+    env = {**os.environ, **more}
+    for name in ("NO_PROXY", "no_proxy"):
+        env[name] = ",".join(part for part in (env.get(name, ""), *NEVER_PROXIED) if part)
+    return env
+
+
 def succeeds(argv: Sequence[str | Path], *, timeout: float = 30.0) -> bool:
     """Tell whether a program ends with code 0."""
+    words = [str(word) for word in argv]
     try:
-        done = subprocess.run([str(word) for word in argv], capture_output=True, timeout=timeout, check=False)
+        done = subprocess.run(words, env=direct_env(), capture_output=True, timeout=timeout, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return False
     return done.returncode == 0
