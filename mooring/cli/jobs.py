@@ -40,7 +40,7 @@ _DETAIL = (
         "experiment",
         "type",
         "status",
-        "status_text",
+        "reason",
         "compute",
         "instance_type",
         "submitted_by",

@@ -146,15 +146,17 @@ class Jobs:
         worked for `patience_seconds`. `seen` gets the job whenever it is looked at.
         """
         retries = Backoff(patience_seconds)
-        attempt = None
+        attempt: int | None = None
         while True:
             job = self.get(name, workspace=workspace)
             if seen:
                 seen(job)
             # A process that is tried again has a log of its own, which begins at its beginning.
-            if attempt is not None and job.attempt(process) > attempt:
+            # The first one has the number 1, and its log may come before the job names it.
+            current = max(job.attempt(process), 1)
+            if attempt is not None and current > attempt:
                 offset = 0
-            attempt = job.attempt(process)
+            attempt = current
             before = offset
             try:
                 for chunk in self._follow(name, process, offset, workspace):

@@ -103,6 +103,16 @@ def test_a_log_is_followed_from_an_offset(held: StandIn, studio: Client) -> None
     assert b"".join(studio.jobs.stream("calm", offset=4)) == b"456789"
 
 
+def test_a_first_attempt_that_is_named_late_is_not_repeated(held: StandIn, studio: Client) -> None:
+    held.log = b"one\ntwo\n"
+    job = held.job("calm", status="Queued", soon=["Running", "Completed"], processes=[])
+    held.drop_after += [4]
+    stream = studio.jobs.stream("calm")
+    assert next(stream) == b"one\n"
+    job["processes"] = [{"index": 0, "attempt": 1}]
+    assert b"".join(stream) == b"two\n"
+
+
 def test_the_log_of_a_new_attempt_follows_from_its_beginning(held: StandIn, studio: Client) -> None:
     tried, again = {"index": 0, "attempt": 1}, {"index": 0, "attempt": 2}
     job = held.job("calm", status="Running", soon=["Running", "Completed"], processes=[tried])
