@@ -11,10 +11,12 @@ import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
 from django.db import close_old_connections
+from django.db.models import Q
 
 from compute import selectors as computes
 from compute.kube.aclient import AsyncKubeClient
@@ -22,8 +24,9 @@ from compute.kube.errors import KubeError
 from compute.kube.pods import PodAddress, PodProxy, PodTransport, PortForward, pod_request, stream_pod_http
 from jobs.keeping import append_log, log_topic, stored_bytes
 from jobs.manifests import PORT
-from jobs.models import FINAL, Process
+from jobs.models import FINAL, Job, Process
 from jobs.progress import settle
+from jobs.pushing import Line, feed, fetch_outputs
 
 log = structlog.get_logger(__name__)
 
@@ -42,6 +45,7 @@ class Followed:
     pod: str
     token: str
     route: str
+    pushed: bool = False
 
 
 _ask: Callable[[int], None] | None = None
@@ -90,9 +94,9 @@ class Followers:
             self.follow(id)
         self.tasks = {id: task for id, task in self.tasks.items() if not task.done()}
 
-    async def run(self, call: Callable[..., Any], *args: Any) -> Any:
+    async def run(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Run something that touches the database or a file in the leg's bounded pool."""
-        return await self.loop.run_in_executor(self.pool, _with_connections, call, *args)
+        return await self.loop.run_in_executor(self.pool, partial(_with_connections, call, *args, **kwargs))
 
     async def _follow(self, process_id: int) -> None:
         pause = PAUSE_S
@@ -116,6 +120,10 @@ class Followers:
         transport: PodTransport = PortForward(client) if followed.route == "port-forward" else PodProxy(client)
         address = PodAddress(followed.namespace, followed.pod, PORT)
         headers = {"X-Mooring-Token": followed.token}
+        line = Line(transport, address, headers)
+        job = await self.run(_job_of, followed.process_id) if followed.pushed else None
+        if job is not None:
+            await feed(line, job)
         await self._copy(followed, transport, address, headers, "prepare.txt", follow=False)
         end = await self._copy(followed, transport, address, headers, "std_log.txt", follow=True)
         status = await _status(transport, address, headers)
@@ -123,6 +131,8 @@ class Followers:
             return False
         total = int(((status.get("logs") or {}).get("std_log.txt") or {}).get("bytes", -1))
         if total < 0 or end < total:
+            return False
+        if job is not None and not await fetch_outputs(line, job, followed.process_id, status.get("exit"), self.run):
             return False
         await self._copy(followed, transport, address, headers, "runner.txt", follow=False)
         # Noted here before the sidecar may go: if we die in between, it waits and we come again.
@@ -204,10 +214,10 @@ async def _status(transport: PodTransport, address: PodAddress, headers: dict[st
     return json.loads(answer.body) if answer.status == 200 else None
 
 
-def _with_connections(call: Callable[..., Any], *args: Any) -> Any:
+def _with_connections(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Run a call with database connections as fresh as a request would have them."""
     close_old_connections()
-    return call(*args)
+    return call(*args, **kwargs)
 
 
 def _followed(process_id: int) -> Followed | None:
@@ -217,11 +227,17 @@ def _followed(process_id: int) -> Followed | None:
     job = process.job
     if job.cluster is None:
         return None
-    return Followed(process.pk, job.cluster.pk, job.namespace, process.pod_name, job.token, job.cluster.log_route)
+    return Followed(process.pk, job.cluster.pk, job.namespace, process.pod_name, job.token, job.cluster.log_route,
+                    job.transport == "push")
+
+
+def _job_of(process_id: int) -> Job:
+    return Job.objects.select_related("workspace").get(processes=process_id)
 
 
 def _unfollowed() -> list[int]:
-    rows = Process.objects.filter(gone=False, log_final=False, started_at__isnull=False).exclude(job__status__in=FINAL)
+    begun = Q(started_at__isnull=False) | Q(job__transport="push")
+    rows = Process.objects.filter(begun, gone=False, log_final=False).exclude(job__status__in=FINAL)
     return list(rows.order_by("pk").values_list("pk", flat=True)[:2000])
 
 

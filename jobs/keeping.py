@@ -14,7 +14,7 @@ from django.db import transaction
 
 from jobs.models import Job, Output, Process
 from studio.assets.services import store
-from studio.assets.store import StoreError
+from studio.assets.store import Blob, BlobWriter, StoreError
 from studio.core.errors import ProblemError
 from studio.live.bus import client
 
@@ -91,9 +91,23 @@ def keep_output(job: Job, *, index: int, root: str, path: str, digest: str, sour
         blob = store().put(source, expect=digest, limit=LARGEST_OUTPUT)
     except StoreError as error:
         raise ProblemError(error.problem_id, text=str(error)) from error
+    return _note_output(job, index, root, path, blob)
+
+
+def _note_output(job: Job, index: int, root: str, path: str, blob: Blob) -> Output:
     values = {"size": blob.size, "digest": blob.digest, "index": index}
     with transaction.atomic():
         return Output.objects.update_or_create(job=job, root=root, path=path, defaults=values)[0]
+
+
+def keep_piecewise(job: Job, index: int, root: str, path: str, digest: str, writer: BlobWriter) -> Output:
+    """Keep an output that was written piece by piece, if it is the one announced."""
+    _check_path(root, path)
+    try:
+        blob = writer.commit(expect=digest)
+    except StoreError as error:
+        raise ProblemError(error.problem_id, text=str(error)) from error
+    return _note_output(job, index, root, path, blob)
 
 
 def missing_outputs(job: Job, listed: list[dict[str, object]]) -> list[str]:

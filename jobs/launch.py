@@ -103,6 +103,7 @@ def plan_of(job: Job) -> manifests.Plan:
         token=job.token,
         studio_url=settings.STUDIO_URL_FOR_PODS,
         studio_ca=settings.STUDIO_CA_FOR_PODS,
+        transport=job.transport,
         environment=job.environment_variables,
         code_digest=job.code_digest,
         inputs={name: value["mount"] for name, value in job.inputs.items() if value.get("mount")},

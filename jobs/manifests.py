@@ -161,7 +161,7 @@ def _runner(plan: Plan, name: str, args: list[str]) -> dict[str, Any]:
         "volumeMounts": [
             {"name": "mooring", "mountPath": ROOT},
             {"name": "secret", "mountPath": "/var/run/mooring", "readOnly": True},
-            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a path in the container
+            {"name": "tmp", "mountPath": "/tmp"},
         ],
     }
 
@@ -169,7 +169,7 @@ def _runner(plan: Plan, name: str, args: list[str]) -> dict[str, Any]:
 def _command(plan: Plan) -> dict[str, Any]:
     mounts = [{"name": "mooring", "mountPath": ROOT}]
     if plan.shm_size:
-        mounts.append({"name": "shm", "mountPath": "/dev/shm"})  # noqa: S108 - a path in the container
+        mounts.append({"name": "shm", "mountPath": "/dev/shm"})
     given = [{"name": name, "value": value} for name, value in sorted(plan.environment.items())]
     own = [] if "HOME" in plan.environment else [{"name": "HOME", "value": f"{ROOT}/home"}]
     return _without_empty(

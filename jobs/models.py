@@ -82,6 +82,8 @@ class Job(models.Model):
     # What the Job object last said of itself: "", Complete, Failed, or Gone.
     object_state = models.CharField(max_length=10, blank=True)
     token = EncryptedTextField(blank=True)
+    # How files travel: `direct` (pods call the studio) or `push` (the studio reaches pods through the API server).
+    transport = models.CharField(max_length=6, default="direct")
     # The Job and its Secret have been taken out of the cluster.
     cleaned = models.BooleanField(default=False)
 

@@ -37,6 +37,7 @@ class Seen:
     reason: str
     times: dict[str, datetime]
     serving: bool = False
+    preparing: bool = False
     ended: bool = False
     pod_over: bool = False
     exit_code: int | None = None
@@ -67,6 +68,7 @@ def observe(pod: dict[str, Any], *, now: datetime) -> Seen:
         reason=reason,
         times=times,
         serving=bool(_state(sidecar, "running")),
+        preparing=bool(_state(prepare, "running")),
         ended=bool(main_end) or over,
         pod_over=over,
         exit_code=main_end.get("exitCode") if main_end else None,

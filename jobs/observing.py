@@ -54,7 +54,7 @@ def _pod_changed(job: Job, change: str, pod: dict[str, Any]) -> None:
     process = Process.objects.filter(job=job, pod_uid=uid).first()
     if process is None or process.log_final:
         return
-    if seen.serving:
+    if seen.serving or (job.transport == "push" and seen.preparing):
         wanted(process.pk)
     elif seen.problem and seen.problem.id == "job-preparing-failed":
         nudge("jobs.keep_prepare_log", process.pk)

@@ -189,6 +189,7 @@ def _good(process: Process) -> bool:
     return (
         process.exit is not None
         and process.exit.get("code") == 0
+        and process.exit.get("reason", "exited") == "exited"
         and process.finished
         and process.log_final
         and not process.log_tail_lost
@@ -210,6 +211,8 @@ def _why_bad(process: Process) -> Told | None:
         return Told("job-command-not-started", {"text": exit.get("error") or "the command could not be started"})
     if exit.get("signal"):
         return Told("job-signal", {"signal": exit["signal"], "where": ""})
+    if exit.get("reason") == "terminated":
+        return Told("job-evicted", {"text": "the pod was told to end before the command had."})
     if exit.get("code") != 0:
         return Told("job-exit-code", {"code": exit.get("code"), "where": ""})
     if _errors(process):

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from django.conf import settings
+
 from compute.models import Compute
 from compute.selectors import computes_of, default_type, types_of
 from jobs import spec
@@ -112,6 +114,7 @@ def _values(
         "compute": compute,
         "compute_name": compute.name,
         "cluster": compute.cluster,
+        "transport": "push" if compute.cluster.pods_reach_studio is False or not settings.STUDIO_URL_FOR_PODS else "direct",
         "namespace": compute.namespace,
     }
 

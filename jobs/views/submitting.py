@@ -31,6 +31,13 @@ environment:
 """
 
 
+ROWS = {
+    "inputs": ("Inputs", "field_inputs"),
+    "environment_variables": ("Environment variables", "field_env"),
+    "tags": ("Tags", "field_tag"),
+}
+
+
 @dataclass
 class YamlDraft:
     """The YAML tab as far as it was typed: the text, and the digests of what came with it."""
@@ -215,6 +222,7 @@ def _form_page(
         "form": form,
         "problems": left["elsewhere"],
         "code_problem": left["code"],
+        "row_problems": left["rows"],
         "draft": draft,
         "code_words": sending.words_of(workspace, draft.code),
         "kept_inputs": json.dumps(draft.kept),
@@ -265,7 +273,7 @@ def _page(request: HttpRequest, workspace: Workspace, template: str, context: di
 
 def _placed(form: JobForm, draft: Draft, problems: list[ProblemError]) -> dict[str, Any]:
     """Put each problem where it was given: at a field, at a row, at the code; return those that belong nowhere."""
-    left: dict[str, Any] = {"elsewhere": [], "code": ""}
+    left: dict[str, Any] = {"elsewhere": [], "code": "", "rows": []}
     for problem in problems:
         path = problem.field or ""
         text = f"{problem.text} {problem.todo}".strip()
@@ -273,8 +281,11 @@ def _placed(form: JobForm, draft: Draft, problems: list[ProblemError]) -> dict[s
         row = _row_of(draft, path)
         if path == "code":
             left["code"] = text
+            left["rows"].append({"title": "Code", "anchor": "field_code", "text": text})
         elif row is not None:
             row.problem = text
+            title, anchor = ROWS.get(path.partition(".")[0], ("Inputs", "field_inputs"))
+            left["rows"].append({"title": title, "anchor": anchor, "text": text})
         elif name in form.fields and name is not None:
             if not form.has_error(name):
                 form.add_error(name, text)
