@@ -13,6 +13,7 @@ from typing import Any
 from django import forms
 
 DEFAULT_IMAGE = "python:3.11"
+NO_COMMAND = "Write what to run."
 # Fields of a YAML that say nothing a person would miss in the form.
 SILENT = frozenset({"$schema", "type"})
 ORDER = (
@@ -226,6 +227,7 @@ class JobForm(forms.Form):
 
     command = forms.CharField(
         strip=False,
+        error_messages={"required": NO_COMMAND},
         widget=forms.Textarea(attrs={**MONO, "rows": 4, "autofocus": True, "placeholder": "python train.py --epochs 5"}),
         help_text="Run by bash in the folder of the code. ${{inputs.name}} stands for an input.",
     )
@@ -235,9 +237,7 @@ class JobForm(forms.Form):
     )  # fmt: skip
     compute = forms.CharField(label="Compute", widget=forms.Select)
     instance_type = forms.CharField(required=False, label="Instance type", widget=forms.Select)
-    count = forms.CharField(
-        required=False, label="Count", widget=forms.NumberInput(attrs={"min": 1, "max": 1000, "inputmode": "numeric"})
-    )
+    count = forms.CharField(required=False, label="Count", widget=forms.NumberInput(attrs={"min": 1, "max": 1000, "inputmode": "numeric"}))
     display_name = forms.CharField(required=False, label="Name", max_length=256, help_text="Shown in lists. One is made if you give none.")
     experiment = forms.CharField(required=False, label="Experiment", widget=forms.TextInput(attrs={"list": "experiments"}))
     description = forms.CharField(required=False, label="Description", widget=forms.Textarea(attrs={"rows": 2}))
@@ -252,6 +252,12 @@ class JobForm(forms.Form):
             widget = self.fields[name].widget
             assert isinstance(widget, forms.Select)
             widget.choices = list(choices)
+
+    def clean_command(self) -> str:
+        command = str(self.cleaned_data["command"])
+        if not command.strip():
+            raise forms.ValidationError(NO_COMMAND)
+        return command
 
     def clean_time_limit(self) -> str:
         text = str(self.cleaned_data["time_limit"]).strip()

@@ -47,9 +47,9 @@ def snapshot_sent(
         return None
     try:
         if unpack and len(files) == 1 and str(files[0].name).lower().endswith((".zip", ".tar", ".tar.gz", ".tgz")):
-            return tree_of_archive(workspace, files[0].file)
+            return tree_of_archive(workspace, cast(BinaryIO, files[0].file))
         paths = _paths(request.POST.get(f"{name}_paths", ""), files)
-        return tree_of_uploads(workspace, [(path, file.file) for path, file in zip(paths, files, strict=True)])
+        return tree_of_uploads(workspace, [(path, cast(BinaryIO, file.file)) for path, file in zip(paths, files, strict=True)])
     except ProblemError as error:
         error.field = field or name
         problems.append(error)

@@ -130,9 +130,7 @@ def _from_yaml(request: HttpRequest, workspace: Workspace, problems: list[Proble
         return _to_form(request, workspace, draft, problems)
     if not problems:
         try:
-            job = services.submit_job(
-                request.user, workspace, text=draft.text, code=draft.code, local_inputs=draft.inputs
-            )
+            job = services.submit_job(request.user, workspace, text=draft.text, code=draft.code, local_inputs=draft.inputs)
             return _submitted(request, workspace, job)
         except ProblemList as error:
             problems += error.errors
