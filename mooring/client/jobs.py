@@ -16,7 +16,7 @@ from mooring.client.content import Content, Progress
 from mooring.client.models import Job, LogFile, OutputFile
 from mooring.client.transport import Backoff, Transport, lost, segment
 from mooring.client.workspaces import Scope, listed
-from mooring.errors import MooringProblem
+from mooring.errors import ConnectionLost, MooringProblem
 from mooring.files import files_of
 from mooring.jobfile import JobFile, find_local, read_job_file
 
@@ -148,30 +148,31 @@ class Jobs:
         retries = Backoff(patience_seconds)
         attempt: int | None = None
         while True:
-            job = self.get(name, workspace=workspace)
-            if seen:
-                seen(job)
-            # A process that is tried again has a log of its own, which begins at its beginning.
-            # The first one has the number 1, and its log may come before the job names it.
-            current = max(job.attempt(process), 1)
-            if attempt is not None and current > attempt:
-                offset = 0
-            attempt = current
             before = offset
             try:
+                job = self.get(name, workspace=workspace)
+                if seen:
+                    seen(job)
+                # A process that is tried again has a log of its own, which begins at its beginning. The first attempt
+                # has the number 1, and its log may come before the job names it.
+                current = max(job.attempt(process), 1)
+                if attempt is not None and current > attempt:
+                    before = offset = 0
+                attempt = current
                 for chunk in self._follow(name, process, offset, workspace):
                     offset += len(chunk)
                     retries.restart()
                     yield chunk
+                whole = offset == before and job.is_final and self._is_whole(name, process, offset, workspace)
             except httpx.ReadTimeout:
-                pass  # nothing was printed for a while
-            except httpx.TransportError as error:
+                continue  # nothing was printed for a while
+            except (httpx.TransportError, ConnectionLost) as error:
                 if not retries.wait():
-                    raise lost(self._transport.url, error) from error
+                    raise error if isinstance(error, ConnectionLost) else lost(self._transport.url, error) from error
                 continue
-            retries.restart()
-            if offset == before and job.is_final and self._is_whole(name, process, offset, workspace):
+            if whole:
                 return
+            retries.restart()
             if offset == before:
                 time.sleep(1)
 

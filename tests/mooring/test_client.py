@@ -124,6 +124,17 @@ def test_the_log_of_a_new_attempt_follows_from_its_beginning(held: StandIn, stud
     assert b"".join(stream) == b"second\n"
 
 
+def test_a_log_goes_on_after_a_restart_that_takes_longer_than_a_call(held: StandIn) -> None:
+    held.log = b"one\ntwo\n"
+    held.job("calm", soon=["Completed"], status="Running")
+    held.drop_after += [4]
+    with Client(held.url, TOKEN, workspace="demo", patience_seconds=0) as client:
+        stream = client.jobs.stream("calm", patience_seconds=10)
+        assert next(stream) == b"one\n"
+        held.drop_answers += ["GET /api/v1/workspaces/demo/jobs/calm"] * 3
+        assert b"".join(stream) == b"two\n"
+
+
 def test_a_log_that_cannot_be_reached_ends_after_its_patience(held: StandIn, studio: Client) -> None:
     held.job("calm", status="Running")
     held.drop_after += [0] * 50
