@@ -13,7 +13,7 @@ COLUMNS = ("petal_length_mm", "petal_width_mm", "stem_length_cm", "leaves")
 # Mean and spread of each column; brightbell and duskbell overlap on purpose, so that a picture of mistakes has some.
 KINDS = {
     "brightbell": ((31.0, 4.0), (12.0, 2.0), (24.0, 4.0), (5.0, 1.2)),
-    "duskbell": ((36.5, 4.5), (14.5, 2.2), (27.0, 4.5), (6.0, 1.4)),
+    "duskbell": ((38.0, 4.5), (15.5, 2.2), (28.0, 4.5), (6.0, 1.4)),
     "sandcup": ((22.0, 3.0), (17.0, 2.4), (15.0, 3.0), (8.0, 1.6)),
 }
 

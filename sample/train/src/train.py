@@ -14,12 +14,16 @@ os.environ.setdefault("MPLCONFIGDIR", "/tmp/matplotlib")
 import joblib
 import matplotlib
 import numpy as np
-from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.metrics import ConfusionMatrixDisplay, accuracy_score, confusion_matrix, f1_score
 from sklearn.model_selection import train_test_split
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+
+STEPS_A_ROUND = 2
 
 
 def main() -> None:
@@ -31,13 +35,15 @@ def main() -> None:
     train_x, test_x, train_y, test_y = parts
     print(f"training on {len(train_y)}, testing on {len(test_y)}")
 
-    model = GradientBoostingClassifier(n_estimators=1, learning_rate=options.rate, warm_start=True, random_state=options.seed)
+    scaler = StandardScaler().fit(train_x)
+    network = MLPClassifier(hidden_layer_sizes=(16,), learning_rate_init=options.rate, random_state=options.seed)
     for number in range(1, options.rounds + 1):
-        model.n_estimators = number * 4
-        model.fit(train_x, train_y)
-        score = accuracy_score(test_y, model.predict(test_x))
-        print(f"round {number:2d} of {options.rounds}   {model.n_estimators:3d} trees   test accuracy {score:.3f}", flush=True)
+        for _ in range(STEPS_A_ROUND):
+            network.partial_fit(scaler.transform(train_x), train_y, classes=np.unique(kinds))
+        score = accuracy_score(test_y, network.predict(scaler.transform(test_x)))
+        print(f"round {number:2d} of {options.rounds}   loss {network.loss_:.4f}   test accuracy {score:.3f}", flush=True)
         time.sleep(options.pause)
+    model = make_pipeline(scaler, network)
 
     guessed = model.predict(test_x)
     keep(options.outputs, model, test_y, guessed)
@@ -50,7 +56,7 @@ def read_table(path: Path) -> tuple[np.ndarray, np.ndarray, list[str]]:
     return np.array([row[:-1] for row in rows], dtype=float), np.array([row[-1] for row in rows]), header[:-1]
 
 
-def keep(folder: Path, model: GradientBoostingClassifier, truth: np.ndarray, guessed: np.ndarray) -> None:
+def keep(folder: Path, model: Pipeline, truth: np.ndarray, guessed: np.ndarray) -> None:
     """Write model.joblib, metrics.json and confusion_matrix.png."""
     folder.mkdir(parents=True, exist_ok=True)
     joblib.dump(model, folder / "model.joblib")
@@ -58,7 +64,6 @@ def keep(folder: Path, model: GradientBoostingClassifier, truth: np.ndarray, gue
         "accuracy": round(float(accuracy_score(truth, guessed)), 4),
         "f1_macro": round(float(f1_score(truth, guessed, average="macro")), 4),
         "tested_on": len(truth),
-        "trees": model.n_estimators,
     }
     (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
     figure, axes = plt.subplots(figsize=(5.2, 4.4), dpi=120)
@@ -76,7 +81,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="the table, a CSV")
     parser.add_argument("--outputs", type=Path, default=Path("outputs"))
     parser.add_argument("--rounds", type=int, default=16)
-    parser.add_argument("--rate", type=float, default=0.1, help="learning rate")
+    parser.add_argument("--rate", type=float, default=0.01, help="learning rate")
     parser.add_argument("--pause", type=float, default=0.4, help="seconds to rest after a round, so that there is something to watch")
     parser.add_argument("--seed", type=int, default=7)
     return parser.parse_args()

@@ -1,0 +1,185 @@
+"""The main job on the real cluster, through the command line, and what may go wrong on its way."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import textwrap
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from compute.kube import kinds
+from compute.kube.client import KubeClient
+from mooring.client import Job
+from tests.studio_process import ROOT, Studio
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(420)]
+
+SAMPLE = str(ROOT / "sample" / "train" / "job.yml")
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def command(script: str, *, image: str = "python:3.12", more: str = "") -> str:
+    """Return the YAML of a job that runs a script."""
+    return f"type: command\nenvironment: {{image: '{image}'}}\ncommand: |\n{textwrap.indent(textwrap.dedent(script).strip(), '  ')}\n{more}"
+
+
+def running(studio: Studio, job: Job, text: bytes) -> None:
+    """Wait until a job has printed a text."""
+
+    def printed() -> bool:
+        now = studio.client.jobs.get(job.name)
+        assert not now.is_final, f"{now.status}: {now.reason}\n{studio.log_of(job.name)!r}"
+        return now.status == "Running" and text in studio.log_of(job.name)
+
+    studio.until(printed, seconds=120, what=f"{text!r} in the log of {job.name}")
+
+
+def pods_of(kube: KubeClient, studio: Studio) -> Callable[[], list[dict[str, Any]]]:
+    return lambda: [pod for pod in kube.list(kinds.POD, namespace=studio.namespace) if pod["status"].get("phase") in ("Pending", "Running")]
+
+
+@pytest.fixture(scope="module")
+def sample(studio: Studio) -> tuple[str, str]:
+    """Submit the sample with its log streamed, as a person would; return its name and what came out."""
+    done = studio.cli("job", "create", "-f", SAMPLE, "-w", "demo", "--stream")
+    name = re.search(r"^([a-z]+_[a-z]+_[a-z0-9]+)$", done.stderr, re.MULTILINE)
+    assert name, done.stderr
+    return name[1], done.stdout
+
+
+def test_the_sample_job_completes_and_its_whole_log_is_streamed(studio: Studio, sample: tuple[str, str]) -> None:
+    name, streamed = sample
+    rounds = [int(number) for number in re.findall(r"^round +(\d+) of 16", streamed, re.MULTILINE)]
+    assert rounds == [*range(1, 17)]
+    assert streamed.encode() == studio.log_of(name)
+    job = studio.client.jobs.get(name)
+    assert job.status == "Completed"
+    assert [one["status"] for one in job.timeline][-1] == "Completed"
+
+
+def test_its_outputs_are_listed_and_downloaded_with_their_digests(studio: Studio, sample: tuple[str, str], tmp_path: Path) -> None:
+    name, _ = sample
+    listed = {file.path for file in studio.client.jobs.outputs(name)}
+    assert {"outputs/model.joblib", "outputs/metrics.json", "outputs/confusion_matrix.png"} <= listed
+    studio.cli("job", "download", name, "-w", "demo", "-p", str(tmp_path))
+    kept = tmp_path / "artifacts" / "outputs"
+    assert (kept / "confusion_matrix.png").read_bytes().startswith(PNG)
+    assert json.loads((kept / "metrics.json").read_text())["accuracy"] > 0.85
+    assert (kept / "model.joblib").stat().st_size > 1000
+
+
+def test_its_code_can_be_looked_at(studio: Studio, sample: tuple[str, str]) -> None:
+    with contextlib.closing(browserless(studio)) as person:
+        page = person.get(f"/w/demo/jobs/{sample[0]}/code/train.py")
+        assert page.status_code == 200
+        assert "read_table" in page.text
+
+
+def test_a_submit_with_the_same_key_makes_one_job(studio: Studio) -> None:
+    yaml = command("echo once")
+    names = {
+        studio.client.jobs.create_from_text(yaml, overrides=["compute=local"], idempotency_key="the-same").name for _ in range(2)
+    }
+    assert len(names) == 1
+    assert studio.ended(names.pop()).status == "Completed"
+
+
+def test_exit_code_3_is_a_failure_told_with_its_problem(studio: Studio) -> None:
+    path = studio.data.parent / "three.yml"
+    path.write_text(command("echo before; exit 3", more="compute: azureml:local\n"))
+    done = studio.cli("job", "create", "-f", str(path), "-w", "demo", "--stream", check=False)
+    assert done.returncode == 3, done.stderr
+    assert "(job-exit-code)" in done.stderr
+    assert done.stdout == "before\n"
+
+
+def test_an_image_without_bash_tee_and_python_runs(studio: Studio) -> None:
+    job = studio.submit(command("echo in a shell; echo kept > outputs/word.txt", image=studio.images["minimal"]))
+    ended = studio.ended(job.name)
+    assert ended.status == "Completed", f"{ended.reason}\n{studio.log_of(job.name)!r}"
+    assert studio.log_of(job.name) == b"in a shell\n"
+    assert "outputs/word.txt" in {file.path for file in studio.client.jobs.outputs(job.name)}
+
+
+def test_cancel_reaches_a_grandchild_and_keeps_log_and_outputs(studio: Studio, kube: KubeClient) -> None:
+    script = """
+        echo early > outputs/early.txt
+        bash -c 'bash -c "trap \\"echo grandchild was told; exit 0\\" TERM; echo waiting; while :; do sleep 0.2; done" & wait; wait'
+    """
+    job = studio.submit(command(script))
+    running(studio, job, b"waiting")
+    began = time.monotonic()
+    studio.client.jobs.cancel(job.name)
+    assert studio.client.jobs.get(job.name).status in ("CancelRequested", "Canceled")
+    studio.until(lambda: b"grandchild was told" in studio.log_of(job.name), seconds=30, what="SIGTERM in the grandchild")
+    assert time.monotonic() - began < 10
+    assert studio.ended(job.name, seconds=90).status == "Canceled"
+    assert "outputs/early.txt" in {file.path for file in studio.client.jobs.outputs(job.name)}
+    studio.until(lambda: not pods_of(kube, studio)(), seconds=60, what="the pod to go")
+
+
+def test_a_job_that_needs_more_memory_than_it_has_is_told_so(studio: Studio) -> None:
+    studio.client.clusters.create_instance_type(
+        "local", "tiny", {"resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"cpu": "500m", "memory": "64Mi"}}}
+    )
+    script = "python3 -c \"print('filling', flush=True); x = bytearray(400_000_000); print(len(x))\""
+    job = studio.submit(command(script, more="resources: {instance_type: tiny}\n"))
+    ended = studio.ended(job.name)
+    assert ended.status == "Failed"
+    assert (ended.problem or {}).get("id") == "job-out-of-memory", ended.problem
+
+
+def test_the_time_limit_ends_the_command(studio: Studio) -> None:
+    job = studio.submit(command("echo started; sleep 120", more="limits: {timeout: 3}\n"))
+    ended = studio.ended(job.name)
+    assert ended.status == "Failed"
+    assert (ended.problem or {}).get("id") == "job-time-limit", ended.problem
+    assert studio.log_of(job.name).startswith(b"started\n")
+
+
+def test_a_job_whose_image_is_nowhere_waits_with_the_reason(studio: Studio) -> None:
+    job = studio.submit(command("echo never", image="mooring.local/there-is-none:1"))
+    found = studio.until(
+        lambda: (now := studio.client.jobs.get(job.name)).reason and ("pull" in now.reason or now.is_final) and now,
+        seconds=90,
+        what="a reason that names the image",
+    )
+    assert "there-is-none" in f"{found.reason} {found.problem}"
+    if not found.is_final:
+        studio.client.jobs.cancel(job.name)
+        studio.ended(job.name)
+
+
+def test_killing_the_worker_loses_doubles_and_reorders_no_line(studio: Studio) -> None:
+    script = """
+        for i in $(seq 1 400); do echo "line $i"; sleep 0.02; done
+    """
+    job = studio.submit(command(script))
+    running(studio, job, b"line 40\n")
+    pid = studio.pid("worker")
+    assert pid
+    os.kill(pid, signal.SIGKILL)
+    ended = studio.ended(job.name)
+    assert studio.log_of(job.name) == b"".join(b"line %d\n" % number for number in range(1, 401))
+    assert ended.status == "Completed", f"{ended.reason} {ended.problem}"
+
+
+def browserless(studio: Studio) -> httpx.Client:
+    """Return an HTTP client that has signed in through the form."""
+    client = httpx.Client(base_url=studio.url, follow_redirects=True, timeout=30)
+    page = client.get("/accounts/login/")
+    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)
+    assert token, page.text[:2000]
+    form = {"login": studio.username, "password": studio.password, "csrfmiddlewaretoken": token[1]}
+    answer = client.post("/accounts/login/", data=form, headers={"Referer": str(page.url)})
+    assert answer.status_code == 200 and "/accounts/login" not in str(answer.url), answer.text[:2000]
+    return client
