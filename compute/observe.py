@@ -165,11 +165,11 @@ def _runs(pods: list[Object]) -> list[dict[str, Any]]:
         owner = (workspace, "workspace") if workspace else (pod["metadata"].get("namespace", ""), "namespace")
         taken.setdefault(owner, []).append(pod)
     rows = []
-    for (owner, kind), theirs in taken.items():
+    for (whose, kind), theirs in taken.items():
         asks = add(*(pod_requests(pod) for pod in theirs))
         rows.append(
             {
-                "owner": owner,
+                "owner": whose,
                 "kind": kind,
                 "cpu": float(asks.get("cpu", 0)),
                 "memory": float(asks.get("memory", 0)),

@@ -76,7 +76,7 @@ def settle(cluster: Cluster, findings: list[dict[str, str]]) -> None:
     reason = findings[0]["text"][:500] if findings else ""
     problem_id = findings[0]["id"] if findings else ""
     cluster.refresh_from_db()
-    values = {"findings": findings, "problem_id": problem_id, "seen_at": now}
+    values: dict[str, Any] = {"findings": findings, "problem_id": problem_id, "seen_at": now}
     if cluster.status == status:
         touch(cluster, reason=reason, **values)
         cluster.announce()

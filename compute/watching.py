@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from compute.connections import connection_of, fingerprint
-from compute.instance_types import OURS, ORIGINAL
+from compute.instance_types import ORIGINAL, OURS
 from compute.kube import kinds, names
 from compute.kube.aclient import AsyncKubeClient
 from compute.kube.client import KubeClient, Rule
@@ -64,7 +64,8 @@ async def watch_cluster(cluster_id: int, connection: Connection, store: Store, *
             group.create_task(_follow(picture, client, kinds.NODE, None, None, pace))
             for kind in TYPES:
                 group.create_task(_follow(picture, client, kind, None, None, pace))
-            for kind, labels in ((kinds.POD, None), (kinds.JOB, {names.MANAGED_BY: names.MANAGER})):
+            ours: dict[str, str | None] = {names.MANAGED_BY: names.MANAGER}
+            for kind, labels in ((kinds.POD, None), (kinds.JOB, ours)):
                 if everywhere[kind.plural]:
                     group.create_task(_follow(picture, client, kind, None, labels, pace))
                 else:

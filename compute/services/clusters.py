@@ -1,5 +1,6 @@
 """Attach clusters, change how they are reached, and let them go."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -260,7 +261,7 @@ def _waits(cluster: Cluster, reason: str, problem_id: str = "") -> None:
 
 
 def _check_name(name: str) -> None:
-    if not NAME.regex.match(name):
+    if not re.match(NAME.regex, name):
         raise ProblemError("name-invalid", field="name", name=name, what="cluster", why=str(NAME.message))
 
 

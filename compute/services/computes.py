@@ -1,6 +1,7 @@
 """Give workspaces computes, change these in place, and take them back."""
 
 import contextlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -162,9 +163,9 @@ def change_compute(
         return compute
     diff = {key: [getattr(compute, key), value] for key, value in changes.items()}
     if "name" in changes:
-        _check_compute_name(compute.workspace, changes["name"])
+        _check_compute_name(compute.workspace, str(changes["name"]))
     if "default_instance_type" in changes:
-        _check_type(compute.cluster, changes["default_instance_type"])
+        _check_type(compute.cluster, str(changes["default_instance_type"]))
     if "namespace" in changes or "run_as_root" in changes:
         changes |= _change_namespace(compute, changes, create=create)
     with transaction.atomic():
@@ -252,7 +253,7 @@ def _check_given(workspace: Workspace, name: str, namespace: str, cluster: Clust
 
 
 def _check_compute_name(workspace: Workspace, name: str) -> None:
-    if not NAME.regex.match(name):
+    if not re.match(NAME.regex, name):
         raise ProblemError("name-invalid", field="name", name=name, what="compute", why=str(NAME.message))
     if Compute.objects.filter(workspace=workspace, name=name).exists():
         raise ProblemError("name-taken", field="name", what="compute", name=name)
@@ -286,7 +287,7 @@ def _look_at(client: Any, cluster: Cluster, namespace: str, *, create: bool, run
         found: dict[str, Any] | None = client.find(kinds.NAMESPACE, namespace)
     except KubeError as error:
         raise told(error, field="namespace") from error
-    where = {"field": "namespace", "namespace": namespace, "cluster": cluster.name}
+    where: dict[str, Any] = {"field": "namespace", "namespace": namespace, "cluster": cluster.name}
     if found is None:
         if not create:
             raise ProblemError("compute-namespace-missing", **where)

@@ -37,7 +37,7 @@ def _card(compute: Compute) -> dict[str, Any]:
     types = selectors.types_of(compute.cluster)
     fits = selectors.fits(compute, nodes)
     default = selectors.default_type(compute, types)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"type": each, "fit": fits[name], "is_default": name == default}
         for name, each in types.items()
         if not each.problem
