@@ -221,6 +221,9 @@ async def _follow_ours(
             for namespace in wanted - set(tasks):
                 follow = _follow(picture, client, kind, namespace, labels, pace)
                 tasks[namespace] = asyncio.create_task(follow)
+            for namespace in [name for name, task in tasks.items() if task.done()]:
+                # A watch never ends by itself: begin anew at the next turn.
+                log.error("a watch ended", namespace=namespace, exc_info=tasks.pop(namespace).exception())
             for namespace in set(tasks) - wanted:
                 tasks.pop(namespace).cancel()
                 picture.forget(kind, namespace)

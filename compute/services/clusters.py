@@ -273,7 +273,8 @@ def _connection(actor: Any, kubeconfig: str, context: str, *, allow_insecure: bo
             return config.in_cluster()
         return config.connection(kubeconfig, context or None, allow_insecure=allow_insecure)
     except KubeconfigRefused as refusal:
-        place = "context" if refusal.problem_id in ("kubeconfig-no-context", "kubeconfig-unknown-context") else "kubeconfig"
+        # Only where there are contexts to choose from is it a matter of the choice.
+        place = "context" if refusal.params.get("contexts") else "kubeconfig"
         raise told(refusal, field=place) from refusal
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compute import selectors, services
-from compute.instance_types import IMPLICIT, OURS, ORIGINAL, TypeSpec, default_name, effective, wrongs
+from compute.instance_types import IMPLICIT, ORIGINAL, OURS, TypeSpec, default_name, effective, wrongs
 from compute.kube import kinds
 from compute.kube.client import KubeClient
 from compute.models import Cluster, Compute, InstanceType

@@ -37,8 +37,8 @@ class Watch:
         self.cluster, self.connection = cluster, connection
         self.loop = asyncio.new_event_loop()
         self.runner = ThreadPoolExecutor(1)
-        self.done = self.runner.submit(self.loop.run_until_complete, self._main())
         self.task: asyncio.Task[None] | None = None
+        self.done = self.runner.submit(self.loop.run_until_complete, self._main())
 
     async def _store(self, call: Callable[..., Any], *args: Any) -> Any:
         def work() -> Any:
@@ -61,6 +61,7 @@ class Watch:
             self.done.result(10)
         self.runner.shutdown()
         self.pool.shutdown()
+        self.loop.close()
 
 
 @pytest.fixture
