@@ -2,6 +2,7 @@
  * Bring live events to the page: collect its topics, dispatch `live:<event>` on the elements that watch them, and say in
  * the header whether the page is live.
  */
+import { Replacing } from './replacing.js'
 import { Stream } from './stream.js'
 import { topicsIn } from './topics.js'
 
@@ -17,6 +18,8 @@ let watches = false
 const offsets = new Map()
 /** @type {WeakMap<Element, Map<string, {timer: any, last: number, detail: any}>>} */
 const gathered = new WeakMap()
+
+const replacing = new Replacing(fire, { find: (id) => document.getElementById(id), later: (run, ms) => setTimeout(run, ms) })
 
 /** Start watching what the page names; called once. */
 export function startLive() {
@@ -38,6 +41,11 @@ export function startLive() {
   }
   begin()
   document.addEventListener('htmx:load', refreshTopics)
+  document.addEventListener('htmx:beforeRequest', (event) => {
+    const { elt, xhr } = /** @type {any} */ (event).detail
+    if (elt.dataset?.liveTopic !== undefined) replacing.began(xhr, elt)
+  })
+  document.addEventListener('htmx:afterRequest', (event) => replacing.ended(/** @type {any} */ (event).detail.xhr))
   addEventListener('pagehide', () => stream?.stop())
   addEventListener('pageshow', (event) => {
     if (!event.persisted) return
@@ -119,7 +127,8 @@ function gather(element, detail) {
   entry.timer = setTimeout(() => {
     entry.timer = null
     entry.last = Date.now()
-    if (element.isConnected) fire(element, entry.detail)
+    const target = replacing.now(element)
+    if (target) fire(target, entry.detail)
   }, wait)
 }
 
@@ -128,6 +137,7 @@ function gather(element, detail) {
  * @param {any} detail
  */
 function fire(element, detail) {
+  if (replacing.keeps(element, detail)) return
   if (detail.event !== 'resync') document.body.dataset.liveSeen = String(Date.now())
   element.dispatchEvent(new CustomEvent(`live:${detail.event}`, { detail, bubbles: false }))
   element.dispatchEvent(new CustomEvent('live:any', { detail, bubbles: false }))
