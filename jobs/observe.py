@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 PULL_PROBLEMS = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
@@ -46,11 +46,11 @@ class Seen:
 
 
 def observe(pod: dict[str, Any], *, now: datetime) -> Seen:
-    """Return what the pod says; never raises on missing parts, whatever the cluster left out."""
-    metadata, spec, status = pod.get("metadata") or {}, pod.get("spec") or {}, pod.get("status") or {}
-    inits = {c.get("name"): c for c in status.get("initContainerStatuses") or []}
-    main: dict[str, Any] = next((c for c in status.get("containerStatuses") or [] if c.get("name") == "job"), {})
-    prepare, sidecar = inits.get("prepare", {}), inits.get("runner", {})
+    """Return what the pod says; never raises, whatever the cluster left out or wrote oddly."""
+    pod = _fields(pod)
+    metadata, spec, status = _fields(pod.get("metadata")), _fields(pod.get("spec")), _fields(pod.get("status"))
+    inits = status.get("initContainerStatuses")
+    main, prepare, sidecar = _named(status.get("containerStatuses"), "job"), _named(inits, "prepare"), _named(inits, "runner")
     main_end = _state(main, "terminated")
     phase = str(status.get("phase") or "Pending")
     over = phase in {"Succeeded", "Failed"}
@@ -71,7 +71,7 @@ def observe(pod: dict[str, Any], *, now: datetime) -> Seen:
         preparing=bool(_state(prepare, "running")),
         ended=bool(main_end) or over,
         pod_over=over,
-        exit_code=main_end.get("exitCode") if main_end else None,
+        exit_code=code if isinstance(code := main_end.get("exitCode"), int) else None,
         problem=problem,
         hopeless=hopeless,
     )
@@ -119,7 +119,7 @@ def _why_waiting(container: dict[str, Any], default: str) -> str:
 
 def _problem(pod: dict[str, Any], prepare: Any, main: Any, times: dict[str, datetime], now: datetime) -> tuple[Told | None, bool]:
     """Return why the pod failed or cannot start, and whether waiting longer is hopeless."""
-    status = pod.get("status") or {}
+    status = _fields(pod.get("status"))
     if status.get("reason") == "Evicted" or _condition(status, "DisruptionTarget").get("status") == "True":
         text = status.get("message") or _condition(status, "DisruptionTarget").get("message") or "no reason given"
         return Told("job-evicted", {"text": _short(str(text))}), True
@@ -192,29 +192,39 @@ def _termination_text(end: dict[str, Any]) -> str:
 
 
 def _memory_limit(pod: dict[str, Any]) -> str:
-    containers = (pod.get("spec") or {}).get("containers") or []
-    main: dict[str, Any] = next((c for c in containers if c.get("name") == "job"), {})
-    return str(((main.get("resources") or {}).get("limits") or {}).get("memory") or "the node")
+    main = _named(_fields(pod.get("spec")).get("containers"), "job")
+    return str(_fields(_fields(main.get("resources")).get("limits")).get("memory") or "the node")
 
 
 def _index(metadata: dict[str, Any]) -> int:
-    text = (metadata.get("annotations") or {}).get("batch.kubernetes.io/job-completion-index", "0")
-    return int(text) if str(text).isdecimal() else 0
+    text = _fields(metadata.get("annotations")).get("batch.kubernetes.io/job-completion-index", "0")
+    return int(str(text)) if str(text).isdecimal() else 0
 
 
-def _state(container: Any, name: str) -> dict[str, Any]:
-    return ((container or {}).get("state") or {}).get(name) or {}
+def _fields(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _named(listed: Any, name: str, key: str = "name") -> dict[str, Any]:
+    rows = listed if isinstance(listed, list) else []
+    return next((row for row in rows if isinstance(row, dict) and row.get(key) == name), {})
+
+
+def _state(container: dict[str, Any], name: str) -> dict[str, Any]:
+    return _fields(_fields(container.get("state")).get(name))
 
 
 def _condition(status: dict[str, Any], kind: str) -> dict[str, Any]:
-    return next((c for c in status.get("conditions") or [] if c.get("type") == kind), {})
+    return _named(status.get("conditions"), kind, "type")
 
 
 def _time(text: Any) -> datetime | None:
     try:
-        return datetime.fromisoformat(str(text)) if text else None
+        at = datetime.fromisoformat(str(text)) if text else None
     except ValueError:
         return None
+    # Kubernetes always writes a zone; times with and without one cannot be compared.
+    return at if at is None or at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _short(text: str, most: int = 300) -> str:
