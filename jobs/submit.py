@@ -17,10 +17,9 @@ from studio.assets.trees import Tree
 from studio.core.errors import ProblemError, ProblemList
 
 # What this studio runs; anything else that a YAML needs is refused by name, never silently left out.
-THERE = frozenset({"environment-asset"})
+THERE = frozenset({"environment-asset", "multi-node"})
 ADVICE = {
     "environment-build": ("an environment built from conda or a Dockerfile", "Give an image that has the packages."),
-    "multi-node": ("several pods that talk to each other", "Leave `distribution` out."),
     "services": ("interactive services in the job", "Leave `services` out."),
     "datastore": ("a datastore", "Give local files, or leave the path out to keep outputs in the studio's store."),
     "data-asset": ("a registered data asset", "Give a local file or folder."),
