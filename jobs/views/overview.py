@@ -25,8 +25,8 @@ MOST_FILES = 8
 def detail(request: HttpRequest, workspace: Workspace, name: str) -> HttpResponse:
     """Show what a job is, what it was given, what it left, and the end of its log."""
     job = selectors.job_for(workspace, name)
-    context = overview_of(workspace, job)
     part = request.GET.get("part")
+    context = {} if part == "head" else overview_of(workspace, job)
     if part in {"files", "facts", "tail"}:
         return render(request, f"jobs/{part}.html", {**head_of(workspace, job), **context})
     return job_page(request, "jobs/detail.html", workspace, job, "detail", context)

@@ -30,15 +30,22 @@ def job_page(
 ) -> HttpResponse:
     """Render a page of a job, or only its head when the page asks for that to bring itself up to date."""
     head = head_of(workspace, job)
-    if request.GET.get("part") == "head":
-        return render(request, "jobs/head.html", {**head, "compact": "compact" in request.GET})
+    asked = request.GET.get("tab", tab)
     count = job.output_files.count()
     tabs = [
-        {"title": title, "url": link(view, workspace, job), "active": view == tab, "count": count or None if view == "outputs" else None}
+        {
+            "title": title,
+            "url": link(view, workspace, job),
+            "active": view == asked,
+            "count": count or None if view == "outputs" else None,
+        }
         for title, view in TABS
     ]
+    head |= {"tab": asked if asked in dict(TABS).values() else tab, "tabs": tabs, "output_count": count}
+    if request.GET.get("part") == "head":
+        return render(request, "jobs/head.html", {**head, "compact": "compact" in request.GET, "alone": True})
     crumbs = [("Jobs", reverse("jobs:list", args=[workspace.name]))]
-    frame = {"tabs": tabs, "crumbs": crumbs, "here": job.display_name or job.name, "output_count": count}
+    frame = {"crumbs": crumbs, "here": job.display_name or job.name}
     return render(request, template, {**head, **frame, **context}, status=status)
 
 

@@ -210,3 +210,16 @@ def test_the_yaml_is_shown_as_given_with_what_became_of_it(people: People, clien
     assert "${{inputs.word}}" in text and "echo hello" in text and "has no effect on Kubernetes" in text
     answer = client_for(people.reader).get(reverse("jobs:yaml", args=["team", job.name]), {"download": "1"})
     assert sent(answer) == job.yaml.encode()
+
+
+def test_the_head_that_comes_alone_brings_the_tabs_along(people: People, client_for: Any, make_job: Make, make_output: MakeOutput) -> None:
+    job = make_job()
+    make_output(job, "outputs/a.txt", b"1")
+    text = page(client_for(people.reader), "detail", job, part="head", tab="log")
+    assert 'id="job-tabs" hx-swap-oob="true"' in text and '<span class="count">1</span>' in text
+    assert f'href="{reverse("jobs:log", args=["team", job.name])}" aria-current="page"' in text
+
+
+def test_the_head_says_no_more_than_the_tabs_that_there_are(people: People, client_for: Any, make_job: Make) -> None:
+    text = page(client_for(people.reader), "detail", make_job(), part="head", tab='"><script>')
+    assert "<script>" not in text and "tab=detail" in text
