@@ -1,0 +1,98 @@
+"""What the documents say is so: problems and their pages, commands, settings, links; and nothing of one machine is in them."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from studio.core.problems import CATALOGUE
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = ROOT / "docs" / "problems"
+SOURCES = ("studio", "compute", "jobs", "mooring", "sandbox", "setup")
+VARIABLE = re.compile(r"""["'](MOORING_[A-Z_]+|DATABASE_URL|REDIS_URL|KUBECONFIG|RUN_ONCE)["']""")
+# Whoever fetches packages does it by name, through a client that knows where from. In parts, so as not to name them here.
+REGISTRIES = [
+    ".".join(parts)
+    for parts in (("pypi", "org"), ("pythonhosted", "org"), ("registry", "npmjs"), ("npmjs", "org"), ("proxy", "golang", "org"),
+                  ("sum", "golang", "org"), ("deb", "debian", "org"), ("security", "debian", "org"), ("registry", "yarnpkg"))
+]  # fmt: skip
+HERE = re.compile(r"(?<![\w./}-])/(?:work|root)/(?!\.cache/)[\w.-]+")
+
+
+def tracked(*suffixes: str) -> list[Path]:
+    """Return the files under version control, of some suffixes or all."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.decode().split("\0")
+    found = [ROOT / name for name in listed if name and (not suffixes or name.endswith(suffixes))]
+    return [path for path in found if path.is_file()]
+
+
+def text_of(path: Path) -> str:
+    """Return a file's text; nothing for what is none."""
+    content = path.read_bytes()
+    return "" if b"\0" in content[:8000] else content.decode("utf-8", errors="replace")
+
+
+@pytest.fixture(scope="module")
+def catalogue() -> set[str]:
+    """Return the ids of all problems, with every app's own loaded."""
+    for module in ("studio.urls", "compute.problems", "jobs.problems", "studio.assets.problems"):
+        importlib.import_module(module)
+    return set(CATALOGUE)
+
+
+def test_every_problem_has_its_page(catalogue: set[str]) -> None:
+    assert catalogue - {path.stem for path in PAGES.glob("*.md")} == set()
+
+
+def test_every_page_has_its_problem(catalogue: set[str]) -> None:
+    assert {path.stem for path in PAGES.glob("*.md")} - catalogue == set()
+
+
+def test_a_problems_page_has_its_title_its_id_and_what_to_do(catalogue: set[str]) -> None:
+    for id in sorted(catalogue):
+        page = (PAGES / f"{id}.md").read_text(encoding="utf-8")
+        assert page.startswith(f"# {CATALOGUE[id].title}\n\n`{id}`\n"), f"{id}: another title than the catalogue's"
+        assert "**What to do.**" in page, id
+        assert len(re.findall(r"[.!?](?:\s|$)", page)) >= 2, f"{id}: say more"
+
+
+def test_every_make_target_in_the_documents_exists() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z][a-z-]*):", makefile, re.MULTILINE))
+    for path in tracked(".md"):
+        named = set(re.findall(r"(?:`|^)make ([a-z][a-z-]*)", path.read_text(encoding="utf-8"), re.MULTILINE))
+        assert named <= targets, f"{path.relative_to(ROOT)} names {named - targets}"
+
+
+def test_every_variable_that_is_read_is_in_the_settings() -> None:
+    page = (ROOT / "docs" / "operators" / "settings.md").read_text(encoding="utf-8")
+    read = {name for folder in SOURCES for path in (ROOT / folder).rglob("*.py") for name in VARIABLE.findall(text_of(path))}
+    documented = set(re.findall(r"`([A-Z][A-Z_]+)`", page))
+    assert read - documented == set()
+
+
+def test_every_link_between_documents_leads_somewhere() -> None:
+    for path in tracked(".md"):
+        for link in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
+            if not re.match(r"[a-z]+:", link):
+                assert (path.parent / link).exists(), f"{path.relative_to(ROOT)} links to {link}"
+
+
+def test_no_address_of_a_registry_and_no_place_of_one_machine_is_kept() -> None:
+    found = []
+    for path in tracked():
+        text = text_of(path)
+        found += [f"{path.relative_to(ROOT)}: {name}" for name in REGISTRIES if name in text]
+        found += [f"{path.relative_to(ROOT)}: {place}" for place in HERE.findall(text)]
+    assert found == []
+
+
+def test_every_proof_names_tests_that_exist() -> None:
+    page = (ROOT / "docs" / "proof.md").read_text(encoding="utf-8")
+    for name in re.findall(r"`(tests/[^`]+)`", page):
+        assert (ROOT / name).exists(), name
