@@ -4,7 +4,7 @@ Everything here may be called twice, late, or by two processes at once: each ste
 decision (`settle`) is made from the rows alone. Nothing here calls the cluster.
 """
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
@@ -120,17 +120,21 @@ def _finalizing(job: Job, latest: dict[int, Process]) -> None:
         return
     starts = [at for process in latest.values() if (at := _exit_time(process, "started"))]
     if starts and job.status in ACTIVE[: ACTIVE.index("Running")]:
-        move(job, "Running", expect=ACTIVE[: ACTIVE.index("Running")], at=min(starts), started_at=min(starts))
+        started = max(min(starts), job.status_at)
+        move(job, "Running", expect=ACTIVE[: ACTIVE.index("Running")], at=started, started_at=started)
     at = max(end for end in ends if end)
     reason = "Keeping the log and the outputs"
     move(job, "Finalizing", expect=ACTIVE[: ACTIVE.index("Finalizing")], at=max(at, job.status_at), reason=reason)
 
 
 def _exit_time(process: Process, name: str) -> datetime | None:
+    """Return one time of a process's end, as far as it can be one: the command itself may have written the file."""
     text = (process.exit or {}).get(name)
     try:
-        return datetime.fromisoformat(text) if text else None
-    except (TypeError, ValueError):
+        at = datetime.fromisoformat(text) if text else None
+        # A node whose clock is ahead must not end what has not begun.
+        return min(at.astimezone(UTC), timezone.now()) if at and at.tzinfo else None
+    except (TypeError, ValueError, OverflowError):
         return None
 
 

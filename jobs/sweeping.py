@@ -2,11 +2,14 @@
 
 from datetime import timedelta
 
+import structlog
 from django.utils import timezone
 
 from jobs.models import FINAL, Job, Status
 from jobs.nudge import nudge
 from jobs.progress import settle
+
+log = structlog.get_logger(__name__)
 
 # Younger rows are left to the nudge that their own transaction sent.
 PATIENCE = timedelta(seconds=5)
@@ -24,7 +27,15 @@ def sweep() -> None:
     for id in _ids(Job.objects.exclude(deleted_at=None).filter(deleted_at__lt=before)):
         nudge("jobs.delete", id)
     for id in _ids(old.filter(status__in=[Status.RUNNING, Status.FINALIZING, Status.CANCEL_REQUESTED])):
+        _settle(id)
+
+
+def _settle(id: int) -> None:
+    """Settle one job; one that cannot be must not keep the others from it."""
+    try:
         settle(id)
+    except Exception:
+        log.exception("job could not be settled", row=id)
 
 
 def _ids(rows: object) -> list[int]:
