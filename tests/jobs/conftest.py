@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from tests.fakekube import FakeKube
 YAML = "command: echo hello\nenvironment:\n  image: python:3.11\ncompute: azureml:local\n"
 NAMESPACE = "mooring-team"
 # The cluster's clock tells whole seconds.
-START = datetime(2026, 11, 23, 12, tzinfo=UTC)
+START = datetime(2024, 1, 15, 12, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -64,6 +65,12 @@ def make_job(people: People, compute: Compute, studio_address: None) -> Callable
         return job
 
     return make
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(settings: Any, tmp_path: Path) -> None:
+    """Keep logs in a folder of each test's own: rows get the same ids again and again."""
+    settings.RUNS = tmp_path / "runs"
 
 
 @pytest.fixture
@@ -144,7 +151,7 @@ def seen(stage: str = "running", **how: Any) -> Seen:
 
 def exited(code: int = 0, *, log_bytes: int = 0, **more: Any) -> dict[str, Any]:
     """Return what the entrypoint writes of a command's end."""
-    times = {"started": "2026-11-23T12:00:15.250000+00:00", "ended": "2026-11-23T12:00:24.500000+00:00"}
+    times = {"started": "2024-01-15T12:00:15.250000+00:00", "ended": "2024-01-15T12:00:24.500000+00:00"}
     return {"code": code, "signal": None, "reason": "exited", "error": None, "log_bytes": log_bytes, **times, **more}
 
 
