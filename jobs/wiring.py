@@ -1,11 +1,15 @@
 """Tie jobs to what lies below them: who may watch them, and what the watch of a cluster says of their pods."""
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
+from compute.models import Compute
+from compute.services import WORKLOADS, Workloads
 from compute.watching import OBSERVERS, SNAPSHOTS
-from jobs.models import LOG_FILES, Job, Process
+from jobs.models import LOG_FILES, UNFINISHED, Job, Process
 from jobs.observing import changed, listed
+from jobs.services import cancel_job
 from studio.accounts.access import workspace_for
 from studio.core.errors import ProblemError
 from studio.live.topics import register_topic
@@ -18,6 +22,21 @@ def connect() -> None:
     register_topic("log", _log, is_log=True)
     OBSERVERS["job"] = changed
     SNAPSHOTS["job"] = listed
+    WORKLOADS["jobs"] = Workloads(running_on=_running_on, on_detach=_on_detach)
+
+
+def _running_on(compute: Compute) -> int:
+    return Job.objects.filter(compute=compute, status__in=UNFINISHED).count()
+
+
+def _on_detach(compute: Compute, running: str) -> None:
+    """Cancel what runs on a compute that goes; with `leave` it ends by itself, and is followed to its end."""
+    if running != "cancel":
+        return
+    for job in Job.objects.select_related("workspace").filter(compute=compute, status__in=UNFINISHED):
+        # One that ends at this very moment needs no canceling.
+        with contextlib.suppress(ProblemError):
+            cancel_job(None, job)
 
 
 def _workspace(user: Any, key: str) -> None:
