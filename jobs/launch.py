@@ -5,6 +5,7 @@ objects come from the row's id, and a Job is POSTed once: a conflict with an obj
 and once its uid is stored it is never made again.
 """
 
+import contextlib
 from typing import Any
 
 import structlog
@@ -14,7 +15,7 @@ from django.db.models import F
 from compute import selectors as computes
 from compute.kube import kinds
 from compute.kube.client import KubeClient
-from compute.kube.errors import Conflict, KubeError, NotFound
+from compute.kube.errors import Conflict, KubeError
 from jobs import manifests
 from jobs.models import FINAL, Job, Process, Status
 from jobs.observe import Told
@@ -46,7 +47,8 @@ def start_job(job_id: int) -> None:
         return
     job.refresh_from_db()
     if job.status == Status.CANCEL_REQUESTED or job.status in FINAL:
-        # Canceled while the request was on its way.
+        # Canceled while the request was on its way, and perhaps already cleaned when there was nothing to clean yet.
+        Job.objects.filter(pk=job.pk).update(cleaned=False)
         remove_job(job.pk)
 
 
@@ -137,8 +139,7 @@ def _create(client: KubeClient, kind: kinds.Kind, manifest: dict[str, Any], job:
         return client.create(kind, manifest, job.namespace)
     except Conflict:
         found = client.get(kind, manifest["metadata"]["name"], job.namespace)
-        labels = found["metadata"].get("labels") or {}
-        if labels.get("mooring.dev/id") != str(job.pk) or labels.get("mooring.dev/workspace") != job.workspace.name:
+        if not _is_ours(found, job):
             raise
         return found
 
@@ -161,15 +162,31 @@ def _delete_objects(client: KubeClient, job: Job) -> None:
     """Delete the Job, then its pods at once (the garbage collector would take a second), then the Secret."""
     name = manifests.object_name(job.pk)
     try:
-        client.delete(kinds.JOB, name, job.namespace, propagation="Background", uid=job.object_uid or None)
-        if job.status == Status.CANCEL_REQUESTED:
-            for process in Process.objects.filter(job=job, gone=False):
+        uid = job.object_uid or _uid_of_ours(client, kinds.JOB, job)
+        if uid:
+            client.delete(kinds.JOB, name, job.namespace, propagation="Background", uid=uid)
+    except Conflict:
+        # Another object of this name: not ours to delete.
+        log.info("job object was replaced", job=job.name)
+    if job.status == Status.CANCEL_REQUESTED:
+        for process in Process.objects.filter(job=job, gone=False):
+            with contextlib.suppress(Conflict):
                 client.delete(kinds.POD, process.pod_name, job.namespace, uid=process.pod_uid)
-    except (Conflict, NotFound):
-        # Another object of this name, or somebody was faster: not ours to delete.
-        log.info("job object was replaced or gone", job=job.name)
-    if job.status in FINAL:
-        client.delete(kinds.SECRET, name, job.namespace)
+    secret = _uid_of_ours(client, kinds.SECRET, job) if job.status in FINAL else ""
+    if secret:
+        with contextlib.suppress(Conflict):
+            client.delete(kinds.SECRET, name, job.namespace, uid=secret)
+
+
+def _uid_of_ours(client: KubeClient, kind: kinds.Kind, job: Job) -> str:
+    """Return the uid of the job's object, if there is one and it is this job's."""
+    found = client.find(kind, manifests.object_name(job.pk), job.namespace)
+    return str(found["metadata"]["uid"]) if found and _is_ours(found, job) else ""
+
+
+def _is_ours(thing: dict[str, Any], job: Job) -> bool:
+    labels = thing["metadata"].get("labels") or {}
+    return bool(labels.get("mooring.dev/id") == str(job.pk) and labels.get("mooring.dev/workspace") == job.workspace.name)
 
 
 def _note_absent_pods(job: Job, pods: list[dict[str, Any]]) -> None:
