@@ -1,0 +1,259 @@
+"""A job's objects: made once in its cluster, never made again, and taken out when it is over."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from compute.kube import kinds
+from compute.kube.client import KubeClient
+from compute.kube.errors import Unreachable
+from jobs import launch, observing, services
+from jobs.models import Job
+from jobs.progress import saw_object, settle
+from tests.conftest import People
+from tests.fakekube import FakeKube
+from tests.jobs.conftest import NAMESPACE
+
+pytestmark = pytest.mark.django_db
+Make = Callable[..., Job]
+POSTED_JOBS = ("POST", f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs")
+
+
+@pytest.fixture(autouse=True)
+def sent(nudges: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    return nudges
+
+
+@pytest.fixture
+def kube(fakekube: FakeKube) -> Iterator[KubeClient]:
+    yield KubeClient(fakekube.connection())
+
+
+def posted(fakekube: FakeKube) -> int:
+    return sum(1 for method, path in fakekube.requests if (method, path.partition("?")[0]) == POSTED_JOBS)
+
+
+def foreign_job(kube: KubeClient, job: Job) -> dict[str, Any]:
+    manifest = {"metadata": {"name": job.object_name}, "spec": {"template": {"spec": {}}}}
+    return kube.create(kinds.JOB, manifest, NAMESPACE)
+
+
+def test_a_job_and_its_secret_are_made_and_the_uid_is_kept(make_job: Make, kube: KubeClient) -> None:
+    job = make_job()
+    launch.start_job(job.pk)
+    job.refresh_from_db()
+    made, secret = (kube.get(kind, job.object_name, NAMESPACE) for kind in (kinds.JOB, kinds.SECRET))
+    assert job.status == "Queued" and job.object_uid == made["metadata"]["uid"]
+    assert base64.b64decode(secret["data"]["token"]).decode() == "the-token"
+    assert secret["metadata"]["ownerReferences"][0]["uid"] == job.object_uid
+    assert made["spec"]["template"]["spec"]["nodeSelector"] == {"pool": "cpu"}
+
+
+def test_a_job_is_made_once_however_often_it_is_started(make_job: Make, fakekube: FakeKube) -> None:
+    job = make_job()
+    for _ in range(3):
+        launch.start_job(job.pk)
+    assert posted(fakekube) == 1 and len(fakekube.pods_of(NAMESPACE, job.object_name)) == 1
+
+
+def test_an_object_that_carries_our_id_is_taken_as_made(make_job: Make, fakekube: FakeKube) -> None:
+    job = make_job()
+    launch.start_job(job.pk)
+    uid = Job.objects.get(pk=job.pk).object_uid
+    # Cut off between the answer and the row.
+    Job.objects.filter(pk=job.pk).update(object_uid="")
+    launch.start_job(job.pk)
+    job.refresh_from_db()
+    assert job.object_uid == uid and job.status == "Queued"
+    assert len(fakekube.pods_of(NAMESPACE, job.object_name)) == 1
+
+
+def test_a_start_that_was_cut_off_after_the_secret_goes_on(make_job: Make, fakekube: FakeKube) -> None:
+    job = make_job()
+    fakekube.fail("reset", method="POST", path="/jobs")
+    launch.start_job(job.pk)
+    job.refresh_from_db()
+    assert job.status == "Queued" and not job.object_uid and "does not answer" in job.reason
+    fakekube.heal()
+    launch.start_job(job.pk)
+    assert Job.objects.get(pk=job.pk).object_uid
+
+
+def test_an_object_of_somebody_elses_is_neither_taken_nor_deleted(make_job: Make, kube: KubeClient) -> None:
+    job = make_job()
+    theirs = foreign_job(kube, job)
+    launch.start_job(job.pk)
+    job.refresh_from_db()
+    assert (job.status, job.problem_id) == ("Failed", "job-refused-by-cluster")
+    launch.remove_job(job.pk)
+    assert kube.get(kinds.JOB, job.object_name, NAMESPACE)["metadata"]["uid"] == theirs["metadata"]["uid"]
+    assert Job.objects.get(pk=job.pk).cleaned
+
+
+def test_a_secret_of_somebody_elses_is_neither_taken_nor_deleted(make_job: Make, kube: KubeClient) -> None:
+    job = make_job()
+    kube.create(kinds.SECRET, {"metadata": {"name": job.object_name}, "data": {"password": "eA=="}}, NAMESPACE)
+    launch.start_job(job.pk)
+    assert Job.objects.get(pk=job.pk).status == "Failed"
+    launch.remove_job(job.pk)
+    assert kube.get(kinds.SECRET, job.object_name, NAMESPACE)["data"] == {"password": "eA=="}
+
+
+def test_a_cluster_that_refuses_fails_the_job_with_its_own_words(make_job: Make, fakekube: FakeKube) -> None:
+    job = make_job()
+    fakekube.fail(403, method="POST", path="/jobs", message="exceeded quota: team-quota")
+    launch.start_job(job.pk)
+    job.refresh_from_db()
+    assert job.status == "Failed" and "exceeded quota: team-quota" in job.reason
+
+
+def test_a_job_canceled_before_its_start_gets_no_pod(make_job: Make, people: People, fakekube: FakeKube) -> None:
+    job = make_job()
+    assert services.cancel_job(people.contributor, job).status == "Canceled"
+    launch.start_job(job.pk)
+    assert not [request for request in fakekube.requests if request[0] == "POST"]
+    assert Job.objects.get(pk=job.pk).status == "Canceled"
+
+
+def test_a_job_canceled_while_it_was_posted_leaves_nothing(
+    make_job: Make, people: People, kube: KubeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = make_job()
+    create = launch._create
+
+    def slow_create(client: KubeClient, kind: kinds.Kind, manifest: dict[str, Any], row: Job) -> dict[str, Any]:
+        if kind == kinds.JOB:
+            # Meanwhile a person cancels, and another worker removes what is not there yet.
+            services.cancel_job(people.contributor, Job.objects.get(pk=job.pk))
+            launch.remove_job(job.pk)
+            launch.remove_job(job.pk)
+            assert Job.objects.get(pk=job.pk).status == "Canceled"
+        return create(client, kind, manifest, row)
+
+    monkeypatch.setattr(launch, "_create", slow_create)
+    launch.start_job(job.pk)
+    assert kube.list(kinds.JOB, NAMESPACE) == [] and kube.list(kinds.SECRET, NAMESPACE) == []
+    assert Job.objects.get(pk=job.pk).status == "Canceled"
+
+
+def test_an_object_that_appears_after_its_jobs_end_is_removed(
+    make_job: Make, compute: Any, kube: KubeClient, sent: list[tuple[str, int]], django_capture_on_commit_callbacks: Any
+) -> None:
+    job = make_job()
+    launch.start_job(job.pk)
+    Job.objects.filter(pk=job.pk).update(status="Canceled", cleaned=True)
+    with django_capture_on_commit_callbacks(execute=True):
+        observing.changed(compute.cluster.pk, "Job", "ADDED", kube.get(kinds.JOB, job.object_name, NAMESPACE))
+    assert ("jobs.remove", job.pk) in sent
+    launch.remove_job(job.pk)
+    assert kube.list(kinds.JOB, NAMESPACE) == []
+
+
+def test_a_running_job_that_is_canceled_loses_its_pods_at_once(
+    make_job: Make, people: People, compute: Any, kube: KubeClient, fakekube: FakeKube
+) -> None:
+    job = make_job()
+    launch.start_job(job.pk)
+    (pod,) = fakekube.pods_of(NAMESPACE, job.object_name)
+    observing.changed(compute.cluster.pk, "Pod", "MODIFIED", fakekube.pod_running(NAMESPACE, pod["metadata"]["name"]))
+    services.cancel_job(people.contributor, Job.objects.get(pk=job.pk))
+    launch.remove_job(job.pk)
+    assert kube.list(kinds.POD, NAMESPACE) == [] and kube.find(kinds.JOB, job.object_name, NAMESPACE) is None
+    assert Job.objects.get(pk=job.pk).status == "Canceled"
+
+
+def test_an_ended_job_is_removed_once_with_its_secret(make_job: Make, kube: KubeClient, fakekube: FakeKube) -> None:
+    job = make_job()
+    launch.start_job(job.pk)
+    Job.objects.filter(pk=job.pk).update(status="Completed")
+    launch.remove_job(job.pk)
+    assert kube.list(kinds.JOB, NAMESPACE) == [] and kube.list(kinds.SECRET, NAMESPACE) == []
+    asked = len(fakekube.requests)
+    launch.remove_job(job.pk)
+    assert len(fakekube.requests) == asked and Job.objects.get(pk=job.pk).cleaned
+
+
+def test_a_removal_that_cannot_reach_the_cluster_is_tried_again(make_job: Make, kube: KubeClient, fakekube: FakeKube) -> None:
+    job = make_job()
+    launch.start_job(job.pk)
+    Job.objects.filter(pk=job.pk).update(status="Failed")
+    fakekube.fail("reset", method="DELETE")
+    launch.remove_job(job.pk)
+    assert not Job.objects.get(pk=job.pk).cleaned
+    fakekube.heal()
+    launch.remove_job(job.pk)
+    assert Job.objects.get(pk=job.pk).cleaned and kube.list(kinds.JOB, NAMESPACE) == []
+
+
+def test_a_job_that_runs_is_never_removed(make_job: Make, kube: KubeClient) -> None:
+    job = make_job()
+    launch.start_job(job.pk)
+    launch.remove_job(job.pk)
+    assert len(kube.list(kinds.JOB, NAMESPACE)) == 1
+
+
+def test_an_object_that_somebody_deleted_is_noticed_and_not_made_again(make_job: Make, kube: KubeClient, fakekube: FakeKube) -> None:
+    job = make_job()
+    launch.start_job(job.pk)
+    launch.verify_job(job.pk)
+    assert Job.objects.get(pk=job.pk).status == "Queued"
+    kube.delete(kinds.JOB, job.object_name, NAMESPACE)
+    launch.verify_job(job.pk)
+    job.refresh_from_db()
+    assert (job.status, job.problem_id) == ("Failed", "job-object-lost")
+    launch.start_job(job.pk)
+    assert posted(fakekube) == 1
+
+
+def test_a_cluster_that_does_not_answer_proves_no_loss(make_job: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = make_job("Queued", object_uid="uid-1")
+
+    def nobody(*_: Any, **__: Any) -> None:
+        raise Unreachable("no route")
+
+    monkeypatch.setattr(KubeClient, "find", nobody)
+    launch.verify_job(job.pk)
+    assert Job.objects.get(pk=job.pk).status == "Queued"
+
+
+def test_a_job_whose_cluster_was_detached_says_so(make_job: Make) -> None:
+    job = make_job(cluster=None, compute=None)
+    launch.start_job(job.pk)
+    assert Job.objects.get(pk=job.pk).problem_id == "job-cluster-detached"
+
+
+def test_a_job_of_another_studio_on_the_same_cluster_is_left_alone(make_job: Make, compute: Any, kube: KubeClient) -> None:
+    job = make_job()
+    launch.start_job(job.pk)
+    thing = kube.get(kinds.JOB, job.object_name, NAMESPACE)
+    thing["metadata"]["namespace"] = "of-another-studio"
+    observing.changed(compute.cluster.pk, "Job", "DELETED", thing)
+    assert Job.objects.get(pk=job.pk).object_state == ""
+
+
+def test_after_a_new_list_what_is_missing_is_noted(
+    make_job: Make, compute: Any, fakekube: FakeKube, sent: list[tuple[str, int]], django_capture_on_commit_callbacks: Any
+) -> None:
+    job = make_job()
+    launch.start_job(job.pk)
+    (pod,) = fakekube.pods_of(NAMESPACE, job.object_name)
+    observing.changed(compute.cluster.pk, "Pod", "ADDED", fakekube.pod_running(NAMESPACE, pod["metadata"]["name"]))
+    with django_capture_on_commit_callbacks(execute=True):
+        observing.listed(compute.cluster.pk, "Job", None, set())
+    assert ("jobs.verify", job.pk) in sent
+    observing.listed(compute.cluster.pk, "Pod", "another-namespace", set())
+    assert Job.objects.get(pk=job.pk).status == "Running"
+    observing.listed(compute.cluster.pk, "Pod", NAMESPACE, set())
+    assert Job.objects.get(pk=job.pk).problem_id == "job-pod-lost"
+
+
+def test_a_job_canceled_before_its_object_came_is_over_without_one(make_job: Make, people: People) -> None:
+    job = make_job("Queued")
+    services.cancel_job(people.contributor, job)
+    saw_object(job, "Gone")
+    settle(job.pk)
+    assert Job.objects.get(pk=job.pk).status == "Canceled"
