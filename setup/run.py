@@ -20,7 +20,7 @@ from types import FrameType
 from typing import Any
 
 import httpx
-from seed import SIMULATED, Seed
+from seed import SIMULATED, Seed, images_of
 
 from mooring.client import Client
 from mooring.errors import MooringError
@@ -33,11 +33,11 @@ READY_SECONDS = 180
 STOP_SECONDS = 20
 
 
-class Stopped(Exception):  # noqa: N818 - it is a wish, not an error
+class Stopped(Exception):
     """Somebody asked for the end."""
 
 
-class Failed(Exception):  # noqa: N818
+class Failed(Exception):
     """Something that is needed did not work; the message says what."""
 
 
@@ -103,7 +103,7 @@ def surroundings(cluster: Mapping[str, Any], data: Path, given: Mapping[str, str
     decided = {"MOORING_DATA": str(data), "MOORING_LISTEN": listen}
     if host != "127.0.0.1" and "MOORING_POD_URL" not in given and f"{host}:" in listen:
         decided["MOORING_POD_URL"] = f"http://{next(one for one in listen.split(',') if one.startswith(f'{host}:'))}"
-    runner = (cluster.get("images") or {}).get("runner")
+    runner = images_of(cluster).get("runner")
     if runner and "MOORING_RUNNER_IMAGE" not in given:
         decided["MOORING_RUNNER_IMAGE"] = runner
     return {**given, **decided}, f"http://{listen.split(',')[0]}"
@@ -158,7 +158,7 @@ def stop_studio(studio: subprocess.Popen[bytes]) -> None:
 
 def tell_where(url: str, cluster: Mapping[str, Any], data: Path) -> None:
     """Print where to look and how to go on from a terminal."""
-    sign_in = "admin, with the password printed at the first start (lost it? `manage.py changepassword admin`)"
+    sign_in = "admin; the password was printed at the first start, above or in an earlier run"
     lines = [
         f"open       {url}/w/demo/jobs/",
         f"sign in    {sign_in}",

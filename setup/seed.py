@@ -106,7 +106,7 @@ class Seed:
         )
 
     def _image_rules(self) -> None:
-        images = dict(self.cluster.get("images") or {})
+        images = images_of(self.cluster)
         if not images:
             return
         now = {one["pattern"]: one for one in self.client.transport.json("GET", "image-rules")["items"]}
@@ -171,6 +171,13 @@ class Seed:
         draft = self.path.with_suffix(".draft")
         draft.write_text(json.dumps(self.done, indent=1), encoding="utf-8")
         draft.replace(self.path)
+
+
+def images_of(cluster: Mapping[str, Any]) -> dict[str, str]:
+    """Return the images for jobs; where nothing is ever pulled, names that say so."""
+    if cluster.get("simulated"):
+        return {name: f"mooring.local/{name}:simulated" for name in ("python", "sklearn", "runner")}
+    return dict(cluster.get("images") or {})
 
 
 def _why(job: Job) -> str:
