@@ -1,0 +1,75 @@
+"""`python -m benchmarks NAME --json`: measure one thing; the last line printed is one JSON object."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import importlib
+import json
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from types import FrameType
+from typing import Any
+
+from benchmarks.machine import commit, machine
+from benchmarks.studio import NotMeasuredError, say
+
+# The name, and for how long it may run: with empty caches the sandbox builds Kubernetes first, which is not counted here.
+NAMES = {"submit": 900, "live_logs": 900}
+BUILD_SECONDS = 50 * 60
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one benchmark; return the exit code: 0 measured, 1 not measured, 2 asked for wrongly."""
+    options = parser().parse_args(words)
+    for number in (signal.SIGTERM, signal.SIGALRM):
+        signal.signal(number, _stop)
+    signal.alarm(NAMES[options.name] + BUILD_SECONDS)
+    before, began, at = machine(), time.monotonic(), datetime.datetime.now(datetime.UTC)
+    try:
+        figures = importlib.import_module(f"benchmarks.{options.name}").run(quick=options.quick)
+    except NotMeasuredError as error:
+        say(f"{options.name} was not measured: {error}")
+        return 1
+    finally:
+        signal.alarm(0)
+    result = {
+        "name": options.name,
+        **figures,
+        "quick": options.quick,
+        "seconds": round(time.monotonic() - began, 1),
+        "at": at.isoformat(timespec="seconds"),
+        "commit": commit(),
+        "machine": before,
+    }
+    if not options.json:
+        print(table(result))
+    print(json.dumps(result), flush=True)
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    made = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure the studio; the figures come as JSON, last.")
+    made.add_argument("name", choices=sorted(NAMES), help="what to measure")
+    made.add_argument("--json", action="store_true", help="print the JSON object only")
+    made.add_argument("--quick", action="store_true", help="measure less, to see that it works; the figures say little")
+    return made
+
+
+def table(result: dict[str, Any]) -> str:
+    """Return the plain figures as lines for a person."""
+    plain = {key: value for key, value in result.items() if not isinstance(value, dict)}
+    width = max(map(len, plain))
+    return "\n".join(f"{key:{width}}  {value}" for key, value in plain.items())
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    """End in an orderly way, so that all that was started is taken down again."""
+    raise NotMeasuredError("it took too long" if number == signal.SIGALRM else "it was told to stop")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
