@@ -38,27 +38,25 @@ ACTIVE = (
     Status.FINALIZING.value,
 )
 UNFINISHED = (*ACTIVE, Status.CANCEL_REQUESTED.value)
-TONES = {
-    "NotStarted": "neutral", "Queued": "neutral", "Preparing": "blue", "Starting": "blue", "Running": "blue",
-    "Finalizing": "blue", "CancelRequested": "amber", "Completed": "green", "Failed": "red", "Canceled": "amber",
-}  # fmt: skip
 
 
 class Job(models.Model):
     """One run of a command on a compute. Its name is also its run id."""
 
-    name = models.CharField(max_length=63, unique=True, default=new_name)
+    name = models.CharField(max_length=255, unique=True, default=new_name)
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="jobs")
     display_name = models.CharField(max_length=255, blank=True)
     description = models.TextField(blank=True)
     experiment = models.CharField(max_length=255, default="Default", db_index=True)
     type = models.CharField(max_length=20, default="command")
     submitted_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
-    parent_name = models.CharField(max_length=63, blank=True)
+    parent_name = models.CharField(max_length=255, blank=True)
     # A program that sends its request again gets the job it already made.
     idempotency_key = models.CharField(max_length=100, null=True, blank=True)  # noqa: DJ001 - unique only when given
 
+    # As it was given, and what was set over it (`--set`).
     yaml = models.TextField()
+    overrides = models.JSONField(default=list)
     warnings = models.JSONField(default=list)
     tags = models.JSONField(default=dict)
     command = models.TextField()
@@ -112,10 +110,6 @@ class Job(models.Model):
 
     def __str__(self) -> str:
         return self.name
-
-    @property
-    def tone(self) -> str:
-        return TONES[self.status]
 
     @property
     def is_final(self) -> bool:

@@ -42,7 +42,7 @@ def submit_job(
     resolved = resolve(accepted, text, overrides, name=name, workspace=workspace.name)
     try:
         with transaction.atomic():
-            job = _make(actor, workspace, accepted, name, resolved, idempotency_key, parent_name)
+            job = _make(actor, workspace, accepted, name, resolved, list(overrides), idempotency_key, parent_name)
             nudge("jobs.start", job.pk)
     except IntegrityError:
         made = _made_before(workspace, idempotency_key)
@@ -77,7 +77,8 @@ def cancel_job(actor: Any, job: Job) -> Job:
 
 def resubmit_job(actor: Any, job: Job, *, idempotency_key: str = "") -> Job:
     """Submit the same job once more, under a name of its own."""
-    overrides = [f"compute={job.compute_name}"] if job.compute_name else []
+    # The name belongs to the first job; everything else that was set over the YAML is set again.
+    overrides = [given for given in job.overrides if not given.startswith("name=")]
     local = {name: value["mount"]["digest"] for name, value in job.inputs.items() if value.get("mount")}
     return submit_job(
         actor,
@@ -115,7 +116,14 @@ def erase_job(job_id: int) -> None:
 
 
 def _make(
-    actor: Any, workspace: Workspace, accepted: Accepted, name: str, resolved: dict[str, Any], key: str, parent: str
+    actor: Any,
+    workspace: Workspace,
+    accepted: Accepted,
+    name: str,
+    resolved: dict[str, Any],
+    overrides: list[str],
+    key: str,
+    parent: str,
 ) -> Job:
     job = Job.objects.create(
         workspace=workspace,
@@ -125,6 +133,7 @@ def _make(
         idempotency_key=key or None,
         token=secrets.token_urlsafe(32),
         warnings=accepted.warnings,
+        overrides=overrides,
         **resolved,
         **accepted.values,
     )

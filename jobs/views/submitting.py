@@ -77,7 +77,7 @@ def _clone(request: HttpRequest, workspace: Workspace, job: Job) -> HttpResponse
     """Show the form with what a job was given; its code and files are kept by digest, not sent again."""
     digests = {name: value["mount"]["digest"] for name, value in job.inputs.items() if (value.get("mount") or {}).get("digest")}
     try:
-        values = dict(spec.load(job.yaml, overrides=[f"compute={job.compute_name}"]).document.value)
+        values = dict(spec.load(job.yaml, overrides=[*job.overrides, f"compute={job.compute_name}"]).document.value)
     except spec.SpecError:
         return _yaml_page(request, workspace, YamlDraft(job.yaml, code=job.code_digest, inputs=digests))
     values.pop("name", None)

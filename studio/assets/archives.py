@@ -389,7 +389,7 @@ def _read_folder(root: Path, base: str, rules: ignore.Ignore, gathering: _Gather
         if rules.file(path) or (cleaned := gathering.admit(path)) is None:
             continue
         if entry.is_symlink():
-            target = os.readlink(entry.path)
+            target = str(Path(entry.path).readlink())
             gathering.add_link(cleaned, target)
         elif entry.is_file(follow_symlinks=False):
             # A file that was swapped for a link or a pipe after the check is not followed and does not block.

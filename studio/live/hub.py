@@ -73,7 +73,9 @@ class Hub:
 
     def __init__(self) -> None:
         # The client types its answers for every mode; ours are always bytes.
-        self.redis: Any = redis.asyncio.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=2)
+        self.redis: Any = redis.asyncio.Redis.from_url(
+            settings.REDIS_URL, socket_connect_timeout=2, socket_timeout=2 * BLOCK_MS / 1000
+        )
         self.by_topic: dict[str, set[Subscriber]] = defaultdict(set)
         self.wake_stream = f"wake:{uuid.uuid4().hex}"
         self.positions: dict[str, str] = {}

@@ -16,7 +16,7 @@ SIZES = {"1440": (1440, 900), "390": (390, 844)}
 def browser() -> Iterator[Browser]:
     """Start Chromium once for all tests."""
     if not Path(CHROMIUM).exists():
-        pytest.skip(f"there is no Chromium at {CHROMIUM}; set MOORING_CHROMIUM")
+        pytest.fail(f"there is no Chromium at {CHROMIUM}; set MOORING_CHROMIUM")
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, headless=True)
         yield running
