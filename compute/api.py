@@ -168,9 +168,7 @@ def show_instance_type(request: HttpRequest, name: str, type: str) -> Answer:
 def change_instance_type(request: HttpRequest, name: str, type: str, given: InstanceTypeIn) -> Answer:
     """Change an instance type; with `resource_version` only if nobody else did meanwhile."""
     row = _cluster(request, name)
-    services.save_instance_type(
-        request.user, row, name=type, spec=given.spec, create=False, version=given.resource_version
-    )
+    services.save_instance_type(request.user, row, name=type, spec=given.spec, create=False, version=given.resource_version)
     return _with_default(request, row, type, given.default)
 
 
@@ -216,9 +214,7 @@ def change_compute(request: HttpRequest, workspace: str, name: str, given: Compu
 
 
 @router.delete("/workspaces/{workspace}/computes/{name}", response={202: Answer})
-def detach_compute(
-    request: HttpRequest, workspace: str, name: str, running: Literal["cancel", "leave"] = "cancel"
-) -> tuple[int, Answer]:
+def detach_compute(request: HttpRequest, workspace: str, name: str, running: Literal["cancel", "leave"] = "cancel") -> tuple[int, Answer]:
     """Take a compute back; `running` says what happens to its jobs. For operators."""
     require_operator(request.user)
     row = services.detach_compute(request.user, _compute(services.workspace_named(workspace), name), running=running)

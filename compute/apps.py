@@ -5,6 +5,6 @@ class ComputeConfig(AppConfig):
     name = "compute"
 
     def ready(self) -> None:
-        from compute import problems, topics  # noqa: F401, PLC0415 - registers once models are there
+        from compute import problems, topics  # noqa: F401 - registers once models are there
 
         topics.register()

@@ -86,23 +86,21 @@ def instance_type_crd(studio: str = "") -> Object:
     }
 
 
-def instance_type(name: str, spec: Object, *, default: bool = False) -> Object:
+def instance_type(name: str, spec: Object, *, studio: str, default: bool = False) -> Object:
     """Return an InstanceType object; exactly one of a cluster carries the mark of the default."""
     return {
         "apiVersion": "mooring.dev/v1alpha1",
         "kind": "InstanceType",
         "metadata": {
             "name": name,
-            "labels": {names.MANAGED_BY: names.MANAGER},
+            "labels": {names.MANAGED_BY: names.MANAGER, STUDIO: studio},
             "annotations": {"mooring.dev/default": "true" if default else "false"},
         },
         "spec": spec,
     }
 
 
-def namespace(
-    name: str, *, studio: str, workspace: str = "", compute: int | None = None, run_as_root: bool = False
-) -> Object:
+def namespace(name: str, *, studio: str, workspace: str = "", compute: int | None = None, run_as_root: bool = False) -> Object:
     """Return a namespace that enforces the *restricted* Pod Security level, or *baseline* when root is allowed."""
     labels = {
         names.MANAGED_BY: names.MANAGER,
@@ -146,9 +144,7 @@ def _annotation(path: str, key: str) -> Object:
     return {"path": path, "fieldRef": {"fieldPath": f"metadata.annotations['{key}']"}}
 
 
-def _probe(
-    what: str, cluster: int, place: str, image: str, args: list[str], environment: list[Object], *, fixed_user: bool
-) -> Object:
+def _probe(what: str, cluster: int, place: str, image: str, args: list[str], environment: list[Object], *, fixed_user: bool) -> Object:
     security: Object = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
     if fixed_user:
         security |= {"runAsUser": RUN_AS, "runAsGroup": RUN_AS, "fsGroup": RUN_AS}

@@ -11,9 +11,7 @@ from studio.accounts.models import Workspace
 from studio.core.secrets import EncryptedTextField
 from studio.live.bus import publish
 
-NAME = RegexValidator(
-    r"\A[a-z]([a-z0-9-]{0,30}[a-z0-9])?\Z", "1 to 32 lower-case letters, digits and dashes, a letter first"
-)
+NAME = RegexValidator(r"\A[a-z]([a-z0-9-]{0,30}[a-z0-9])?\Z", "1 to 32 lower-case letters, digits and dashes, a letter first")
 
 
 def _new_identity() -> str:

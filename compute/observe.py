@@ -55,9 +55,7 @@ def observe_nodes(nodes: Iterable[Object], pods: Iterable[Object]) -> list[SeenN
         place = (pod.get("spec") or {}).get("nodeName")
         if place and (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed"):
             on_node.setdefault(place, []).append(pod)
-    return [
-        _seen(by_name[each.name], each, on_node.get(each.name, [])) for each in node_capacities(nodes, pods)
-    ]
+    return [_seen(by_name[each.name], each, on_node.get(each.name, [])) for each in node_capacities(nodes, pods)]
 
 
 def observe_type(obj: Object, group: str) -> SeenType:
@@ -111,9 +109,7 @@ def distribution_of(version: str, nodes: Iterable[Object], groups: Iterable[str]
 def is_simulated(node: Object) -> bool:
     """Tell whether a node is kwok's invention: pods on it only look as if they ran."""
     metadata = node["metadata"]
-    return bool((metadata.get("annotations") or {}).get("kwok.x-k8s.io/node")) or (
-        (metadata.get("labels") or {}).get("type") == "kwok"
-    )
+    return bool((metadata.get("annotations") or {}).get("kwok.x-k8s.io/node")) or ((metadata.get("labels") or {}).get("type") == "kwok")
 
 
 def _seen(node: Object, each: NodeCapacity, pods: list[Object]) -> SeenNode:

@@ -58,9 +58,7 @@ CLUSTER_NEEDS = (
 )  # fmt: skip
 
 # What a studio that makes namespaces by itself may do beyond that; an identity without it names its namespaces beforehand.
-NAMESPACE_NEEDS = (
-    Need(kinds.NAMESPACE, ("create", "patch", "delete"), "Namespaces of computes are made, labelled and removed."),
-)
+NAMESPACE_NEEDS = (Need(kinds.NAMESPACE, ("create", "patch", "delete"), "Namespaces of computes are made, labelled and removed."),)
 
 # Missing these, a cluster cannot be used at all.
 REQUIRED = (CLUSTER_NEEDS[0],)

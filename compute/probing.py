@@ -185,9 +185,7 @@ def _try_studio(cluster: Cluster, client: KubeClient, image: str, *, fixed_user:
     if not url:
         touch(cluster, pods_reach_studio=None, pods_reach_studio_detail="")
         return [finding("studio-address-unknown")]
-    asking = manifests.asking_probe(
-        cluster.pk, manifests.SYSTEM_NAMESPACE, image, url, settings.STUDIO_CA_FOR_PODS, fixed_user=fixed_user
-    )
+    asking = manifests.asking_probe(cluster.pk, manifests.SYSTEM_NAMESPACE, image, url, settings.STUDIO_CA_FOR_PODS, fixed_user=fixed_user)
     with _pod(client, asking) as pod:
         answer = asked_by_a_pod(client, pod, POD_SECONDS)
     if answer is None:
@@ -237,9 +235,7 @@ def _until_running(client: KubeClient, pod: dict[str, Any]) -> str:
         nonlocal last, why
         last = client.get(kinds.POD, name, place)
         status = last.get("status") or {}
-        waiting = [
-            (each.get("state") or {}).get("waiting") or {} for each in status.get("containerStatuses") or []
-        ]
+        waiting = [(each.get("state") or {}).get("waiting") or {} for each in status.get("containerStatuses") or []]
         hopeless = [each for each in waiting if each.get("reason") in ("ErrImageNeverPull", "InvalidImageName", "ImagePullBackOff")]
         if hopeless:
             why = f"{hopeless[0]['reason']}: {hopeless[0].get('message', '')}"[:300]

@@ -40,9 +40,7 @@ def write_types(cluster_id: int, objects: list[Object], group: str) -> None:
 
 def still_there(cluster_id: int) -> None:
     """Note that the cluster answered just now: what is shown is that young."""
-    Cluster.objects.filter(pk=cluster_id, status__in=[ClusterStatus.READY, ClusterStatus.DEGRADED]).update(
-        seen_at=timezone.now()
-    )
+    Cluster.objects.filter(pk=cluster_id, status__in=[ClusterStatus.READY, ClusterStatus.DEGRADED]).update(seen_at=timezone.now())
 
 
 def lost_since(cluster_id: int, error: KubeError, since: float) -> None:

@@ -90,9 +90,7 @@ def compute(row: Compute, *, whole: bool = False) -> dict[str, Any]:
         nodes = list(row.cluster.nodes.all())
         fits = selectors.fits(row, nodes)
         answer["capacity"] = capacity(capacity_of(nodes))
-        answer["instance_types"] = [
-            instance_type(each, fits.get(name)) for name, each in selectors.types_of(row.cluster).items()
-        ]
+        answer["instance_types"] = [instance_type(each, fits.get(name)) for name, each in selectors.types_of(row.cluster).items()]
     return answer
 
 

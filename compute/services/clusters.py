@@ -10,7 +10,7 @@ from django.utils import timezone
 from compute.connections import forget_client, kube_client
 from compute.kube import config, kinds, names
 from compute.kube.config import Connection, ContextChoice, KubeconfigRefused
-from compute.kube.errors import KubeError
+from compute.kube.errors import Forbidden, KubeError, NotFound
 from compute.manifests import STUDIO
 from compute.models import NAME, Cluster, ClusterStatus, StudioIdentity
 from compute.nudge import nudge
@@ -68,9 +68,7 @@ def attach_cluster(
     return cluster
 
 
-def replace_credentials(
-    actor: Any, cluster: Cluster, *, kubeconfig: str, context: str = "", allow_insecure: bool = False
-) -> Cluster:
+def replace_credentials(actor: Any, cluster: Cluster, *, kubeconfig: str, context: str = "", allow_insecure: bool = False) -> Cluster:
     """Put new credentials in place of the old ones, after they were seen to open the same cluster."""
     connection = _connection(actor, kubeconfig, context, allow_insecure=allow_insecure, in_cluster=False)
     look = first_look(connection)
@@ -141,20 +139,22 @@ def what_goes(cluster: Cluster) -> Going:
     made = sorted({compute.namespace for compute in computes if compute.namespace_made})
     stays = [f"namespace {compute.namespace} (it was there before)" for compute in computes if not compute.namespace_made]
     takes_resource = False
+    types: list[str] = []
     try:
         client = kube_client(cluster)
         made = sorted({*made, *(each["metadata"]["name"] for each in our_namespaces(client))})
-        takes_resource = owns_custom_resource(client)
+        takes_resource = takes_custom_resource(client)
+        types = our_instance_types(client)
     except (KubeError, KubeconfigRefused):
         stays.append("whatever it holds, if the cluster stays unreachable")
-    types = sorted(row.name for row in cluster.instance_types.all() if row.is_ours)
-    if types and not takes_resource:
-        stays.append(f"instance types {', '.join(types)} (their custom resource was not installed by this studio)")
+    others = sorted(row.name for row in cluster.instance_types.all() if row.is_ours and row.name not in types)
+    if others:
+        stays.append(f"instance types {', '.join(others)} (not made by this studio)")
     return Going(
         computes=[f"{compute.workspace.name}/{compute.name}" for compute in computes],
         running=sum(running_on(compute) for compute in computes),
         namespaces=made,
-        instance_types=types if takes_resource else [],
+        instance_types=types,
         custom_resource=takes_resource,
         stays=stays,
     )
@@ -212,14 +212,27 @@ def our_namespaces(client: Any) -> list[dict[str, Any]]:
     return list(client.list(kinds.NAMESPACE, labels={names.MANAGED_BY: names.MANAGER, STUDIO: StudioIdentity.get()}))
 
 
-def owns_custom_resource(client: Any) -> bool:
-    """Tell whether the custom resource is this studio's to remove: it installed it, and no other studio is there."""
+def our_instance_types(client: Any) -> list[str]:
+    """Return the names of the instance types that this studio made in a cluster."""
+    try:
+        found = client.list(kinds.INSTANCE_TYPE, labels={STUDIO: StudioIdentity.get()})
+    except (NotFound, Forbidden):
+        return []
+    return sorted(each["metadata"]["name"] for each in found)
+
+
+def takes_custom_resource(client: Any) -> bool:
+    """Tell whether the custom resource goes, too: a studio installed it, and nobody else's things depend on it.
+
+    One that came with the least-privilege manifest carries no studio's mark, and goes with the manifest.
+    """
     crd = client.find(kinds.CRD, CRD_NAME)
     mine = StudioIdentity.get()
-    if crd is None or (crd["metadata"].get("annotations") or {}).get(STUDIO) != mine:
+    if crd is None or not (crd["metadata"].get("annotations") or {}).get(STUDIO):
         return False
     marked = client.list(kinds.NAMESPACE, labels={STUDIO: None})
-    return all(each["metadata"]["labels"][STUDIO] == mine for each in marked)
+    types = client.list(kinds.INSTANCE_TYPE)
+    return all((each["metadata"].get("labels") or {}).get(STUDIO) == mine for each in [*marked, *types])
 
 
 def _clean(cluster: Cluster) -> list[str]:
@@ -229,9 +242,11 @@ def _clean(cluster: Cluster) -> list[str]:
         if not compute.namespace_made:
             unmark_namespace(client, compute.namespace)
     namespaces = [each["metadata"]["name"] for each in our_namespaces(client)]
-    takes_resource = owns_custom_resource(client)
+    takes_resource = takes_custom_resource(client)
     for name in namespaces:
         client.delete(kinds.NAMESPACE, name)
+    for name in our_instance_types(client):
+        client.delete(kinds.INSTANCE_TYPE, name)
     if takes_resource:
         client.delete(kinds.CRD, CRD_NAME)
     left = [f"namespace {each['metadata']['name']}" for each in our_namespaces(client)]
@@ -295,5 +310,3 @@ def _check_unknown(look: FirstLook, server: str) -> None:
     if same.status == ClusterStatus.DETACHING:
         raise ProblemError("cluster-detaching", field="kubeconfig", name=same.name)
     raise ProblemError("cluster-already-attached", field="kubeconfig", name=same.name)
-
-

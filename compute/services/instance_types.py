@@ -10,7 +10,7 @@ from compute.instance_types import OURS
 from compute.kube import kinds
 from compute.kube.config import KubeconfigRefused
 from compute.kube.errors import Conflict, KubeError, NotFound
-from compute.models import Cluster, Compute, InstanceType
+from compute.models import Cluster, Compute, InstanceType, StudioIdentity
 from compute.problems import told
 from compute.records import keep_instance_type
 from compute.selectors import types_of
@@ -18,18 +18,13 @@ from studio.audit.services import record
 from studio.core.errors import ProblemError, ProblemList
 
 
-def save_instance_type(
-    actor: Any, cluster: Cluster, *, name: str, spec: dict[str, Any], create: bool, version: str = ""
-) -> InstanceType:
+def save_instance_type(actor: Any, cluster: Cluster, *, name: str, spec: dict[str, Any], create: bool, version: str = "") -> InstanceType:
     """Make an instance type, or change it; `version` (its resourceVersion when it was shown) guards against lost changes.
 
     Raises a ProblemList with each wrong field at its place.
     """
     spec = {key: value for key, value in spec.items() if value not in (None, {}, [], "")}
-    problems = [
-        ProblemError("instance-type-invalid", field=wrong.field, text=wrong.text)
-        for wrong in instance_types.wrongs(name, spec)
-    ]
+    problems = [ProblemError("instance-type-invalid", field=wrong.field, text=wrong.text) for wrong in instance_types.wrongs(name, spec)]
     if problems:
         raise ProblemList(problems)
     existing = _ours(cluster, name)
@@ -37,7 +32,7 @@ def save_instance_type(
         raise ProblemError("instance-type-exists", field="name", name=name)
     if not create and existing is None:
         raise _not_ours(cluster, name)
-    manifest = manifests.instance_type(name, spec, default=bool(existing and existing.is_default))
+    manifest = manifests.instance_type(name, spec, studio=StudioIdentity.get(), default=bool(existing and existing.is_default))
     if version:
         manifest["metadata"]["resourceVersion"] = version
     made = _call(cluster, name, lambda client: client.apply(kinds.INSTANCE_TYPE, manifest, force=True))

@@ -38,9 +38,7 @@ def _card(compute: Compute) -> dict[str, Any]:
     fits = selectors.fits(compute, nodes)
     default = selectors.default_type(compute, types)
     rows: list[dict[str, Any]] = [
-        {"type": each, "fit": fits[name], "is_default": name == default}
-        for name, each in types.items()
-        if not each.problem
+        {"type": each, "fit": fits[name], "is_default": name == default} for name, each in types.items() if not each.problem
     ]
     # The default first: the shortest way to a running job.
     rows.sort(key=lambda row: (not row["is_default"], row["type"].name))

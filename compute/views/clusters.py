@@ -173,9 +173,7 @@ def _owners(nodes: list[Any]) -> list[dict[str, Any]]:
     for node in nodes:
         for part in node.runs:
             key = (part["kind"], part["owner"])
-            whole = sums.setdefault(
-                key, {"owner": part["owner"], "kind": part["kind"], "cpu": 0.0, "memory": 0.0, "gpu": 0.0, "pods": 0}
-            )
+            whole = sums.setdefault(key, {"owner": part["owner"], "kind": part["kind"], "cpu": 0.0, "memory": 0.0, "gpu": 0.0, "pods": 0})
             for name in ("cpu", "memory", "gpu", "pods"):
                 whole[name] += part[name]
     return sorted(sums.values(), key=lambda row: (row["kind"] != "workspace", -row["cpu"]))

@@ -13,6 +13,7 @@ from compute.problems import OFFERS_MANIFEST
 from compute.views.clusters import _page
 from compute.views.frame import cluster_frame, cluster_or_404
 from studio.accounts.http import operator_view
+from studio.accounts.models import Workspace
 from studio.core.errors import MooringError, ProblemError
 
 
@@ -33,6 +34,9 @@ def attach(request: HttpRequest, name: str) -> HttpResponse:
     cluster = cluster_or_404(name)
     initial = {"name": cluster.name, "create": "yes", "workspace": request.GET.get("workspace", "")}
     form = _form(request, cluster, initial=initial)
+    first = Workspace.objects.filter(name=initial["workspace"]).first() or Workspace.objects.order_by("name").first()
+    if first:
+        form.fields["namespace"].widget.attrs["placeholder"] = services.proposed_namespace(first, cluster.name)
     problems: list[ProblemError] = []
     offers = False
     if request.method == "POST" and form.is_valid():

@@ -82,9 +82,7 @@ def _form(request: HttpRequest, cluster: Cluster, *, initial: dict[str, Any], cr
         given = form.cleaned_data
         try:
             spec = _spec(given, selector)
-            services.save_instance_type(
-                request.user, cluster, name=given["name"], spec=spec, create=create, version=given["version"]
-            )
+            services.save_instance_type(request.user, cluster, name=given["name"], spec=spec, create=create, version=given["version"])
             was_default = bool(initial.get("default"))
             if given["default"] != was_default:
                 services.set_default_instance_type(request.user, cluster, name=given["name"] if given["default"] else "")

@@ -168,9 +168,7 @@ def test_detaching_cancels_waits_and_removes_the_namespace(
     assert kube.find(kinds.NAMESPACE, compute.namespace) is None
 
 
-def test_detaching_may_leave_what_runs(
-    operator: User, workspace: Workspace, cluster: Cluster, kube: KubeClient, running: Running
-) -> None:
+def test_detaching_may_leave_what_runs(operator: User, workspace: Workspace, cluster: Cluster, kube: KubeClient, running: Running) -> None:
     compute = services.attach_compute(operator, workspace, name="local", cluster=cluster)
     running.count = 1
     services.detach_compute(operator, compute, running="leave")
@@ -218,10 +216,29 @@ def test_the_custom_resource_stays_while_another_studio_uses_the_cluster(
     operator: User, cluster: Cluster, kube: KubeClient, fakekube: FakeKube
 ) -> None:
     fakekube.namespace("theirs", {"mooring.dev/studio": "another"})
+    amounts = {"cpu": "1", "memory": "1Gi"}
+    services.save_instance_type(
+        operator, cluster, name="ours", spec={"resources": {"requests": amounts, "limits": amounts}}, create=True
+    )
     services.detach_cluster(operator, cluster)
     clusters.finish_detach(cluster.pk)
     assert not Cluster.objects.exists()
     assert len(kube.list(kinds.CRD)) == 1
+    assert kube.list(kinds.INSTANCE_TYPE) == []
+
+
+def test_the_custom_resource_stays_while_somebody_made_instance_types_by_hand(
+    operator: User, cluster: Cluster, kube: KubeClient
+) -> None:
+    amounts = {"cpu": "1", "memory": "1Gi"}
+    spec = {"resources": {"requests": amounts, "limits": amounts}}
+    kube.create(
+        kinds.INSTANCE_TYPE,
+        {"apiVersion": "mooring.dev/v1alpha1", "kind": "InstanceType", "metadata": {"name": "by-hand"}, "spec": spec},
+    )
+    services.detach_cluster(operator, cluster)
+    clusters.finish_detach(cluster.pk)
+    assert [each["metadata"]["name"] for each in kube.list(kinds.INSTANCE_TYPE)] == ["by-hand"]
 
 
 def test_a_lost_cluster_waits_to_be_cleaned_and_can_be_forgotten(operator: User, cluster: Cluster, fakekube: FakeKube) -> None:

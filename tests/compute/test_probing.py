@@ -117,5 +117,3 @@ def test_a_cluster_of_kwok_nodes_is_simulated_and_no_probe_pod_is_made(operator:
     row.refresh_from_db()
     assert row.simulated and row.status == "ready" and row.distribution == "kwok"
     assert client(fakekube).list(kinds.POD) == []
-
-

@@ -114,9 +114,7 @@ def test_a_node_that_is_lost_makes_the_cluster_degraded_and_back(watch: Watch, c
     eventually(lambda: "cluster-nodes-not-ready" not in found())
 
 
-def test_a_cluster_that_goes_away_is_unreachable_with_its_age_and_comes_back(
-    watch: Watch, cluster: Cluster, fakekube: FakeKube
-) -> None:
+def test_a_cluster_that_goes_away_is_unreachable_with_its_age_and_comes_back(watch: Watch, cluster: Cluster, fakekube: FakeKube) -> None:
     def status() -> str:
         cluster.refresh_from_db()
         return cluster.status
@@ -152,9 +150,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, str]]:
     return seen
 
 
-def test_an_observer_is_told_of_its_kind_only(
-    told: list[tuple[str, str, str]], watch: Watch, fakekube: FakeKube, kube: KubeClient
-) -> None:
+def test_an_observer_is_told_of_its_kind_only(told: list[tuple[str, str, str]], watch: Watch, fakekube: FakeKube, kube: KubeClient) -> None:
     kube.create(kinds.POD, a_pod("probe", kind="probe"), "default")
     kube.create(kinds.POD, a_pod("mine"), "default")
     eventually(lambda: any(name == "mine" for _, _, name in told))
