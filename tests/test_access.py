@@ -1,0 +1,342 @@
+"""Who may do what: every address of the studio, asked by everyone there is.
+
+The table is the rule. An address that is not in it fails the test, and so does one that answers otherwise.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
+
+from compute.models import Cluster, Compute, InstanceType
+from jobs.models import Job, Process
+from studio.assets.models import ImageRule
+from tests.conftest import People
+
+pytestmark = pytest.mark.django_db
+
+PLANTED = "planted-secret-of-the-cluster"
+WHO = ("nobody", "stranger", "reader", "contributor", "owner", "operator", "admin")
+
+# What each of WHO may do, as one letter a person: y is let in, n is told that there is nothing (404), f is told that
+# the role does not do (403), s is sent to sign in (302 for pages, 401 for the API and the stream).
+EVERYONE = "yyyyyyy"
+SIGNED_IN = "syyyyyy"
+READERS = "snyyyny"
+CONTRIBUTORS = "snfyyny"
+OPERATORS = "snnnnyy"
+OPERATORS_TOLD = "sffffyy"
+
+_W = "w/<slug:workspace>/"
+_JOB = _W + "jobs/<slug:name>/"
+_OPS = "ops/clusters/<slug:name>/"
+_API_W = "api/v1/workspaces/<workspace>/"
+_API_JOB = _API_W + "jobs/<name>"
+_API_OPS = "api/v1/clusters/<name>"
+
+TABLE: dict[tuple[str, str], str] = {
+    ("GET", "healthz"): EVERYONE,
+    ("GET", "readyz"): EVERYONE,
+    ("GET", "metrics"): EVERYONE,
+    ("GET", ""): SIGNED_IN,
+    ("GET", "live/"): SIGNED_IN,
+    # Computes and jobs
+    ("GET", _W + "computes/"): READERS,
+    ("GET", _W + "jobs/"): READERS,
+    ("GET", _W + "jobs/-/new/"): CONTRIBUTORS,
+    ("POST", _W + "jobs/-/new/"): CONTRIBUTORS,
+    ("POST", _W + "jobs/-/bulk/"): CONTRIBUTORS,
+    ("GET", _JOB): READERS,
+    ("GET", _JOB + "yaml/"): READERS,
+    ("GET", _JOB + "log/"): READERS,
+    ("GET", _JOB + "log/<int:process>/<str:file>/bytes"): READERS,
+    ("GET", _JOB + "log/<int:process>/<str:file>/download"): READERS,
+    ("GET", _JOB + "outputs/"): READERS,
+    ("GET", _JOB + "outputs.zip"): READERS,
+    ("GET", _JOB + "outputs/<str:root>/<path:file>"): READERS,
+    ("GET", _JOB + "code/"): READERS,
+    ("GET", _JOB + "code.zip"): READERS,
+    ("GET", _JOB + "code/<path:file>"): READERS,
+    ("GET", _JOB + "events/"): READERS,
+    ("POST", _JOB + "cancel/"): CONTRIBUTORS,
+    ("POST", _JOB + "resubmit/"): CONTRIBUTORS,
+    ("POST", _JOB + "delete/"): CONTRIBUTORS,
+    # Operators' pages
+    ("GET", "ops/images/"): OPERATORS,
+    ("POST", "ops/images/<int:rule_id>/delete/"): OPERATORS,
+    ("GET", "ops/clusters/"): OPERATORS,
+    ("GET", "ops/clusters/attach/"): OPERATORS,
+    ("GET", "ops/clusters/manifest/"): OPERATORS,
+    ("GET", _OPS): OPERATORS,
+    ("GET", _OPS + "nodes/"): OPERATORS,
+    ("GET", _OPS + "connection/"): OPERATORS,
+    ("GET", _OPS + "connection/credentials/"): OPERATORS,
+    ("GET", _OPS + "audit/"): OPERATORS,
+    ("GET", _OPS + "edit/"): OPERATORS,
+    ("POST", _OPS + "probe/"): OPERATORS,
+    ("GET", _OPS + "detach/"): OPERATORS,
+    ("GET", _OPS + "instance-types/"): OPERATORS,
+    ("GET", _OPS + "instance-types/new/"): OPERATORS,
+    ("POST", _OPS + "instance-types/default/"): OPERATORS,
+    ("GET", _OPS + "instance-types/<str:type>/edit/"): OPERATORS,
+    ("POST", _OPS + "instance-types/<str:type>/delete/"): OPERATORS,
+    ("GET", _OPS + "computes/"): OPERATORS,
+    ("GET", _OPS + "computes/attach/"): OPERATORS,
+    ("GET", _OPS + "computes/<slug:space>/<slug:compute>/"): OPERATORS,
+    ("GET", _OPS + "computes/<slug:space>/<slug:compute>/detach/"): OPERATORS,
+    # The API
+    ("GET", "api/v1/openapi.json"): EVERYONE,
+    ("GET", "api/v1/me"): SIGNED_IN,
+    ("POST", "api/v1/me/tokens"): SIGNED_IN,
+    ("DELETE", "api/v1/me/token"): SIGNED_IN,
+    ("GET", "api/v1/workspaces"): SIGNED_IN,
+    ("POST", "api/v1/workspaces"): OPERATORS_TOLD,
+    ("GET", "api/v1/clusters"): OPERATORS,
+    ("POST", "api/v1/clusters"): OPERATORS,
+    ("GET", "api/v1/clusters/manifest"): OPERATORS,
+    ("GET", _API_OPS): OPERATORS,
+    ("PATCH", _API_OPS): OPERATORS,
+    ("DELETE", _API_OPS): OPERATORS,
+    ("POST", _API_OPS + "/probe"): OPERATORS,
+    ("GET", _API_OPS + "/manifest"): OPERATORS,
+    ("PUT", _API_OPS + "/credentials"): OPERATORS,
+    ("GET", _API_OPS + "/instance-types"): OPERATORS,
+    ("POST", _API_OPS + "/instance-types"): OPERATORS,
+    ("GET", _API_OPS + "/instance-types/<type>"): OPERATORS,
+    ("PUT", _API_OPS + "/instance-types/<type>"): OPERATORS,
+    ("DELETE", _API_OPS + "/instance-types/<type>"): OPERATORS,
+    ("GET", _API_W + "computes"): READERS,
+    ("POST", _API_W + "computes"): OPERATORS,
+    ("GET", _API_W + "computes/<name>"): READERS,
+    ("PATCH", _API_W + "computes/<name>"): OPERATORS,
+    ("DELETE", _API_W + "computes/<name>"): OPERATORS,
+    ("PUT", _API_W + "blobs/<digest>"): CONTRIBUTORS,
+    ("HEAD", _API_W + "blobs/<digest>"): READERS,
+    ("POST", _API_W + "trees"): CONTRIBUTORS,
+    ("GET", "api/v1/image-rules"): SIGNED_IN,
+    ("PUT", "api/v1/image-rules"): OPERATORS,
+    ("DELETE", "api/v1/image-rules/<rule_id>"): OPERATORS,
+    ("GET", _API_W + "jobs"): READERS,
+    ("POST", _API_W + "jobs"): CONTRIBUTORS,
+    ("POST", _API_W + "jobs/validate"): CONTRIBUTORS,
+    ("GET", _API_JOB): READERS,
+    ("DELETE", _API_JOB): CONTRIBUTORS,
+    ("GET", _API_JOB + "/yaml"): READERS,
+    ("POST", _API_JOB + "/cancel"): CONTRIBUTORS,
+    ("POST", _API_JOB + "/resubmit"): CONTRIBUTORS,
+    ("GET", _API_JOB + "/logs"): READERS,
+    ("GET", _API_JOB + "/logs/<process>"): READERS,
+    ("GET", _API_JOB + "/outputs"): READERS,
+    ("GET", _API_JOB + "/outputs.zip"): READERS,
+    ("GET", _API_JOB + "/outputs/<root>/<path:path>"): READERS,
+}
+# Pods bring the token of their one job: a person of whatever role gets nowhere (tests/jobs/test_runner_api.py).
+PODS = {
+    "runner/v1/jobs/<str:name>/trees/<str:digest>.tar": "GET",
+    "runner/v1/jobs/<str:name>/trees/<str:digest>": "GET",
+    "runner/v1/jobs/<str:name>/blobs/<str:digest>": "GET",
+    "runner/v1/jobs/<str:name>/outputs/<int:index>/<str:root>/<path:file>": "PUT",
+    "runner/v1/jobs/<str:name>/processes/<int:index>/finish": "POST",
+    "runner/v1/jobs/<str:name>/processes/<int:index>/log": "PUT",
+}
+# Made by the API's package: it has no page of its own.
+KNOWN_OF_OTHERS = {"api/v1/"}
+_TYPE = {"spec": {"resources": {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"cpu": "1", "memory": "1Gi"}}}}
+# Bodies that are whole, so that a role is asked for before anything in them is found wrong.
+BODIES: dict[tuple[str, str], dict[str, Any]] = {
+    ("POST", "api/v1/me/tokens"): {"name": "laptop"},
+    ("POST", "api/v1/workspaces"): {"name": "another"},
+    ("POST", "api/v1/clusters"): {"name": "new", "kubeconfig": "not one"},
+    ("PUT", _API_OPS + "/credentials"): {"kubeconfig": "not one"},
+    ("POST", _API_OPS + "/instance-types"): {"name": "tiny", **_TYPE},
+    ("PUT", _API_OPS + "/instance-types/<type>"): _TYPE,
+    ("POST", _API_W + "computes"): {"name": "second", "cluster": "gpu-a"},
+    ("POST", _API_W + "trees"): {"files": []},
+    ("PUT", "api/v1/image-rules"): {"pattern": "x:*", "image": "registry/x:1"},
+    ("POST", _API_W + "jobs"): {"yaml": "command: echo"},
+    ("POST", _API_W + "jobs/validate"): {"yaml": "command: echo"},
+}
+NEEDED = {
+    "workspace": "team", "space": "team", "name": "a_job", "compute": "local", "type": "small", "file": "std_log.txt",
+    "process": "1", "rule_id": "1", "root": "artifacts", "path": "outputs/model.txt", "digest": "sha256:" + "0" * 64, "index": "0",
+}  # fmt: skip
+
+
+def addresses(resolver: URLResolver | None = None, before: str = "") -> Iterator[tuple[str, Any]]:
+    for one in (resolver or get_resolver()).url_patterns:
+        whole = before + str(one.pattern)
+        if isinstance(one, URLResolver):
+            yield from addresses(one, whole)
+        elif isinstance(one, URLPattern):
+            yield whole, one.callback
+
+
+@pytest.fixture
+def everything(people: People) -> dict[str, str]:
+    """Make one of everything that an address may name."""
+    kubeconfig = json.dumps({"users": [{"name": "x", "user": {"token": PLANTED}}]})
+    cluster = Cluster.objects.create(
+        name="gpu-a", server="https://127.0.0.1:1", credentials=kubeconfig, status="ready", seen_at=timezone.now()
+    )
+    InstanceType.objects.create(cluster=cluster, group="mooring.dev", name="small", spec={"resources": {"requests": {"cpu": "1"}}})
+    compute = Compute.objects.create(workspace=people.workspace, cluster=cluster, name="local", namespace="mooring-team", status="ready")
+    job = Job.objects.create(
+        name="a_job", workspace=people.workspace, yaml="command: echo", command="echo", image="x", compute=compute, cluster=cluster,
+        compute_name="local", namespace="mooring-team", token=PLANTED, status="Completed", cleaned=True,
+    )  # fmt: skip
+    process = Process.objects.create(job=job, index=0, pod_uid="u", pod_name="p", log_final=True)
+    rule = ImageRule.objects.create(pattern="python:*", image="registry/python:1")
+    return NEEDED | {"process": str(process.pk), "rule_id": str(rule.pk)}
+
+
+def filled(pattern: str, values: dict[str, str]) -> str:
+    """Return the path of an address; below clusters a name is a cluster's, below computes a compute's."""
+    given = dict(values)
+    if "clusters/" in pattern:
+        given["name"] = "gpu-a"
+    elif "computes/<name>" in pattern:
+        given["name"] = "local"
+    if pattern.endswith("/logs/<process>"):
+        given["process"] = "0"
+    for name, value in given.items():
+        for kind in ("", "slug:", "str:", "int:", "path:"):
+            pattern = pattern.replace(f"<{kind}{name}>", value)
+    assert "<" not in pattern, f"the test does not know what {pattern} names"
+    return "/" + pattern
+
+
+def asked(client: Client, method: str, path: str, body: dict[str, Any]) -> Any:
+    client.raise_request_exception = False
+    extra: dict[str, Any] = {}
+    if method not in {"GET", "HEAD"} and path.startswith(("/api/", "/runner/")):
+        extra = {"data": json.dumps(body), "content_type": "application/json"}
+    return client.generic(method, path, **extra)
+
+
+def letter(path: str, answer: Any) -> str:
+    if answer.status_code in {302, 401} and (answer.status_code == 401 or answer["Location"].startswith("/accounts/login/")):
+        assert (answer.status_code == 401) == path.startswith(("/api/", "/live/")), answer.status_code
+        return "s"
+    if answer.status_code == 403:
+        return "f"
+    if answer.status_code == 404:
+        return "n"
+    assert answer.status_code < 500, (path, answer.status_code, answer.content[:300])
+    return "y"
+
+
+def test_every_address_is_in_the_table() -> None:
+    in_table = {pattern for _, pattern in TABLE} | PODS.keys() | KNOWN_OF_OTHERS
+    unknown = {pattern for pattern, _ in addresses() if not pattern.startswith("accounts/")} - in_table
+    assert not unknown, f"say in TABLE who may use {sorted(unknown)}"
+    assert not in_table - {pattern for pattern, _ in addresses()}, "the table names addresses that are gone"
+
+
+def test_every_operation_of_the_api_is_in_the_table() -> None:
+    from studio.api.root import api
+
+    offered = set()
+    for prefix, router in api._routers:
+        for path, view in router.path_operations.items():
+            whole = "api/v1" + prefix + path.replace("{", "<").replace("}", ">")
+            offered |= {(method, whole) for operation in view.operations for method in operation.methods}
+    table = {key for key in TABLE if key[1].startswith("api/v1/") and key[1] != "api/v1/openapi.json"}
+    assert offered == table
+
+
+def test_every_view_says_itself_who_may_use_it() -> None:
+    of_its_own = ("", "healthz", "readyz", "metrics", "live/")
+    silent = [
+        pattern
+        for pattern, view in addresses()
+        if not pattern.startswith(("accounts/", "api/")) and pattern not in of_its_own and not _guarded(view)
+    ]
+    assert silent == []
+
+
+def _guarded(view: Any) -> bool:
+    while view is not None:
+        if hasattr(view, "access"):
+            return True
+        view = getattr(view, "__wrapped__", None)
+    return False
+
+
+# What lies inside is not there, for those who may look: a 404 that tells no role from another.
+NOTHING_INSIDE = {
+    _JOB + "outputs/<str:root>/<path:file>", _JOB + "code/<path:file>", _JOB + "code.zip", _JOB + "code/", _JOB + "outputs.zip",
+    _API_JOB + "/outputs/<root>/<path:path>", _API_W + "blobs/<digest>",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("who", WHO)
+def test_everyone_gets_what_the_table_says(
+    who: str, people: People, everything: dict[str, str], client_for: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = None if who == "nobody" else getattr(people, who)
+    wrong, leaks = [], []
+    client = client_for(person)
+    for (method, pattern), letters in TABLE.items():
+        if pattern == "live/" and who != "nobody":
+            continue  # never ends: tests/studio/live
+        expected = letters[WHO.index(who)]
+        path = filled(pattern, everything)
+        # Taken back each time, so that everything is there for the next.
+        with transaction.atomic():
+            answer = asked(client, method, path, BODIES.get((method, pattern), {}))
+            transaction.set_rollback(True)
+        told = letter(path, answer)
+        if expected == "y" and pattern in NOTHING_INSIDE and told == "n":
+            continue
+        if told != expected:
+            wrong.append(f"{method} {path}: {who} got {answer.status_code} ({told}), the table says {expected}")
+        if not answer.streaming and PLANTED.encode() in answer.content:
+            leaks.append(path)
+    assert wrong == []
+    assert leaks == []
+
+
+@pytest.mark.parametrize("who", WHO)
+def test_no_person_gets_in_where_pods_do(who: str, people: People, everything: dict[str, str], client_for: Callable[..., Client]) -> None:
+    client = client_for(None if who == "nobody" else getattr(people, who))
+    Job.objects.update(status="Running")
+    for pattern, method in PODS.items():
+        assert asked(client, method, filled(pattern, everything), {}).status_code == 401, pattern
+
+
+def test_nobody_signs_up(client: Client, db: None) -> None:
+    from studio.accounts.models import User
+
+    form = {"username": "mallory", "password1": "a long password 1", "password2": "a long password 1"}
+    client.post("/accounts/signup/", form)
+    assert not User.objects.filter(username="mallory").exists()
+
+
+@pytest.mark.parametrize("role", ["reader", "contributor", "owner"])
+def test_what_is_in_one_workspace_is_not_found_through_another(
+    role: str, people: People, everything: dict[str, str], client_for: Callable[..., Client]
+) -> None:
+    from studio.accounts.models import Membership, Workspace
+
+    other = Workspace.objects.create(name="another")
+    Membership.objects.create(user=people.stranger, workspace=other, role=role)
+    client = client_for(people.stranger)
+    paths = ["/w/another/jobs/a_job/", "/w/another/jobs/a_job/log/", "/api/v1/workspaces/another/jobs/a_job",
+             "/api/v1/workspaces/another/jobs/a_job/outputs.zip", "/api/v1/workspaces/another/computes/local"]  # fmt: skip
+    assert {path: client.get(path).status_code for path in paths} == dict.fromkeys(paths, 404)
+
+
+def test_a_person_who_was_made_inactive_is_out_at_once(people: People, everything: dict[str, str], client_for: Callable[..., Client]) -> None:
+    client = client_for(people.owner)
+    assert client.get("/w/team/jobs/").status_code == 200
+    people.owner.is_active = False
+    people.owner.save()
+    assert client.get("/w/team/jobs/").status_code == 302
+    assert client.get("/api/v1/me").status_code == 401
