@@ -120,9 +120,6 @@ def log_tail(request: HttpRequest, job: Job, index: int) -> HttpResponseBase:
     return JsonResponse({"stored": end})
 
 
-
-
-
 def _note_end(process: Process, end: int) -> None:
     values: dict[str, Any] = {"log_bytes": end}
     if keeping.log_is_whole(process):
@@ -149,12 +146,17 @@ def _tree(job: Job, digest: str) -> Tree:
 def _json(request: HttpRequest) -> dict[str, Any]:
     raw = request.read(MOST_FINISH_BYTES + 1)
     try:
-        given = json.loads(raw) if len(raw) <= MOST_FINISH_BYTES else None
-    except ValueError:
+        # NaN and its like are no JSON: the database would refuse them.
+        given = json.loads(raw, parse_constant=_no_number) if len(raw) <= MOST_FINISH_BYTES else None
+    except (ValueError, RecursionError):
         given = None
     if not isinstance(given, dict):
         raise ProblemError("request-invalid", text="The body is not a JSON object.")
     return given
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(f"{text} is no number of JSON")
 
 
 def _rows(given: dict[str, Any], name: str) -> list[dict[str, Any]]:
