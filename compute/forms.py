@@ -34,9 +34,12 @@ def show_problems(form: forms.Form, error: MooringError, *, elsewhere: str = "")
 class KubeconfigForm(forms.Form):
     """A kubeconfig, pasted or as a file, and one of its contexts."""
 
+    # A chosen file stands in for the text: the browser must not insist on it.
+    use_required_attribute = False
+
     kubeconfig = forms.CharField(
-        required=False,
         strip=False,
+        error_messages={"required": "Paste a kubeconfig, or choose its file."},
         widget=forms.Textarea(attrs={**MONO, "rows": 10, "placeholder": "apiVersion: v1\nkind: Config\n…"}),
         help_text="As `kubectl config view --raw --flatten --minify` prints it. It is kept encrypted and never shown.",
     )
@@ -55,6 +58,7 @@ class KubeconfigForm(forms.Form):
         field.choices = [(choice.name, _context_label(choice)) for choice in choices]
         if not admin:
             del self.fields["allow_insecure"]
+        self.fields["kubeconfig"].required = self.data.get("source") != "in_cluster"
 
     def clean_file(self) -> Any:
         file = self.cleaned_data["file"]

@@ -31,8 +31,6 @@ def attach(request: HttpRequest) -> HttpResponse:
     if request.method != "POST" or not form.is_valid():
         return _attach_page(request, form, choices)
     given = form.cleaned_data
-    if given["source"] == "kubeconfig" and not text.strip():
-        return _attach_page(request, form, choices, ProblemError("kubeconfig-empty", field="kubeconfig", text="Nothing was given."))
     if given["source"] == "kubeconfig" and len(choices) > 1 and "context" not in request.POST:
         # The first look at the kubeconfig: which of its contexts is meant.
         return _attach_page(request, form, choices, choosing=True)

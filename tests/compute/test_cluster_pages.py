@@ -82,6 +82,12 @@ def test_a_context_is_chosen_from_a_list(page: Client, fakekube: FakeKube) -> No
     assert Cluster.objects.get().context == "second"
 
 
+def test_without_a_kubeconfig_the_form_asks_for_one(page: Client) -> None:
+    answer = attach(page, kubeconfig="")
+    assert answer.status_code == 422
+    assert "Paste a kubeconfig, or choose its file." in answer.content.decode()
+
+
 def test_a_refusal_stands_at_the_field_and_nothing_typed_is_lost(page: Client) -> None:
     answer = attach(page, name="gpu-a", kubeconfig="apiVersion: v1\nkind: Pod\n")
     text = answer.content.decode()
