@@ -170,7 +170,10 @@ def furnish(one: Studio) -> None:
     one.until(lambda: one.client.clusters.get("local").status in ("ready", "degraded"), what="the cluster to be ready")
     one.client.computes.attach(one.compute, cluster="local", namespace=one.namespace, create_namespace=True)
     one.until(lambda: one.client.computes.get(one.compute).status == "ready", what="the compute to be ready")
-    rules = (("python:3*", "python"), ("mcr.microsoft.com/azureml/*", "sklearn"), ("*sklearn*", "sklearn"))
+    rules = (
+        *(("python:3*", "python"), ("library/python:*", "python")),
+        *(("mcr.microsoft.com/azureml/*", "sklearn"), ("*sklearn*", "sklearn")),
+    )
     for position, (pattern, image) in enumerate(rules):
         rule = {"pattern": pattern, "image": one.images[image], "position": 10 + position}
         one.client.transport.json("PUT", "image-rules", json=rule)
