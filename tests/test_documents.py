@@ -8,7 +8,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import typer
 
+from mooring.cli.app import app
 from studio.core.problems import CATALOGUE
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -96,3 +98,24 @@ def test_every_proof_names_tests_that_exist() -> None:
     page = (ROOT / "docs" / "proof.md").read_text(encoding="utf-8")
     for name in re.findall(r"`(tests/[^`]+)`", page):
         assert (ROOT / name).exists(), name
+
+
+def test_every_document_can_be_reached_from_the_index() -> None:
+    seen: set[Path] = set()
+    waiting = [ROOT / "README.md", ROOT / "docs" / "README.md"]
+    while waiting:
+        page = waiting.pop().resolve()
+        if page in seen or page.suffix != ".md":
+            continue
+        seen.add(page)
+        for link in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8")):
+            target = (page.parent / link).resolve()
+            if not re.match(r"[a-z]+:", link) and target.exists():
+                waiting += [target] if target.is_file() else [*target.glob("*.md")]
+    assert {path for path in tracked(".md") if "docs" in path.parts} - seen == set()
+
+
+def test_the_readmes_commands_are_commands() -> None:
+    groups = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    for group, verb in re.findall(r"^mooring ([a-z]+) ([a-z-]+)", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE):
+        assert verb in groups[group].commands, f"mooring {group} {verb}"
