@@ -27,8 +27,8 @@ log = structlog.get_logger(__name__)
 
 QUEUE = 1000
 BLOCK_MS = 5000
-# With many viewers of one log, frames are gathered for this long, so that writing them stays affordable.
-MANY_VIEWERS, GATHER_S = 50, 0.2
+# Each frame is written once a viewer: the more of them there are, the longer frames are gathered, up to this.
+FEW_VIEWERS, GATHER_EACH_S, GATHER_S = 10, 0.0005, 0.2
 
 
 @dataclass(eq=False)
@@ -80,6 +80,7 @@ class Hub:
         self.wake_stream = f"wake:{uuid.uuid4().hex}"
         self.positions: dict[str, str] = {}
         self.gathered: dict[str, tuple[int, bytearray]] = {}
+        self.flush_at: float | None = None
         self.last_id = ""
         self.connected = False
         self.task: asyncio.Task[None] | None = None
@@ -90,6 +91,9 @@ class Hub:
         fresh = [topic for topic in topics if topic.startswith("log:") and not self.by_topic.get(topic)]
         for topic in topics:
             self.by_topic[topic].add(subscriber)
+        # Known before the caller reads the log's file: what is written from here on reaches it.
+        for topic in fresh:
+            await self._find_end(topic)
         if self.task is None or self.task.done():
             self.task = asyncio.create_task(self._read(), name="live-hub")
         elif fresh:
@@ -123,6 +127,13 @@ class Hub:
         except (RedisError, OSError):
             return self.last_id or "0-0"
         return entries[0][0].decode() if entries else "0-0"
+
+    async def _find_end(self, topic: str) -> None:
+        try:
+            entries = await self.redis.xrevrange(topic, count=1)
+        except (RedisError, OSError):
+            return
+        self.positions.setdefault(topic, entries[0][0].decode() if entries else "0-0")
 
     async def _wake(self) -> None:
         try:
@@ -162,7 +173,7 @@ class Hub:
     async def _read_once(self) -> None:
         logs = [topic for topic in self.by_topic if topic.startswith("log:")]
         streams = {STREAM: self.last_id, self.wake_stream: "$"} | {t: self.positions.get(t, "$") for t in logs}
-        block = int(GATHER_S * 1000 / 2) if self.gathered else BLOCK_MS
+        block = BLOCK_MS if self.flush_at is None else max(int((self.flush_at - _now()) * 1000), 1)
         answer = await self.redis.xread(streams, count=500, block=block)
         for raw, entries in answer or []:
             name = raw.decode()
@@ -170,7 +181,8 @@ class Hub:
                 self._spread_events(entries)
             elif name in self.by_topic:
                 self._spread_log(name, entries)
-        await self._flush(force=not answer)
+        if self.flush_at is not None and (not answer or _now() >= self.flush_at):
+            self._flush()
 
     def _spread_events(self, entries: list[Any]) -> None:
         for id, entry in entries:
@@ -180,28 +192,25 @@ class Hub:
                 subscriber.put(frame)
 
     def _spread_log(self, topic: str, entries: list[Any]) -> None:
+        wait = gather_seconds(len(self.by_topic[topic]))
         for id, entry in entries:
             self.positions[topic] = id.decode()
             start, chunk = int(entry[b"o"]), entry[b"b"]
-            if len(self.by_topic[topic]) < MANY_VIEWERS:
-                self._send_log(topic, start, chunk)
-                continue
             held_start, held = self.gathered.setdefault(topic, (start, bytearray()))
             if held_start + len(held) != start or len(held) > 65536:
                 self._send_log(topic, held_start, bytes(held))
                 self.gathered[topic] = (start, bytearray(chunk))
             else:
                 held.extend(chunk)
-        if topic in self.gathered and not hasattr(self, "_flush_at"):
-            self._flush_at = asyncio.get_running_loop().time() + GATHER_S
+        if not wait:
+            self._send_log(topic, *_bytes(self.gathered.pop(topic)))
+        elif self.flush_at is None:
+            self.flush_at = _now() + wait
 
-    async def _flush(self, *, force: bool) -> None:
-        due = getattr(self, "_flush_at", None)
-        if due is None or not (force or asyncio.get_running_loop().time() >= due):
-            return
-        del self._flush_at
-        for topic, (start, held) in self.gathered.items():
-            self._send_log(topic, start, bytes(held))
+    def _flush(self) -> None:
+        self.flush_at = None
+        for topic, held in self.gathered.items():
+            self._send_log(topic, *_bytes(held))
         self.gathered.clear()
 
     def _send_log(self, topic: str, start: int, chunk: bytes) -> None:
@@ -209,6 +218,19 @@ class Hub:
             frame = log_frame(topic, start, chunk)
             for subscriber in self.by_topic.get(topic, ()):
                 subscriber.put(frame)
+
+
+def gather_seconds(viewers: int) -> float:
+    """Return for how long the frames of a log are gathered for so many viewers; nothing for a few."""
+    return 0.0 if viewers < FEW_VIEWERS else min(viewers * GATHER_EACH_S, GATHER_S)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _bytes(held: tuple[int, bytearray]) -> tuple[int, bytes]:
+    return held[0], bytes(held[1])
 
 
 def _event_frame(id: bytes, entry: dict[bytes, bytes]) -> Frame:
