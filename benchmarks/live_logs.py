@@ -35,8 +35,8 @@ RUNNER_PORT = 8484
 LEAD_SECONDS = 15  # between the command's start and its first line: the browser and the viewers come first
 CHROMIUM = os.environ.get("MOORING_CHROMIUM", "/usr/bin/chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-# High enough for a tenth of a second of lines, so that few are passed over between two frames.
-WINDOW = {"width": 1280, "height": 3000}
+# As people have it. A line that is passed over between two frames counts as there with the next one that is drawn.
+WINDOW = {"width": 1440, "height": 900}
 LINE = re.compile(r"^(\d{7}) (\d+\.\d{6}) ok$")
 
 PRINTER = """\
@@ -165,14 +165,17 @@ def printed_lines(texts: list[str]) -> tuple[dict[int, float], list[int]]:
     return {int(match[1]): float(match[2]) for match in matches}, [int(match[1]) for match in matches]
 
 
-def compared(reports: list[dict[str, Any]], stored: bytes) -> dict[str, int]:
-    """Return how many viewers lacked something, or had it twice or otherwise than it is kept."""
+def compared(reports: list[dict[str, Any]], stored: bytes) -> dict[str, Any]:
+    """Return how many viewers lacked something, or had it twice or otherwise than it is kept, and what they waited."""
     digest = hashlib.sha256(stored).hexdigest()
+    waits = [wait for one in reports for wait in one["waits"]]
     return {
         "count": len(reports),
         "lost": sum(1 for one in reports if one["end"] < len(stored) or one["gaps"]),
         "doubled": sum(1 for one in reports if one["repeats"]),
         "different": sum(1 for one in reports if one["end"] == len(stored) and one["sha256"] != digest),
+        "p50_ms": milliseconds(waits, 0.5),
+        "p99_ms": milliseconds(waits, 0.99),
     }
 
 

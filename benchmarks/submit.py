@@ -56,7 +56,13 @@ def run(*, quick: bool) -> dict[str, Any]:
         "bare_post": bare,
         "p50_over_bare": ratio(ours["p50_ms"], bare["p50_ms"]),
         "per_second_over_bare": ratio(ours["per_second"], bare["per_second"]),
-        "settings": {"in_sequence": count, "clients": CLIENTS, "seconds": seconds, "simulated_nodes": NODES, "kubernetes": status["version"]},
+        "settings": {
+            "in_sequence": count,
+            "clients": CLIENTS,
+            "seconds": seconds,
+            "simulated_nodes": NODES,
+            "kubernetes": status["version"],
+        },
     }
 
 
@@ -177,7 +183,7 @@ async def _there(watch: JobWatch, name: str) -> None:
 
 def bare_job(name: str) -> dict[str, Any]:
     """Return the smallest Job that a simulated node takes."""
-    container = {"name": "job", "image": "mooring.local/simulated:1", "command": ["true"]}
+    container: dict[str, Any] = {"name": "job", "image": "mooring.local/simulated:1", "command": ["true"]}
     restricted = {"runAsNonRoot": True, "runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}}
     container |= {"securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}}
     return {

@@ -10,12 +10,16 @@ import asyncio
 import base64
 import hashlib
 import json
+import re
 import signal
 import sys
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+
+NEWEST = re.compile(rb"\n\d{7} (\d+\.\d{6}) ok\n\Z")
 
 
 @dataclass
@@ -28,6 +32,7 @@ class Viewer:
     reconnected: int = 0
     cursor: str = ""
     digest: Any = field(default_factory=hashlib.sha256)
+    waits: list[float] = field(default_factory=list)
 
     def take(self, payload: dict[str, Any]) -> None:
         """Take one frame of bytes."""
@@ -39,6 +44,9 @@ class Viewer:
             piece = base64.b64decode(payload["data"])
             self.digest.update(piece)
             self.end += len(piece)
+            # The newest line of a frame only: to read the time of each would make the viewers slow themselves.
+            if match := NEWEST.search(piece[-80:]):
+                self.waits.append(time.time() - float(match[1]))
 
 
 async def watch(viewer: Viewer, url: str, topic: str, cookies: dict[str, str]) -> None:
@@ -73,7 +81,7 @@ async def main(url: str, topic: str, count: int) -> None:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     print(json.dumps([{"end": one.end, "gaps": one.gaps, "repeats": one.repeats, "reconnected": one.reconnected,
-                       "sha256": one.digest.hexdigest()} for one in viewers]), flush=True)  # fmt: skip
+                       "sha256": one.digest.hexdigest(), "waits": one.waits} for one in viewers]), flush=True)  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -1,0 +1,56 @@
+"""What may be asked of `python -m benchmarks`, and what it prints last."""
+
+import json
+from typing import Any
+
+import pytest
+
+import benchmarks.submit
+from benchmarks.__main__ import main, parser
+from benchmarks.studio import NotMeasuredError
+
+
+def test_it_refuses_a_name_it_does_not_know(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["nothing"])
+    assert ended.value.code == 2
+    assert "live_logs" in capsys.readouterr().err
+
+
+def test_it_measures_in_full_unless_asked_to_be_quick() -> None:
+    assert parser().parse_args(["submit"]).quick is False
+    assert parser().parse_args(["submit", "--quick", "--json"]).quick is True
+
+
+def test_the_last_line_is_one_json_object_with_the_machine_and_the_commit(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: dict[str, Any] = {}
+    monkeypatch.setattr(benchmarks.submit, "run", lambda **options: asked.update(options) or {"p50_ms": 1.5, "settings": {"n": 1}})
+
+    assert main(["submit", "--quick"]) == 0
+
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert asked == {"quick": True}
+    assert (result["name"], result["p50_ms"], result["quick"]) == ("submit", 1.5, True)
+    assert result["machine"].keys() >= {"cpu", "cores", "memory_mb", "kernel", "python"}
+    assert result["commit"]
+
+
+def test_with_json_nothing_else_is_printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(benchmarks.submit, "run", lambda **options: {"p50_ms": 1.5})
+    main(["submit", "--json"])
+    assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+def test_what_could_not_be_measured_says_why_and_prints_no_figures(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(**options: Any) -> dict[str, Any]:
+        raise NotMeasuredError("no cluster")
+
+    monkeypatch.setattr(benchmarks.submit, "run", refuse)
+    assert main(["submit", "--json"]) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "no cluster" in told.err
