@@ -122,7 +122,10 @@ class ComputeForm(forms.Form):
     workspace = forms.ChoiceField()
     name = forms.CharField(max_length=32, widget=forms.TextInput(attrs={**MONO, "placeholder": "local"}))
     namespace = forms.CharField(
-        max_length=63, required=False, widget=forms.TextInput(attrs=MONO), help_text="Left empty, the studio proposes one from the workspace and the name."
+        max_length=63,
+        required=False,
+        widget=forms.TextInput(attrs=MONO),
+        help_text="Empty: one is proposed from the workspace and the name.",
     )
     create = forms.ChoiceField(
         label="The namespace",

@@ -112,6 +112,13 @@ def is_simulated(node: Object) -> bool:
     return bool((metadata.get("annotations") or {}).get("kwok.x-k8s.io/node")) or ((metadata.get("labels") or {}).get("type") == "kwok")
 
 
+def is_terminating(namespace: Object | None) -> bool:
+    """Tell whether a namespace is being deleted."""
+    if namespace is None:
+        return False
+    return bool(namespace["metadata"].get("deletionTimestamp")) or (namespace.get("status") or {}).get("phase") == "Terminating"
+
+
 def _seen(node: Object, each: NodeCapacity, pods: list[Object]) -> SeenNode:
     status = node.get("status") or {}
     info = status.get("nodeInfo") or {}

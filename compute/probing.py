@@ -21,7 +21,7 @@ from compute.kube.client import KubeClient
 from compute.kube.config import KubeconfigRefused
 from compute.kube.errors import Conflict, Forbidden, KubeError, NotFound, Unauthorized
 from compute.models import Cluster, ClusterStatus, LogRoute, StudioIdentity
-from compute.observe import distribution_of, is_simulated, observe_nodes, observe_type
+from compute.observe import distribution_of, is_simulated, is_terminating, observe_nodes, observe_type
 from compute.permissions import CLUSTER_NEEDS, CRD_NAME, Need, questions
 from compute.preflight import uid_of
 from compute.problems import told
@@ -36,6 +36,8 @@ PROBED = (ClusterStatus.CONNECTING, ClusterStatus.READY, ClusterStatus.DEGRADED,
 # Image pulls on a fresh node count in; the pod ends by itself at 300 s.
 POD_SECONDS = 120.0
 STEP_SECONDS = 0.3
+TERMINATING_SECONDS = 60.0
+ACCOUNT_SECONDS = 10.0
 
 
 def probe_cluster(cluster_id: int) -> None:
@@ -200,14 +202,21 @@ def _try_studio(cluster: Cluster, client: KubeClient, image: str, *, fixed_user:
 
 def _system_namespace(client: KubeClient) -> list[dict[str, str]]:
     """Make the namespace that probe pods run in, unless it is there."""
-    if _allowed(lambda: client.find(kinds.NAMESPACE, manifests.SYSTEM_NAMESPACE), None) is not None:
+
+    def there() -> dict[str, Any] | None:
+        found: dict[str, Any] | None = _allowed(lambda: client.find(kinds.NAMESPACE, manifests.SYSTEM_NAMESPACE), None)
+        return found
+
+    # One that is on its way out (the cluster was detached a moment ago) takes no pods any more.
+    _until(lambda: not is_terminating(there()), TERMINATING_SECONDS)
+    if there() is not None:
         return []
     try:
         client.apply(kinds.NAMESPACE, manifests.namespace(manifests.SYSTEM_NAMESPACE, studio=StudioIdentity.get()))
     except Forbidden as error:
         return [finding("cluster-probe-failed", text=error.message, namespace=manifests.SYSTEM_NAMESPACE)]
     # The controller gives a new namespace its service account a moment later; pods are refused until then.
-    _until(lambda: client.find(kinds.SERVICE_ACCOUNT, "default", manifests.SYSTEM_NAMESPACE) is not None, 10.0)
+    _until(lambda: client.find(kinds.SERVICE_ACCOUNT, "default", manifests.SYSTEM_NAMESPACE) is not None, ACCOUNT_SECONDS)
     return []
 
 

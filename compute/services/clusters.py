@@ -11,7 +11,7 @@ from compute.connections import forget_client, kube_client
 from compute.kube import config, kinds, names
 from compute.kube.config import Connection, ContextChoice, KubeconfigRefused
 from compute.kube.errors import Forbidden, KubeError, NotFound
-from compute.manifests import STUDIO
+from compute.manifests import STUDIO, SYSTEM_NAMESPACE
 from compute.models import NAME, Cluster, ClusterStatus, StudioIdentity
 from compute.nudge import nudge
 from compute.permissions import CRD_NAME
@@ -79,7 +79,7 @@ def replace_credentials(actor: Any, cluster: Cluster, *, kubeconfig: str, contex
         if cluster.server != connection.server:
             diff["server"] = [cluster.server, connection.server]
         touch(cluster, **_kept(connection, in_cluster=False))
-        record(actor, "replaced the credentials of", cluster, diff=diff)
+        record(actor, "replaced the credentials", cluster, diff=diff)
         cluster.announce()
         nudge("compute.probe_cluster", cluster.pk)
     return cluster
@@ -235,6 +235,12 @@ def takes_custom_resource(client: Any) -> bool:
     return all((each["metadata"].get("labels") or {}).get(STUDIO) == mine for each in [*marked, *types])
 
 
+def _other_studios(client: Any) -> set[str]:
+    """Return the identities of the other studios that use a cluster."""
+    marked = client.list(kinds.NAMESPACE, labels={STUDIO: None})
+    return {each["metadata"]["labels"][STUDIO] for each in marked} - {StudioIdentity.get()}
+
+
 def _clean(cluster: Cluster) -> list[str]:
     """Remove what is ours; return the names of what is still on its way out."""
     client = kube_client(cluster)
@@ -243,8 +249,13 @@ def _clean(cluster: Cluster) -> list[str]:
             unmark_namespace(client, compute.namespace)
     namespaces = [each["metadata"]["name"] for each in our_namespaces(client)]
     takes_resource = takes_custom_resource(client)
+    others = _other_studios(client)
     for name in namespaces:
-        client.delete(kinds.NAMESPACE, name)
+        if name == SYSTEM_NAMESPACE and others:
+            # Another studio's probe pods run there, too: it is theirs from now on.
+            client.patch(kinds.NAMESPACE, name, {"metadata": {"labels": {STUDIO: sorted(others)[0]}}})
+        else:
+            client.delete(kinds.NAMESPACE, name)
     for name in our_instance_types(client):
         client.delete(kinds.INSTANCE_TYPE, name)
     if takes_resource:

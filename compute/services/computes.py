@@ -17,6 +17,7 @@ from compute.kube.config import KubeconfigRefused
 from compute.kube.errors import Conflict, Forbidden, KubeError
 from compute.models import NAME, Cluster, ClusterStatus, Compute, ComputeStatus, StudioIdentity
 from compute.nudge import nudge
+from compute.observe import is_terminating
 from compute.permissions import JOB_NEEDS, questions
 from compute.problems import told
 from compute.selectors import types_of
@@ -293,7 +294,7 @@ def _look_at(client: Any, cluster: Cluster, namespace: str, *, create: bool, run
             raise ProblemError("compute-namespace-missing", **where)
         return None
     labels = found["metadata"].get("labels") or {}
-    if (found.get("status") or {}).get("phase") == "Terminating" or found["metadata"].get("deletionTimestamp"):
+    if is_terminating(found):
         raise ProblemError("compute-namespace-terminating", **where)
     if labels.get(manifests.STUDIO) not in (None, StudioIdentity.get()):
         raise ProblemError("compute-namespace-taken", **where, owner="another Mooring studio")

@@ -55,7 +55,7 @@ def set_default_instance_type(actor: Any, cluster: Cluster, *, name: str) -> Non
             changed = _call(cluster, row.name, lambda client, n=row.name, m=mark: client.patch(kinds.INSTANCE_TYPE, n, m))
             keep_instance_type(cluster, changed, OURS)
     with transaction.atomic():
-        record(actor, "set the default instance type of", cluster, diff={"default": ["", name]})
+        record(actor, "set the default instance type", cluster, diff={"default": ["", name]})
         cluster.announce()
 
 

@@ -217,9 +217,7 @@ def test_the_custom_resource_stays_while_another_studio_uses_the_cluster(
 ) -> None:
     fakekube.namespace("theirs", {"mooring.dev/studio": "another"})
     amounts = {"cpu": "1", "memory": "1Gi"}
-    services.save_instance_type(
-        operator, cluster, name="ours", spec={"resources": {"requests": amounts, "limits": amounts}}, create=True
-    )
+    services.save_instance_type(operator, cluster, name="ours", spec={"resources": {"requests": amounts, "limits": amounts}}, create=True)
     services.detach_cluster(operator, cluster)
     clusters.finish_detach(cluster.pk)
     assert not Cluster.objects.exists()
@@ -227,9 +225,7 @@ def test_the_custom_resource_stays_while_another_studio_uses_the_cluster(
     assert kube.list(kinds.INSTANCE_TYPE) == []
 
 
-def test_the_custom_resource_stays_while_somebody_made_instance_types_by_hand(
-    operator: User, cluster: Cluster, kube: KubeClient
-) -> None:
+def test_the_custom_resource_stays_while_somebody_made_instance_types_by_hand(operator: User, cluster: Cluster, kube: KubeClient) -> None:
     amounts = {"cpu": "1", "memory": "1Gi"}
     spec = {"resources": {"requests": amounts, "limits": amounts}}
     kube.create(
