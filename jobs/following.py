@@ -25,7 +25,7 @@ from compute.kube.pods import PodAddress, PodProxy, PodTransport, PortForward, p
 from jobs.keeping import append_log, log_topic, stored_bytes
 from jobs.manifests import PORT
 from jobs.models import FINAL, Job, Process
-from jobs.progress import settle
+from jobs.progress import settle, usable_exit
 from jobs.pushing import Line, feed, fetch_outputs
 
 log = structlog.get_logger(__name__)
@@ -152,8 +152,13 @@ class Followers:
         query: dict[str, str | int] = {"offset": end, "follow": 1} if follow else {"offset": end}
         stream = stream_pod_http(transport, address, f"/v1/log/{file}", query=query, headers=headers)
         async with contextlib.aclosing(_together(stream)) as pieces:
+            at = end
             async for piece in pieces:
-                end = await self.loop.run_in_executor(self.pool, append_log, path, topic, end, piece)
+                # The stream's own place counts: another reader may have brought our file further than this one is.
+                end = await self.loop.run_in_executor(self.pool, append_log, path, topic, at, piece)
+                at += len(piece)
+                if end < at:
+                    break
         return end
 
     async def _read_kubelet(self, followed: Followed, client: AsyncKubeClient) -> bool:
@@ -162,13 +167,14 @@ class Followers:
         if process is None:
             return True
         path, topic = process.log_path(), log_topic(process)
-        skip = end = await self.run(stored_bytes, process)
+        skip = at = await self.run(stored_bytes, process)
         async with contextlib.aclosing(client.stream_log(followed.namespace, followed.pod, container="job", follow=True)) as lines:
             async for piece in lines:
                 fresh = piece[skip:]
                 skip = max(skip - len(piece), 0)
                 if fresh:
-                    end = await self.loop.run_in_executor(self.pool, append_log, path, topic, end, fresh)
+                    await self.loop.run_in_executor(self.pool, append_log, path, topic, at, fresh)
+                    at += len(fresh)
         process = await self.run(Process.objects.filter(pk=followed.process_id).first)
         return process is None or process.ended_at is not None
 
@@ -243,8 +249,8 @@ def _unfollowed() -> list[int]:
 
 def _note_whole(process_id: int, end: int, exit: dict[str, Any] | None) -> None:
     values: dict[str, Any] = {"log_final": True, "log_bytes": end}
-    if exit:
-        values["exit"] = exit
+    if usable := usable_exit(exit):
+        values["exit"] = usable
     Process.objects.filter(pk=process_id).update(**values)
     settle(Process.objects.get(pk=process_id).job_id)
 

@@ -22,6 +22,7 @@ log = structlog.get_logger(__name__)
 
 # Live pieces that Redis keeps of one log; who lags further behind is served from the file.
 LIVE_PIECES = 500
+LIVE_BYTES = 4 * 1024 * 1024
 LIVE_SECONDS = 3600
 LARGEST_OUTPUT = 64 * 1024**3
 
@@ -63,9 +64,11 @@ def _tell(topic: str, offset: int, piece: bytes) -> None:
     end = offset + len(piece)
     try:
         bus = client()
-        bus.xadd(topic, {"o": offset, "b": piece}, id=f"{end}-0", maxlen=LIVE_PIECES, approximate=True)
-        if offset == 0:
-            bus.expire(topic, 7 * 24 * LIVE_SECONDS)
+        most = max(1, min(LIVE_PIECES, LIVE_BYTES // len(piece)))
+        told = bus.pipeline(transaction=False)
+        told.xadd(topic, {"o": offset, "b": piece}, id=f"{end}-0", maxlen=most, approximate=True)
+        told.expire(topic, LIVE_SECONDS)
+        told.execute()
     except redis.ResponseError:
         # Redis has this piece already: another reader was faster.
         return

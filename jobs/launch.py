@@ -15,11 +15,13 @@ from django.db.models import F
 from compute import selectors as computes
 from compute.kube import kinds
 from compute.kube.client import KubeClient
+from compute.kube.config import KubeconfigRefused
 from compute.kube.errors import Conflict, KubeError
 from jobs import manifests
 from jobs.models import FINAL, Job, Process, Status
 from jobs.observe import Told
 from jobs.progress import fail, lost_pod, saw_object, settle
+from studio.core.errors import ProblemError
 from studio.core.states import move
 
 log = structlog.get_logger(__name__)
@@ -33,17 +35,29 @@ def start_job(job_id: int) -> None:
     if job.cluster is None or job.compute is None:
         fail(job, Told("job-cluster-detached"))
         return
-    plan = plan_of(job)
     try:
+        plan = plan_of(job)
         client = computes.kube_client(job.cluster)
         _create(client, kinds.SECRET, manifests.render_secret(plan), job)
         made = _create(client, kinds.JOB, manifests.render_job(plan), job)
         uid = str(made["metadata"]["uid"])
         Job.objects.filter(pk=job.pk, object_uid="").update(object_uid=uid)
+        if not Job.objects.filter(pk=job.pk).exists():
+            # Canceled and erased while the request was on its way: no row is left that would ever take it out.
+            client.delete(kinds.JOB, manifests.object_name(job_id), job.namespace, propagation="Background", uid=uid)
+            client.delete(kinds.SECRET, manifests.object_name(job_id), job.namespace)
+            return
         # With the Job goes its Secret, whoever deletes it.
         client.apply(kinds.SECRET, manifests.render_secret(plan, owner_uid=uid), job.namespace, force=True)
     except KubeError as error:
         _not_started(job, error)
+        return
+    except KubeconfigRefused as error:
+        _explain(job, f"Waiting: the cluster's credentials cannot be used ({error})")
+        return
+    except ProblemError as error:
+        # Its instance type is gone, or no longer usable.
+        fail(job, Told("job-refused-by-cluster", {"text": error.text[:400]}))
         return
     job.refresh_from_db()
     if job.status == Status.CANCEL_REQUESTED or job.status in FINAL:

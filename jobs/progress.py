@@ -39,9 +39,10 @@ def saw_pod(job: Job, seen: Seen) -> None:
         "problem": {"id": seen.problem.id, "params": seen.problem.params} if seen.problem else process.problem,
     }
     changes = {name: value for name, value in facts.items() if getattr(process, name) != value}
-    if seen.exit_code is not None and process.exit is None:
-        # The sidecar's own account has more in it and replaces this one.
-        changes["exit"] = {"code": seen.exit_code, "signal": None, "reason": "exited", "seen_by": "kubelet"}
+    if seen.exit_code is not None:
+        # The sidecar's own account has more in it: it replaces this one, and is never replaced by it.
+        told = {"code": seen.exit_code, "signal": None, "reason": "exited", "seen_by": "kubelet"}
+        Process.objects.filter(pk=process.pk, exit__isnull=True).update(exit=told)
     if changes:
         Process.objects.filter(pk=process.pk).update(**changes)
     _advance(job, seen)
@@ -53,12 +54,31 @@ def saw_pod(job: Job, seen: Seen) -> None:
 
 def lost_pod(job: Job, uid: str) -> None:
     """Note that a pod is no longer in the cluster."""
-    rows = Process.objects.filter(job=job, pod_uid=uid, gone=False)
-    if rows.update(gone=True):
-        process = Process.objects.get(job=job, pod_uid=uid)
-        if not process.log_final:
-            Process.objects.filter(pk=process.pk).update(log_final=True, log_tail_lost=not log_is_whole(process))
-        settle(job.pk)
+    process = Process.objects.filter(job=job, pod_uid=uid, gone=False).first()
+    if process is None:
+        return
+    values = {"gone": True}
+    if not process.log_final:
+        values |= {"log_final": True, "log_tail_lost": not log_is_whole(process)}
+    Process.objects.filter(pk=process.pk, log_final=process.log_final).update(**values)
+    # The end of its log was noted at this very moment: that stands.
+    Process.objects.filter(pk=process.pk).update(gone=True)
+    settle(job.pk)
+
+
+def lost_cluster(job: Job) -> None:
+    """End a job whose cluster was let go: nobody sees its pods any more."""
+    settle(job.pk)
+    Process.objects.filter(job=job, gone=False).update(gone=True, log_final=True)
+    if job.status in ACTIVE:
+        fail(job, Told("job-cluster-detached"))
+    else:
+        saw_object(job, "Gone")
+
+
+def usable_exit(exit: Any) -> dict[str, Any] | None:
+    """Return how a command ended if it can be that: the command itself may have written it."""
+    return exit if isinstance(exit, dict) and isinstance(exit.get("code"), int) else None
 
 
 def saw_object(job: Job, state: str) -> None:
@@ -71,8 +91,8 @@ def saw_object(job: Job, state: str) -> None:
 def finished(process: Process, *, exit: dict[str, Any] | None, problems: list[dict[str, Any]]) -> None:
     """Note that the runner has brought everything that a process left."""
     values: dict[str, Any] = {"finished": True, "problems": problems}
-    if exit:
-        values["exit"] = process.exit = exit
+    if usable := usable_exit(exit):
+        values["exit"] = process.exit = usable
     if log_is_whole(process):
         values["log_final"] = True
     Process.objects.filter(pk=process.pk).update(**values)

@@ -79,6 +79,9 @@ def resubmit_job(actor: Any, job: Job, *, idempotency_key: str = "") -> Job:
     """Submit the same job once more, under a name of its own."""
     # The name belongs to the first job; everything else that was set over the YAML is set again.
     overrides = [given for given in job.overrides if not given.startswith("name=")]
+    if job.yaml.lstrip().startswith("{"):
+        # Written on one line, as JSON is: the name cannot be left out, only replaced.
+        overrides.append(f"name={new_name()}")
     local = {name: value["mount"]["digest"] for name, value in job.inputs.items() if value.get("mount")}
     return submit_job(
         actor,
@@ -130,7 +133,7 @@ def _make(
         name=name,
         submitted_by=actor if getattr(actor, "pk", None) else None,
         parent_name=parent,
-        idempotency_key=key or None,
+        idempotency_key=key[:100] or None,
         token=secrets.token_urlsafe(32),
         warnings=accepted.warnings,
         overrides=overrides,

@@ -5,9 +5,9 @@ from datetime import timedelta
 import structlog
 from django.utils import timezone
 
-from jobs.models import FINAL, Job, Status
+from jobs.models import FINAL, UNFINISHED, Job, Status
 from jobs.nudge import nudge
-from jobs.progress import settle
+from jobs.progress import lost_cluster, settle
 
 log = structlog.get_logger(__name__)
 
@@ -26,6 +26,8 @@ def sweep() -> None:
         nudge("jobs.remove", id)
     for id in _ids(Job.objects.exclude(deleted_at=None).filter(deleted_at__lt=before)):
         nudge("jobs.delete", id)
+    for job in old.filter(status__in=UNFINISHED, cluster=None).select_related("workspace")[:MOST]:
+        lost_cluster(job)
     for id in _ids(old.filter(status__in=[Status.RUNNING, Status.FINALIZING, Status.CANCEL_REQUESTED])):
         _settle(id)
 

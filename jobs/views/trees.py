@@ -6,6 +6,8 @@ from typing import Any
 
 # Folders beyond so many entries start closed: the page stays short.
 OPEN_UP_TO = 40
+# Folders deeper than this are drawn as one: what a job leaves may be any number of folders deep.
+DEEPEST = 24
 
 
 @dataclass
@@ -30,6 +32,8 @@ def nested(files: Iterable[tuple[str, int]], address: Callable[[str], str], at: 
     listed = list(files)
     for path, size in listed:
         *folders, name = path.split("/")
+        if len(folders) > DEEPEST:
+            folders = [*folders[:DEEPEST], "/".join(folders[DEEPEST:])]
         branch = root
         branch.count, branch.size = branch.count + 1, branch.size + size
         for folder in folders:
