@@ -63,15 +63,25 @@ class TypeSpec:
     @property
     def size(self) -> str:
         """Return what a job may use, for people: `2 CPU · 2 GiB · 1 GPU`."""
-        parts = []
-        for name, text in self.limits.items():
-            try:
-                value = parse_quantity(text)
-            except QuantityRefused:
-                continue
-            if value:
-                parts.append(display(name, value))
-        return " · ".join(parts)
+        return _words(self.limits)
+
+    @property
+    def requested(self) -> str:
+        """Return what a job is promised, for people, in the units of `size`."""
+        return _words(self.requests)
+
+
+def _words(amounts: Mapping[str, Any]) -> str:
+    """Return amounts of resources for people; what is no quantity and what is none are left out."""
+    parts = []
+    for name, text in amounts.items():
+        try:
+            value = parse_quantity(text)
+        except QuantityRefused:
+            continue
+        if value:
+            parts.append(display(name, value))
+    return " · ".join(parts)
 
 
 def wrongs(name: str, spec: Any) -> list[Wrong]:

@@ -13,6 +13,7 @@ from compute.records import keep_instance_types, keep_nodes, node_facts
 from studio.core.states import touch
 
 Object = dict[str, Any]
+TELL_SECONDS = 30
 SETTLED = (ClusterStatus.READY, ClusterStatus.DEGRADED, ClusterStatus.UNREACHABLE)
 
 
@@ -40,7 +41,15 @@ def write_types(cluster_id: int, objects: list[Object], group: str) -> None:
 
 def still_there(cluster_id: int) -> None:
     """Note that the cluster answered just now: what is shown is that young."""
-    Cluster.objects.filter(pk=cluster_id, status__in=[ClusterStatus.READY, ClusterStatus.DEGRADED]).update(seen_at=timezone.now())
+    now = timezone.now()
+    cluster = Cluster.objects.filter(pk=cluster_id, status__in=[ClusterStatus.READY, ClusterStatus.DEGRADED]).first()
+    if cluster is None:
+        return
+    before = cluster.seen_at
+    Cluster.objects.filter(pk=cluster_id).update(seen_at=now)
+    # Pages count the age up by themselves; now and then they are told that it is young.
+    if before is None or int(before.timestamp() / TELL_SECONDS) != int(now.timestamp() / TELL_SECONDS):
+        cluster.announce()
 
 
 def lost_since(cluster_id: int, error: KubeError, since: float) -> None:

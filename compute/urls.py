@@ -15,6 +15,7 @@ urlpatterns = [
     path("ops/clusters/attach/", attach.attach, name="cluster-attach"),
     path("ops/clusters/manifest/", attach.manifest, name="manifest"),
     path(_CLUSTER, clusters.overview, name="cluster"),
+    path(_CLUSTER + "line/", clusters.line, name="cluster-line"),
     path(_CLUSTER + "nodes/", clusters.nodes, name="cluster-nodes"),
     path(_CLUSTER + "connection/", clusters.connection, name="cluster-connection"),
     path(_CLUSTER + "connection/credentials/", attach.credentials, name="cluster-credentials"),

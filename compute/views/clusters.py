@@ -59,6 +59,12 @@ def overview(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @operator_view
+def line(request: HttpRequest, name: str) -> HttpResponse:
+    """Answer what stands beside and below a cluster's name, for pages that show it already."""
+    return render(request, "compute/cluster_line.html", {"cluster": cluster_or_404(name), "with_state": True})
+
+
+@operator_view
 def nodes(request: HttpRequest, name: str) -> HttpResponse:
     """List a cluster's nodes."""
     cluster = cluster_or_404(name)

@@ -46,6 +46,11 @@ def test_the_operators_side_does_not_exist_for_others(reader: User, cluster: Clu
     assert client.get(reverse(f"compute:{name}", args=["local"])).status_code == 404
 
 
+def test_the_line_below_the_name_brings_the_state_along(page: Client, cluster: Cluster) -> None:
+    answer = page.get(reverse("compute:cluster-line", args=["local"]), headers={"HX-Request": "true"}).content.decode()
+    assert "seen" in answer and 'hx-swap-oob="true"' in answer and "Degraded" in answer
+
+
 def test_the_list_says_what_to_do_first(page: Client) -> None:
     answer = page.get(reverse("compute:cluster-list")).content.decode()
     assert "No cluster yet" in answer and "mooring cluster attach" in answer
