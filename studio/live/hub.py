@@ -26,6 +26,8 @@ from studio.live.bus import STREAM
 log = structlog.get_logger(__name__)
 
 QUEUE = 1000
+# Large frames (pieces of a busy log) of which a slow browser lets more wait than this are read from the file instead.
+LARGE, FEW_LARGE = 64 * 1024, 16
 BLOCK_MS = 5000
 # Each frame is written once a viewer: the more of them there are, the longer frames are gathered, up to this.
 FEW_VIEWERS, GATHER_EACH_S, GATHER_S = 10, 0.0005, 0.2
@@ -51,6 +53,9 @@ class Subscriber:
     behind: bool = False
 
     def put(self, frame: Frame) -> None:
+        if len(frame.body) > LARGE and self.queue.qsize() >= FEW_LARGE:
+            self.behind = True
+            return
         try:
             self.queue.put_nowait(frame)
         except asyncio.QueueFull:
@@ -79,6 +84,8 @@ class Hub:
         self.by_topic: dict[str, set[Subscriber]] = defaultdict(set)
         self.wake_stream = f"wake:{uuid.uuid4().hex}"
         self.positions: dict[str, str] = {}
+        # Where the wake-ups were read to: "$" would miss one that comes between two reads.
+        self.woken = "0-0"
         self.gathered: dict[str, tuple[int, bytearray]] = {}
         self.flush_at: float | None = None
         self.last_id = ""
@@ -91,13 +98,18 @@ class Hub:
         fresh = [topic for topic in topics if topic.startswith("log:") and not self.by_topic.get(topic)]
         for topic in topics:
             self.by_topic[topic].add(subscriber)
-        # Known before the caller reads the log's file: what is written from here on reaches it.
-        for topic in fresh:
-            await self._find_end(topic)
-        if self.task is None or self.task.done():
-            self.task = asyncio.create_task(self._read(), name="live-hub")
-        elif fresh:
-            await self._wake()
+        try:
+            # Known before the caller reads the log's file: what is written from here on reaches it.
+            for topic in fresh:
+                await self._find_end(topic)
+            if self.task is None or self.task.done():
+                self.task = asyncio.create_task(self._read(), name="live-hub")
+            elif fresh:
+                await self._wake()
+        except BaseException:
+            # A browser that went away meanwhile never gets to leave.
+            self.leave(subscriber)
+            raise
         return subscriber
 
     def leave(self, subscriber: Subscriber) -> None:
@@ -172,13 +184,15 @@ class Hub:
 
     async def _read_once(self) -> None:
         logs = [topic for topic in self.by_topic if topic.startswith("log:")]
-        streams = {STREAM: self.last_id, self.wake_stream: "$"} | {t: self.positions.get(t, "$") for t in logs}
+        streams = {STREAM: self.last_id, self.wake_stream: self.woken} | {t: self.positions.get(t, "$") for t in logs}
         block = BLOCK_MS if self.flush_at is None else max(int((self.flush_at - _now()) * 1000), 1)
         answer = await self.redis.xread(streams, count=500, block=block)
         for raw, entries in answer or []:
             name = raw.decode()
             if name == STREAM:
                 self._spread_events(entries)
+            elif name == self.wake_stream:
+                self.woken = entries[-1][0].decode()
             elif name in self.by_topic:
                 self._spread_log(name, entries)
         if self.flush_at is not None and (not answer or _now() >= self.flush_at):
