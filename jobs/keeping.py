@@ -65,10 +65,8 @@ def _tell(topic: str, offset: int, piece: bytes) -> None:
     try:
         bus = client()
         most = max(1, min(LIVE_PIECES, LIVE_BYTES // len(piece)))
-        told = bus.pipeline(transaction=False)
-        told.xadd(topic, {"o": offset, "b": piece}, id=f"{end}-0", maxlen=most, approximate=True)
-        told.expire(topic, LIVE_SECONDS)
-        told.execute()
+        bus.xadd(topic, {"o": offset, "b": piece}, id=f"{end}-0", maxlen=most, approximate=True)
+        bus.expire(topic, LIVE_SECONDS)
     except redis.ResponseError:
         # Redis has this piece already: another reader was faster.
         return

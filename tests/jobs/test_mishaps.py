@@ -144,7 +144,7 @@ def test_the_runners_account_of_an_end_is_not_lost_to_the_kubelets(make_job: Mak
         return found
 
     monkeypatch.setattr(progress, "_process", meanwhile)
-    status = {"containerStatuses": [{"name": "job", "state": {"terminated": {"exitCode": 124}}}]}
+    status: dict[str, Any] = {"containerStatuses": [{"name": "job", "state": {"terminated": {"exitCode": 124}}}]}
     observing._pod_changed(job, "MODIFIED", pod("ended", **status))
     process.refresh_from_db()
     assert process.exit == told
