@@ -96,7 +96,7 @@ def resubmit_job(actor: Any, job: Job, *, idempotency_key: str = "") -> Job:
 
 
 def delete_job(actor: Any, job: Job) -> None:
-    """Remove an ended job with its logs; files of its outputs go when no other job has the same content."""
+    """Remove an ended job with its logs; the content of its outputs stays in the store, unlisted."""
     if job.status not in FINAL:
         raise ProblemError("job-not-over", name=job.name, status=job.get_status_display().lower())
     with transaction.atomic():

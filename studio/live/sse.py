@@ -58,10 +58,11 @@ class _Connection:
         ends = time.monotonic() + LIFE_S
         # Join before looking back: what happens in between comes twice rather than not at all.
         subscriber = await hub().join(self.names)
+        # What is lost from here on is told; what was lost before is looked up.
+        subscriber.behind = False
         try:
             async for message in self._begin():
                 yield message
-            subscriber.behind = False
             while time.monotonic() < ends:
                 # One write for what came together: with many viewers the number of writes is what costs.
                 if messages := await self._next(subscriber):
@@ -87,7 +88,9 @@ class _Connection:
             frames = [await asyncio.wait_for(subscriber.queue.get(), HEARTBEAT_S)]
         except TimeoutError:
             # Quiet: say that we are here, and heal a log whose live frames were lost.
-            return [self._heartbeat(), *[m for name in self.files async for m in self._catch_up(name)]]
+            lost = self._resync() if subscriber.behind else []
+            subscriber.behind = False
+            return [self._heartbeat(), *lost, *[m for name in self.files async for m in self._catch_up(name)]]
         while not subscriber.queue.empty() and len(frames) < 100:
             frames.append(subscriber.queue.get_nowait())
         messages: list[str] = []
