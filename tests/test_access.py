@@ -75,6 +75,7 @@ TABLE: dict[tuple[str, str], str] = {
     ("GET", "ops/clusters/attach/"): OPERATORS,
     ("GET", "ops/clusters/manifest/"): OPERATORS,
     ("GET", _OPS): OPERATORS,
+    ("GET", _OPS + "line/"): OPERATORS,
     ("GET", _OPS + "nodes/"): OPERATORS,
     ("GET", _OPS + "connection/"): OPERATORS,
     ("GET", _OPS + "connection/credentials/"): OPERATORS,
