@@ -15,7 +15,8 @@ from typing import Any
 
 import redis
 import structlog
-from celery.signals import worker_shutting_down
+from celery.bootsteps import CLOSE, TERMINATE
+from celery.signals import worker_init, worker_shutting_down
 
 from compute.kube.aclient import AsyncKubeClient
 from compute.kube.errors import KubeError
@@ -31,6 +32,7 @@ THREADS = 6
 LOOK_S = 1.0
 
 _stopping = False
+_worker: Any = None
 
 
 @worker_shutting_down.connect
@@ -38,6 +40,23 @@ def _stop(**_: Any) -> None:
     """End the running leg within a second when its worker is told to stop."""
     global _stopping
     _stopping = True
+
+
+@worker_init.connect
+def _begin(sender: Any = None, **_: Any) -> None:
+    """Remember the worker that legs run in."""
+    global _worker
+    _worker = sender
+
+
+def _told_to_stop() -> bool:
+    """Tell whether the worker stops, also when it does so by itself: a consumer that broke down sends no signal.
+
+    Losing Redis at the wrong moment breaks kombu's consumer for good. The worker then waits for its running tasks, and
+    a leg would keep the process from ending, and so from being started again, for ten minutes.
+    """
+    state = getattr(getattr(_worker, "blueprint", None), "state", None)
+    return _stopping or state in (CLOSE, TERMINATE)
 
 
 def run() -> None:
@@ -100,7 +119,7 @@ class _Leg:
         followers.open()
         ends, renewed = time.monotonic() + LEG_S, time.monotonic()
         try:
-            while time.monotonic() < ends and not _stopping:
+            while time.monotonic() < ends and not _told_to_stop():
                 await self._look_at_clusters(followers)
                 await followers.sweep()
                 if time.monotonic() - renewed > RENEW_S:
