@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from sandbox.layout import FullLayout
 from sandbox.places import ClusterPlace
 from sandbox.simulated import SimulatedNodes
 from sandbox.status import status
+
+SETTLE_SECONDS = 60
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -76,9 +79,22 @@ def _up(options: argparse.Namespace, console: Console) -> int:
     elif options.gpu_nodes or labels or options.node_capacity:
         raise SandboxError("nodes", "only simulated nodes have labels and sizes of one's choice.", "Add --simulated N.")
     cluster.up(Wish(options.name, options.version, nodes, options.kubeconfig), console)
-    found = status(options.name)
+    found = _settled(options.name)
     _print(found, options.json)
     return 0 if found["state"] in ("up", "given") else 3
+
+
+def _settled(name: str) -> dict[str, Any]:
+    """Return the status once it is up, or what it is after a minute.
+
+    After a restart the pods of before count as ready until the node has looked at them, and then not for a moment.
+    """
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while True:
+        found = status(name)
+        if found["state"] in ("up", "given") or time.monotonic() > deadline:
+            return found
+        time.sleep(1)
 
 
 def _down(options: argparse.Namespace, console: Console) -> int:
