@@ -7,7 +7,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from compute.models import Cluster, ClusterStatus, Compute, ComputeStatus, LogRoute
-from compute.nudge import nudge
+from studio.core.nudge import nudge
 
 # A message takes milliseconds; what has not moved by then lost its message or its worker.
 LATE = timedelta(seconds=15)

@@ -11,9 +11,9 @@ from django.utils import timezone
 
 from jobs.following import wanted
 from jobs.models import FINAL, UNFINISHED, Job, Process
-from jobs.nudge import nudge
 from jobs.observe import observe
 from jobs.progress import lost_pod, saw_object, saw_pod
+from studio.core.nudge import nudge
 
 log = structlog.get_logger(__name__)
 

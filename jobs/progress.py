@@ -14,9 +14,9 @@ from django.utils import timezone
 
 from jobs.keeping import log_is_whole
 from jobs.models import ACTIVE, FINAL, UNFINISHED, Job, Process, Status
-from jobs.nudge import nudge
 from jobs.observe import Seen, Told
 from studio.core.errors import ProblemError
+from studio.core.nudge import nudge
 from studio.core.states import move
 
 log = structlog.get_logger(__name__)

@@ -9,12 +9,12 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from jobs.models import ACTIVE, FINAL, Job, Status
-from jobs.nudge import nudge
 from jobs.submit import Accepted, check_job, resolve
 from studio.accounts.models import Workspace
 from studio.audit.services import record
 from studio.core.errors import ProblemError
 from studio.core.ids import new_name
+from studio.core.nudge import nudge
 from studio.core.states import move
 
 

@@ -6,8 +6,8 @@ import structlog
 from django.utils import timezone
 
 from jobs.models import FINAL, UNFINISHED, Job, Status
-from jobs.nudge import nudge
 from jobs.progress import lost_cluster, settle
+from studio.core.nudge import nudge
 
 log = structlog.get_logger(__name__)
 

@@ -13,13 +13,13 @@ from compute.kube.config import Connection, ContextChoice, KubeconfigRefused
 from compute.kube.errors import Forbidden, KubeError, NotFound
 from compute.manifests import STUDIO, SYSTEM_NAMESPACE
 from compute.models import NAME, Cluster, ClusterStatus, StudioIdentity
-from compute.nudge import nudge
 from compute.permissions import CRD_NAME
 from compute.preflight import FirstLook, first_look
 from compute.problems import told
 from compute.services.computes import CANCEL_SECONDS, begin_detach, let_go, running_on
 from studio.audit.services import record
 from studio.core.errors import ProblemError
+from studio.core.nudge import nudge
 from studio.core.states import move, touch
 
 

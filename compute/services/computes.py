@@ -16,7 +16,6 @@ from compute.kube import kinds, names
 from compute.kube.config import KubeconfigRefused
 from compute.kube.errors import Conflict, Forbidden, KubeError
 from compute.models import NAME, Cluster, ClusterStatus, Compute, ComputeStatus, StudioIdentity
-from compute.nudge import nudge
 from compute.observe import is_terminating
 from compute.permissions import JOB_NEEDS, questions
 from compute.problems import told
@@ -24,6 +23,7 @@ from compute.selectors import types_of
 from studio.accounts.models import Workspace
 from studio.audit.services import record
 from studio.core.errors import ProblemError
+from studio.core.nudge import nudge
 from studio.core.states import move, touch
 
 log = structlog.get_logger(__name__)

@@ -12,9 +12,9 @@ import pytest
 from django.utils import timezone
 
 from compute.models import Cluster, Compute, InstanceType
-from jobs import nudge
 from jobs.models import Job, Process
 from jobs.observe import Seen, observe
+from studio.core import nudge
 from tests.conftest import People
 from tests.fakekube import FakeKube
 
