@@ -184,6 +184,17 @@ def test_an_image_can_be_carried_into_a_closed_network(main_cluster: dict[str, A
     assert main_cluster["images"]["minimal"] in done.stdout
 
 
+def _command_lines() -> list[str]:
+    """The command line of every process, whole: ``ps`` cuts them at the width in COLUMNS where that is set."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            found.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace").strip())
+        except (FileNotFoundError, ProcessLookupError):  # ended meanwhile
+            continue
+    return sorted(found)
+
+
 def _footprint() -> dict[str, list[str]]:
     """Everything that a cluster may leave on a machine, without what belongs to the developers' own one."""
 
@@ -192,9 +203,8 @@ def _footprint() -> dict[str, list[str]]:
         return sorted(line for line in done.stdout.splitlines() if not line.startswith(("#", ":")))
 
     folder = str(ClusterPlace.of(PROBE).root)
-    processes = lines("ps", "-eo", "args")
     return {
-        "processes": [line for line in processes if folder in line],
+        "processes": [line for line in _command_lines() if folder in line],
         "mounts": sorted(line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()),
         "interfaces": [line.split()[0] for line in lines("ip", "-br", "link")],
         "routes": lines("ip", "route"),
