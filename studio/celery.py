@@ -43,4 +43,4 @@ def _keep_the_studios_logging(**_: object) -> None:
     """Leave logging as Django's settings made it."""
 
 
-app.autodiscover_tasks(["compute", "jobs"])
+app.autodiscover_tasks(["compute", "jobs", "endpoints"])

@@ -48,6 +48,7 @@ INSTALLED_APPS = [
     "studio.assets",
     "compute",
     "jobs",
+    "endpoints",
 ]
 
 MIDDLEWARE = [

@@ -35,6 +35,7 @@ urlpatterns = [
     path("", include("studio.assets.urls")),
     path("", include("compute.urls")),
     path("", include("jobs.urls")),
+    path("", include("endpoints.urls")),
     path("", include(runner_api.urlpatterns)),
 ]
 

@@ -1,0 +1,10 @@
+from django.apps import AppConfig
+
+
+class EndpointsConfig(AppConfig):
+    name = "endpoints"
+
+    def ready(self) -> None:
+        from endpoints import problems, wiring  # noqa: F401 - registers once models are there
+
+        wiring.connect()

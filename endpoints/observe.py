@@ -1,0 +1,1 @@
+"""Read a pod of a deployment. Pure: dictionaries in, values out."""

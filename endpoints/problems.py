@@ -1,0 +1,1 @@
+"""What can go wrong with an endpoint or a deployment, in words a data scientist can act on."""

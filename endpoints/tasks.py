@@ -1,0 +1,1 @@
+"""Celery's side of endpoints: fetch by id, call a service, done."""
