@@ -247,3 +247,7 @@ class Compute(models.Model):
         payload = {"id": self.pk, "name": self.name, "status": self.shown_status, "version": self.version}
         publish(f"compute:{self.pk}", "changed", payload)
         publish(f"computes:{self.workspace.name}", "changed", payload)
+
+
+# Models of this app that live beside what they are about.
+from compute.extension import models as extension_models  # noqa: E402, F401
