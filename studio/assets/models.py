@@ -3,6 +3,9 @@
 from django.db import models
 
 from studio.accounts.models import Workspace
+from studio.assets.registry.models import Model, ModelVersion
+
+__all__ = ["Blob", "ImageRule", "Model", "ModelVersion", "Snapshot"]
 
 
 class Blob(models.Model):
