@@ -251,3 +251,4 @@ class Compute(models.Model):
 
 # Models of this app that live beside what they are about.
 from compute.extension import models as extension_models  # noqa: E402, F401
+from compute.network import models as network_models  # noqa: E402, F401
