@@ -8,12 +8,11 @@ from django.views.decorators.http import require_GET
 
 from jobs import selectors
 from jobs.models import Job
-from jobs.views.files import send_file
 from jobs.views.parts import job_page, link
-from jobs.views.preview import preview_of
-from jobs.views.trees import nested
 from studio.accounts.http import workspace_view
 from studio.accounts.models import Workspace
+from studio.assets.browsing import nested
+from studio.assets.preview import preview_of, send_file
 from studio.assets.services import store
 from studio.assets.store import StoreError
 from studio.assets.trees import Tree, TreeFile, load_tree, zip_stream

@@ -12,14 +12,13 @@ from django.views.decorators.http import require_GET
 from jobs import selectors
 from jobs.models import Job, Output
 from jobs.views.parts import head_of, job_page, link
-from jobs.views.preview import picture_kind, preview_of
-from jobs.views.trees import Branch, nested
 from studio.accounts.http import workspace_view
 from studio.accounts.models import Workspace
+from studio.assets.browsing import Branch, nested
+from studio.assets.preview import preview_of, send_file
 from studio.assets.services import store
 from studio.assets.trees import Tree, TreeFile, zip_stream
 from studio.core.bytes import download
-from studio.core.errors import ProblemError
 
 ROOT_TITLES = {"artifacts": "Files of the job"}
 
@@ -64,25 +63,6 @@ def outputs_zip(request: HttpRequest, workspace: Workspace, name: str) -> HttpRe
     # A job may leave `A.txt` beside `a.txt`, which a tree that comes from people may not hold: only its files are used.
     tree = cast(Tree, SimpleNamespace(files=files))
     return download(zip_stream(tree, store(), root=job.name), name=f"{job.name}-outputs.zip", kind="application/zip")
-
-
-def send_file(path: str, digest: str, size: int, *, save: bool) -> HttpResponseBase:
-    """Return the answer that sends one file of the store."""
-    if not store().has(digest):
-        raise ProblemError("not-found")
-    kind = picture_kind(path)
-    shown = kind is not None and not save
-    response = download(
-        store().stream(digest),
-        name=PurePosixPath(path).name,
-        size=size,
-        kind=kind if kind and shown else "application/octet-stream",
-        inline=shown,
-    )
-    if shown:
-        # The address carries the content's digest (?v=): what it names never changes.
-        response.headers["Cache-Control"] = "private, max-age=86400, immutable"
-    return response
 
 
 def _asked(job: Job, rows: list[Output], asked: str) -> Output | None:

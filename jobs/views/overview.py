@@ -11,9 +11,9 @@ from django.views.decorators.http import require_GET
 from jobs import selectors
 from jobs.models import Job, Output, Process
 from jobs.views.parts import head_of, job_page, link
-from jobs.views.preview import PICTURES
 from studio.accounts.http import workspace_view
 from studio.accounts.models import Workspace
+from studio.assets.preview import PICTURES
 from studio.core.bytes import download
 
 MOST_PICTURES = 6

@@ -20,6 +20,7 @@ from jobs.models import Job
 from jobs.views import choices, sending
 from studio.accounts.http import workspace_view
 from studio.accounts.models import Workspace
+from studio.assets.sent import digest_held, snapshot_sent, words_of
 from studio.assets.services import tree_for
 from studio.core.errors import ProblemError, ProblemList
 
@@ -119,11 +120,11 @@ def _from_yaml(request: HttpRequest, workspace: Workspace, problems: list[Proble
     post = request.POST
     draft = YamlDraft(
         text=post.get("yaml", "").replace("\r\n", "\n"),
-        code=sending.digest_held(workspace, post.get("code_kept", "")),
-        folder=sending.digest_held(workspace, post.get("folder_kept", "")),
+        code=digest_held(workspace, post.get("code_kept", "")),
+        folder=digest_held(workspace, post.get("folder_kept", "")),
         inputs=sending.kept_digests(workspace, post.get("kept_inputs", "")),
     )
-    sent = sending.snapshot_sent(request, workspace, "folder", problems)
+    sent = snapshot_sent(request, workspace, "folder", problems)
     draft.folder = sent.digest if sent else draft.folder
     _match_folder(workspace, draft)
     if post.get("to") == "form":
@@ -214,7 +215,7 @@ def _form_page(
     left = _placed(form, draft, problems or [])
     for index, row in enumerate(draft.inputs):
         row.number = f"r{index}"
-        row.words = sending.words_of(workspace, row.digest)
+        row.words = words_of(workspace, row.digest)
     empty = [InputRow(number=f"e{index}") for index in range(3)]
     context = {
         "form": form,
@@ -222,7 +223,7 @@ def _form_page(
         "code_problem": left["code"],
         "row_problems": left["rows"],
         "draft": draft,
-        "code_words": sending.words_of(workspace, draft.code),
+        "code_words": words_of(workspace, draft.code),
         "kept_inputs": json.dumps(draft.kept),
         "rest": json.dumps(draft.rest, default=str),
         "rest_text": ", ".join(draft.rest_names),
@@ -246,7 +247,7 @@ def _yaml_page(
 ) -> HttpResponse:
     told = problems or []
     marks = [{"line": one.line, "column": one.column, "text": f"{one.text} {one.todo}"} for one in told if one.line]
-    code_words, folder_words = sending.words_of(workspace, draft.code), sending.words_of(workspace, draft.folder)
+    code_words, folder_words = words_of(workspace, draft.code), words_of(workspace, draft.folder)
     context = {
         "draft": draft,
         "problems": told,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.views.preview import TEXT_BYTES, shown_text
+from studio.assets.preview import TEXT_BYTES, shown_text
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
-"""A file of a job shown in place: pictures, tables and text, bounded and never run.
+"""A file of the store shown in place: pictures, tables and text, bounded and never run.
 
-What jobs write is anybody's: text is escaped by the template, pictures come from an address that is sandboxed.
+What jobs and people bring is anybody's: text is escaped by the template, pictures come from an address that is sandboxed.
 """
 
 import csv
@@ -9,8 +9,12 @@ import json
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from django.http import HttpResponseBase
+
 from studio.assets.services import store
 from studio.assets.store import StoreError
+from studio.core.bytes import download
+from studio.core.errors import ProblemError
 
 TEXT_BYTES = 256 * 1024
 ROWS = 200
@@ -57,6 +61,25 @@ def preview_of(path: str, digest: str, size: int) -> Preview:
     except StoreError:
         return Preview("missing")
     return shown_text(path, head, cut=size > len(head))
+
+
+def send_file(path: str, digest: str, size: int, *, save: bool) -> HttpResponseBase:
+    """Return the answer that sends one file of the store."""
+    if not store().has(digest):
+        raise ProblemError("not-found")
+    kind = picture_kind(path)
+    shown = kind is not None and not save
+    response = download(
+        store().stream(digest),
+        name=PurePosixPath(path).name,
+        size=size,
+        kind=kind if kind and shown else "application/octet-stream",
+        inline=shown,
+    )
+    if shown:
+        # The address carries the content's digest (?v=): what it names never changes.
+        response.headers["Cache-Control"] = "private, max-age=86400, immutable"
+    return response
 
 
 def shown_text(path: str, head: bytes, *, cut: bool) -> Preview:
