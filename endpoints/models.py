@@ -146,6 +146,8 @@ class Deployment(models.Model):
     # Requests whose connection failed, or that were never begun, are sent once more to another replica.
     retry = models.BooleanField(default=True)
     rollout_deadline_seconds = models.PositiveIntegerField(default=DEADLINE_SECONDS)
+    # Asked for when it was made: all traffic goes to it as soon as it is ready for the first time.
+    traffic_when_ready = models.BooleanField(default=False)
 
     # What people want; what the Deployment object carries; what was ready last.
     wanted = models.ForeignKey("Revision", null=True, on_delete=models.SET_NULL, related_name="+")
@@ -205,7 +207,7 @@ class Revision(models.Model):
 
     deployment = models.ForeignKey(Deployment, on_delete=models.CASCADE, related_name="revisions")
     number = models.PositiveIntegerField()
-    # endpoints/revisions.py says which keys there are.
+    # endpoints/accepting.py says which keys there are.
     spec = models.JSONField(default=dict)
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -250,6 +252,8 @@ class Replica(models.Model):
     created_at = models.DateTimeField(null=True, blank=True)
     ready_at = models.DateTimeField(null=True, blank=True)
     seen_at = models.DateTimeField(auto_now=True)
+    # When its files were last carried to it (transport `push`).
+    fed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ("-revision", "pod_name")
