@@ -81,6 +81,13 @@ RULES_REVIEW = Kind("authorization.k8s.io", "v1", "selfsubjectrulesreviews", "Se
 SELF_REVIEW = Kind("authentication.k8s.io", "v1", "selfsubjectreviews", "SelfSubjectReview")
 INSTANCE_TYPE = Kind("mooring.dev", "v1alpha1", "instancetypes", "InstanceType")
 AZUREML_INSTANCE_TYPE = Kind("amlarc.azureml.com", "v1alpha1", "instancetypes", "InstanceType")
+GATEWAY_CLASS = Kind("gateway.networking.k8s.io", "v1", "gatewayclasses", "GatewayClass")
+GATEWAY = Kind("gateway.networking.k8s.io", "v1", "gateways", "Gateway", namespaced=True)
+HTTP_ROUTE = Kind("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute", namespaced=True)
+ENVOY_PROXY = Kind("gateway.envoyproxy.io", "v1alpha1", "envoyproxies", "EnvoyProxy", namespaced=True)
+SECURITY_POLICY = Kind("gateway.envoyproxy.io", "v1alpha1", "securitypolicies", "SecurityPolicy", namespaced=True)
+TRAFFIC_POLICY = Kind("gateway.envoyproxy.io", "v1alpha1", "backendtrafficpolicies", "BackendTrafficPolicy", namespaced=True)
+ROUTE_FILTER = Kind("gateway.envoyproxy.io", "v1alpha1", "httproutefilters", "HTTPRouteFilter", namespaced=True)
 
 BUILT_IN: tuple[Kind, ...] = (
     NAMESPACE,
