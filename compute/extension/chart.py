@@ -1,0 +1,141 @@
+"""Put the chart together in a folder: our own, the dependency from the preloaded folder or a registry, and the CRDs beside it."""
+
+import shutil
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from compute.extension.helm import Helm, HelmFailed
+
+OWN = Path(__file__).resolve().parents[2] / "deploy" / "charts" / "mooring-extension"
+DEPENDENCY = "gateway-helm"
+GATEWAY_API_CRDS = "gateway-api-crds.yaml"
+ENVOY_GATEWAY_CRDS = "envoy-gateway-crds.yaml"
+PULL_SECONDS = 120.0
+# The archive is 0.6 MB; this only keeps a wrong file from filling the disk.
+MOST_BYTES = 64 * 1024 * 1024
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class ChartUnusable(Exception):
+    """The charts are not there or not what they should be; the text says which."""
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """A chart ready for Helm, and the definitions that go before it."""
+
+    folder: Path
+    gateway_api_crds: list[dict[str, Any]]
+    envoy_gateway_crds: list[dict[str, Any]]
+
+
+def own_version() -> str:
+    """Return the version of our own chart."""
+    return str(_chart_yaml(OWN)["version"])
+
+
+def assemble(helm: Helm, charts: str, *, router: bool) -> Assembled:
+    """Put the chart together in Helm's own folder; without the router it has no dependency.
+
+    `charts` is a folder with `gateway-helm-<version>.tgz`; empty, Helm pulls it from the public repository.
+    """
+    folder = helm.folder / "chart"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(OWN, folder)
+    if not router:
+        about = _chart_yaml(folder)
+        about.pop("dependencies")
+        _write(folder, about)
+        return Assembled(folder, [], [])
+    wanted = _chart_yaml(folder)["dependencies"][0]
+    archive = _in_folder(Path(charts), str(wanted["version"])) if charts else _pulled(helm, wanted)
+    dependency = _unpacked(archive, folder / "charts")
+    crds = _definitions(Path(charts) if charts else None, dependency / "charts" / "crds" / "crds")
+    _slimmed(dependency)
+    about = _chart_yaml(folder)
+    about["dependencies"][0]["version"] = str(_chart_yaml(dependency)["version"])
+    _write(folder, about)
+    return Assembled(folder, *crds)
+
+
+def _in_folder(folder: Path, version: str) -> Path:
+    found = sorted(folder.glob(f"{DEPENDENCY}-*.tgz"))
+    if not found:
+        raise ChartUnusable(f"There is no {DEPENDENCY}-<version>.tgz in the folder {folder}.")
+    named = [each for each in found if each.stem.removeprefix(f"{DEPENDENCY}-").lstrip("v") == version.lstrip("v")]
+    if named:
+        return named[0]
+    if len(found) > 1:
+        raise ChartUnusable(f"The folder {folder} has several {DEPENDENCY}-<version>.tgz and none of version {version}.")
+    return found[0]
+
+
+def _pulled(helm: Helm, wanted: dict[str, Any]) -> Path:
+    place = helm.folder / "pulled"
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
+    address = f"{wanted['repository']}/{wanted['name']}"
+    try:
+        helm.run(["pull", address, "--version", str(wanted["version"]), "--destination", str(place)], seconds=PULL_SECONDS)
+    except HelmFailed as error:
+        raise ChartUnusable(f"{address} could not be pulled: {error.text}") from error
+    return next(place.glob("*.tgz"))
+
+
+def _unpacked(archive: Path, into: Path) -> Path:
+    try:
+        with tarfile.open(archive) as tar:
+            if sum(member.size for member in tar.getmembers()) > MOST_BYTES:
+                raise ChartUnusable(f"{archive.name} is larger than a chart.")
+            tar.extractall(into, filter="data")
+    except (tarfile.TarError, OSError) as error:
+        raise ChartUnusable(f"{archive.name} cannot be read: {error}") from error
+    folder = into / DEPENDENCY
+    if not (folder / "Chart.yaml").is_file():
+        raise ChartUnusable(f"{archive.name} is not the chart {DEPENDENCY}.")
+    return folder
+
+
+def _definitions(given: Path | None, inside: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the Gateway API's and Envoy Gateway's definitions: files of the preloaded folder, else those in the chart."""
+    found: list[list[dict[str, Any]]] = []
+    for name, group in ((GATEWAY_API_CRDS, "gateway.networking"), (ENVOY_GATEWAY_CRDS, "gateway.envoyproxy.io")):
+        if given and (given / name).is_file():
+            files = [given / name]
+        else:
+            files = sorted(inside.rglob("*.yaml"))
+        rows = [each for file in files for each in _documents(file) if str(each["spec"]["group"]).startswith(group)]
+        if not rows:
+            raise ChartUnusable(f"There are no definitions of {group}* in {given / name if given else 'the chart'}.")
+        found.append(rows)
+    return found[0], found[1]
+
+
+def _documents(file: Path) -> list[dict[str, Any]]:
+    with file.open(encoding="utf-8") as text:
+        loaded = list(yaml.load_all(text, Loader=_LOADER))
+    return [each for each in loaded if isinstance(each, dict) and each.get("kind") == "CustomResourceDefinition"]
+
+
+def _slimmed(dependency: Path) -> None:
+    """Take the definitions out of the dependency: Helm would keep their megabytes in each revision's Secret."""
+    shutil.rmtree(dependency / "charts", ignore_errors=True)
+    (dependency / "Chart.lock").unlink(missing_ok=True)
+    about = _chart_yaml(dependency)
+    about.pop("dependencies", None)
+    _write(dependency, about)
+
+
+def _chart_yaml(folder: Path) -> dict[str, Any]:
+    about = yaml.load((folder / "Chart.yaml").read_text(encoding="utf-8"), Loader=_LOADER)
+    assert isinstance(about, dict)
+    return about
+
+
+def _write(folder: Path, about: dict[str, Any]) -> None:
+    (folder / "Chart.yaml").write_text(yaml.safe_dump(about, sort_keys=False), encoding="utf-8")
