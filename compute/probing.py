@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from compute import instance_types, manifests
 from compute.connections import kube_client
+from compute.findings import with_sources
 from compute.kube import kinds
 from compute.kube.client import KubeClient
 from compute.kube.config import KubeconfigRefused
@@ -74,6 +75,7 @@ def lost(cluster: Cluster, error: KubeError | KubeconfigRefused) -> None:
 def settle(cluster: Cluster, findings: list[dict[str, str]]) -> None:
     """Move a cluster that answers to ready, or to degraded with the first finding as its reason."""
     now = timezone.now()
+    findings = with_sources(cluster, findings)
     status = ClusterStatus.DEGRADED if findings else ClusterStatus.READY
     reason = findings[0]["text"][:500] if findings else ""
     problem_id = findings[0]["id"] if findings else ""
@@ -84,6 +86,14 @@ def settle(cluster: Cluster, findings: list[dict[str, str]]) -> None:
         cluster.announce()
     elif cluster.status in PROBED:
         move(cluster, status, expect=cluster.status, reason=reason, **values)
+
+
+def settle_sources(cluster: Cluster) -> None:
+    """Settle a cluster anew when what the other parts of the studio found has changed."""
+    cluster.refresh_from_db()
+    usable = cluster.status in (ClusterStatus.READY, ClusterStatus.DEGRADED)
+    if usable and with_sources(cluster, cluster.findings) != cluster.findings:
+        settle(cluster, cluster.findings)
 
 
 def finding(id: str, **params: Any) -> dict[str, str]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from compute.findings import with_sources
 from compute.kube.errors import KubeError
 from compute.models import Cluster, ClusterStatus
 from compute.observe import observe_nodes, observe_type
@@ -83,4 +84,4 @@ def _judged(cluster: Cluster) -> bool:
 
 def _findings(cluster: Cluster) -> list[dict[str, str]]:
     kept = [each for each in cluster.findings if each["id"] not in NODE_FINDINGS]
-    return kept + node_findings(cluster)
+    return with_sources(cluster, kept + node_findings(cluster))
