@@ -24,6 +24,7 @@ import httpx
 from benchmarks.machine import ROOT
 from mooring.client import Client
 from mooring.errors import MooringError
+from sandbox.environment import of_studio
 
 READY_SECONDS = 120
 SANDBOX_SECONDS = 45 * 60  # with empty caches Kubernetes itself is built
@@ -121,7 +122,7 @@ def _start(folder: Path, status: dict[str, Any]) -> Studio:
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("MOORING_", "DJANGO_", "REDIS_", "DATABASE_"))}
     if cache := os.environ.get("MOORING_CACHE"):
         environment["MOORING_CACHE"] = cache
-    environment |= {
+    environment |= of_studio(status) | {
         "MOORING_DATA": str(data),
         "MOORING_LISTEN": ",".join(dict.fromkeys((f"127.0.0.1:{port}", f"{host}:{port}"))),
         "MOORING_POD_URL": f"http://{host}:{port}",

@@ -75,6 +75,14 @@ KWOK = Program(
 COREDNS = Program("coredns", versions.COREDNS, ("coredns",))
 METRICS_SERVER = Program("metrics-server", versions.METRICS_SERVER, ("metrics-server",))
 LOCAL_PATH = Program("local-path-provisioner", versions.LOCAL_PATH_PROVISIONER, ("local-path-provisioner",))
+HELM = Program(
+    "helm", versions.HELM, ("helm",), on_path=r"[Vv]ersion:\s*\"?v4\.",
+    release="https://get.helm.sh/{executable}-v{version}-linux-{arch}.tar.gz",
+)  # fmt: skip
+ENVOY_GATEWAY = Program(
+    "envoy-gateway", versions.ENVOY_GATEWAY, ("envoy-gateway",),
+    on_path=rf"ENVOY_GATEWAY_VERSION: v{re.escape(versions.ENVOY_GATEWAY)}\b",
+)  # fmt: skip
 CONTAINERD = Program(
     "containerd", "debian", ("containerd", "containerd-shim-runc-v2", "ctr"),
     on_path=r"containerd\S* \S+ v?(1\.[67]|2)\.", packages=("containerd",),
@@ -85,7 +93,7 @@ REGISTRY = Program("registry", "debian", ("docker-registry",), packages=("docker
 BUSYBOX = Program("busybox", "debian", ("busybox",), packages=("busybox-static",), build=False)
 MKSH = Program("mksh", "debian", ("mksh",), packages=("mksh",), build=False)
 
-FULL = (ETCD, CONTAINERD, RUNC, CNI, REGISTRY, BUSYBOX, MKSH, COREDNS, LOCAL_PATH, METRICS_SERVER)
+FULL = (ETCD, CONTAINERD, RUNC, CNI, REGISTRY, BUSYBOX, MKSH, COREDNS, LOCAL_PATH, METRICS_SERVER, HELM, ENVOY_GATEWAY)
 SIMULATED = (ETCD, KWOK)
 
 
@@ -109,7 +117,7 @@ def gather(programs: list[Program], console: Console) -> Binaries:
     found = Binaries()
     missing = []
     for program in programs:
-        folder = program.folder if program.is_cached else _on_path(program)
+        folder = present(program)
         if folder:
             found.add(program, folder)
         else:
@@ -121,6 +129,11 @@ def gather(programs: list[Program], console: Console) -> Binaries:
     for program in missing:
         found.add(program, program.folder)
     return found
+
+
+def present(program: Program) -> Path | None:
+    """Return the folder of a program that the cache or the machine has."""
+    return program.folder if program.is_cached else _on_path(program)
 
 
 def _make(missing: list[Program], console: Console) -> None:

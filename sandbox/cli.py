@@ -1,16 +1,18 @@
-"""The command line: ``python -m sandbox up|down|status|kubeconfig|images``."""
+"""The command line: ``python -m sandbox up|down|status|kubeconfig|images|certificate``."""
 
 from __future__ import annotations
 
 import argparse
+import ipaddress
 import json
 import os
+import re
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from sandbox import cluster, versions
+from sandbox import cluster, pki, versions
 from sandbox.cluster import Record, Wish
 from sandbox.console import Console
 from sandbox.errors import SandboxError
@@ -21,6 +23,8 @@ from sandbox.simulated import SimulatedNodes
 from sandbox.status import status
 
 SETTLE_SECONDS = 60
+CERTIFICATE_DAYS = 90
+HOST_NAME = re.compile(r"^(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -68,7 +72,20 @@ def _parser() -> argparse.ArgumentParser:
     images = commands.add_parser("images", parents=[common], help="make or list the images for jobs")
     images.set_defaults(run=_images)
     images.add_argument("--export", type=Path, metavar="FOLDER", help="write each as an OCI archive for closed networks")
+    _add_certificate(commands)
     return parser
+
+
+def _add_certificate(commands: Any) -> None:
+    text = "make a server's certificate, signed by an authority of the sandbox's own (ca.pem in the cluster's folder)"
+    certificate = commands.add_parser("certificate", help=text)
+    certificate.set_defaults(run=_certificate)
+    certificate.add_argument("--name", dest="names", type=_host_names, required=True, metavar="NAME[,NAME…]", help="names or addresses")
+    certificate.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where cert.pem and key.pem go")
+    certificate.add_argument("--days", type=_days, default=CERTIFICATE_DAYS, metavar="N", help=f"valid for (default: {CERTIFICATE_DAYS})")
+    certificate.add_argument("--cluster", dest="name", default="main", type=_name, help="whose authority (default: main)")
+    certificate.add_argument("--json", action="store_true", help="print one JSON object")
+    certificate.add_argument("--quiet", action="store_true", help="print nothing")
 
 
 def _up(options: argparse.Namespace, console: Console) -> int:
@@ -138,6 +155,20 @@ def _images(options: argparse.Namespace, console: Console) -> int:
     return 0
 
 
+def _certificate(options: argparse.Namespace, console: Console) -> int:
+    place = ClusterPlace.of(options.name)
+    if Record.load(place) is None:
+        raise SandboxError("cluster", f"there is no cluster “{options.name}”.", "Run “python -m sandbox up” first.")
+    certificate, key = pki.demo_certificate(place, options.names, options.out, options.days)
+    made = {"certificate": str(certificate), "key": str(key), "certificate_authority": str(place.authority)}
+    if options.json:
+        print(json.dumps(made))
+    elif not options.quiet:
+        for name, path in made.items():
+            print(f"{name.replace('_', ' '):22} {path}")
+    return 0
+
+
 def _print(found: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print(json.dumps(found))
@@ -152,6 +183,7 @@ def _print(found: dict[str, Any], as_json: bool) -> None:
         "storage_class",
         "network_policy",
         "logs",
+        "certificate_authority",
         "problem",
     ):
         if found.get(key):
@@ -164,12 +196,41 @@ def _print(found: dict[str, Any], as_json: bool) -> None:
         print(f"  {name:24} {one['health']:8} process {one['pid'] or '–'}, restarted {one['restarts']} times")
     for name, reference in (found.get("images") or {}).items():
         print(f"  image {name:10} {reference}")
+    for name, path in (found.get("programs") or {}).items():
+        print(f"  program {name:8} {path}")
+    extension = found.get("extension") or {}
+    if extension.get("charts"):
+        print(f"  {'extension charts':16} {extension['charts']}")
+    for reference in (extension.get("images") or {}).values():
+        print(f"  {'extension image':16} {reference}")
 
 
 def _name(text: str) -> str:
     if not text or len(text) > 30 or not all(c.isascii() and (c.isalnum() or c == "-") for c in text) or text != text.lower():
         raise argparse.ArgumentTypeError("a name has small letters, digits and hyphens, 30 at most")
     return text
+
+
+def _host_names(text: str) -> list[str]:
+    found = [part.strip().lower() for part in text.split(",")]
+    for name in found:
+        if not HOST_NAME.match(name) and not _is_address(name):
+            raise argparse.ArgumentTypeError(f"“{name}” is neither a name nor an address")
+    return found
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _days(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 3650:
+        raise argparse.ArgumentTypeError("give a number of days between 1 and 3650")
+    return int(text)
 
 
 def _count(text: str) -> int:

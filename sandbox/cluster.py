@@ -10,7 +10,7 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from sandbox import addons, binaries, given, gobuild, kubectl, network, node, pki, process, simulated, versions
+from sandbox import addons, binaries, charts, given, gobuild, kubectl, network, node, pki, process, simulated, versions
 from sandbox.binaries import Binaries
 from sandbox.console import Console
 from sandbox.errors import SandboxError
@@ -43,6 +43,7 @@ class Record:
     version: str = ""
     slot: int = 0
     images: dict[str, str] = field(default_factory=dict)
+    extension: dict[str, str] = field(default_factory=dict)
     nodes: dict[str, Any] | None = None
     given: str = ""
     addons: str = ""
@@ -187,6 +188,7 @@ def _start(place: ClusterPlace, record: Record, console: Console) -> None:
     layout = record.layout
     addresses = [layout.node_address, layout.api_service, *{layout.host_address, "127.0.0.1"} - {layout.node_address}]
     pki.make(place.pki, pki.leaves(record.node, addresses, layout.node_address))
+    pki.demo_authority(place)
     for user in ("controller-manager", "scheduler", "proxy", "kubelet", "kwok"):
         text = pki.kubeconfig(place.pki, user, layout.server, cluster=record.name)
         write_text(place.etc / f"{user}.kubeconfig", text, 0o600)
@@ -215,8 +217,7 @@ def _finish(place: ClusterPlace, record: Record, wish: Wish, console: Console) -
     wanted = _addons(place, layout, made)
     tool.apply(wanted)
     record.addons = _digest(wanted)
-    record.images = catalogue.ensure_job_images(layout.registry, found, console)
-    record.save(place)
+    make_images(record, place, console)
     with console.working("waiting for DNS, volumes and metrics"):
         for namespace, name in (
             ("kube-system", "coredns"),
@@ -276,7 +277,10 @@ def _others_up(name: str) -> bool:
 
 
 def make_images(record: Record, place: ClusterPlace, console: Console) -> dict[str, str]:
-    """Make the images for jobs that the registry lacks, and remember them."""
-    record.images = catalogue.ensure_job_images(FullLayout(record.slot).registry, _gather(record, console), console)
+    """Make the images for jobs and for the extension that the registry lacks, and remember them; return all."""
+    registry, found = FullLayout(record.slot).registry, _gather(record, console)
+    record.images = catalogue.ensure_job_images(registry, found, console)
+    record.extension = catalogue.ensure_extension_images(registry, found, console)
     record.save(place)
-    return record.images
+    charts.ensure(console)
+    return {**record.images, **record.extension}

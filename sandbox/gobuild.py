@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 TODO = "Check that Go modules can be fetched here (“go list -m k8s.io/api@latest”) and run the command again."
 OLDEST_GO = (1, 26)
 FLAGS = "-s -w"
+ADDONS = ("coredns", "kwok", "metrics-server", "local-path-provisioner", "helm", "envoy-gateway")
 
 COREDNS_MAIN = """package main
 
@@ -73,6 +74,16 @@ def recipe(program: Program) -> Recipe:
             f"github.com/rancher/local-path-provisioner v{versions.LOCAL_PATH_PROVISIONER}",
             ("github.com/rancher/local-path-provisioner",),
         ),
+        "helm": Recipe(
+            f"helm.sh/helm/v4 v{versions.HELM}",
+            ("helm.sh/helm/v4/cmd/helm",),
+            f"{FLAGS} -X helm.sh/helm/v4/internal/version.version=v{versions.HELM}",
+        ),
+        "envoy-gateway": Recipe(
+            f"github.com/envoyproxy/gateway v{versions.ENVOY_GATEWAY}",
+            ("github.com/envoyproxy/gateway/cmd/envoy-gateway",),
+            f"{FLAGS} -X github.com/envoyproxy/gateway/internal/cmd/version.envoyGatewayVersion=v{versions.ENVOY_GATEWAY}",
+        ),
         "containerd": Recipe(
             f"github.com/containerd/containerd/v2 v{versions.CONTAINERD}",
             tuple(f"github.com/containerd/containerd/v2/cmd/{name}" for name in program.executables),
@@ -114,7 +125,7 @@ def _kubernetes(program: Program) -> Recipe:
 
 def group(program: Program) -> str:
     """Return which programs share a module file: those that compile the Kubernetes client in one version."""
-    return "addons" if program.name in ("coredns", "kwok", "metrics-server", "local-path-provisioner") else program.name
+    return "addons" if program.name in ADDONS else program.name
 
 
 def build(programs: list[Program], console: Console) -> None:
@@ -217,7 +228,7 @@ def _write_module(go: str, folder: Path, program: Program, made: Recipe, env: di
     if program.name == "kubernetes":
         replaced = _replacements(go, str(Version.parse(program.version)), env)
     elif group(program) == "addons":
-        required = [_module_of(name) for name in ("coredns", "kwok", "metrics-server", "local-path-provisioner")]
+        required = [_module_of(name) for name in ADDONS]
         pinned = versions.KUBERNETES[versions.DEFAULT_KUBERNETES]
         required.append(f"k8s.io/kubernetes v{pinned}")
         replaced = _replacements(go, pinned, env)
@@ -231,8 +242,7 @@ def _write_module(go: str, folder: Path, program: Program, made: Recipe, env: di
 def _module_of(name: str) -> str:
     from sandbox import binaries
 
-    by_name = {program.name: program for program in (binaries.COREDNS, binaries.KWOK, binaries.METRICS_SERVER, binaries.LOCAL_PATH)}
-    return recipe(by_name[name]).module
+    return next(recipe(program).module for program in (*binaries.FULL, binaries.KWOK) if program.name == name)
 
 
 def _replacements(go: str, version: str, env: dict[str, str]) -> str:
@@ -249,6 +259,15 @@ def replacements(go_mod: str, version: str) -> str:
     found = sorted(set(re.findall(r"(k8s\.io/\S+) v0\.0\.0(?=\s)", go_mod)))
     staged = f"v0.{version.split('.', 1)[1]}"
     return "".join(f"replace {module} => {module} {staged}\n" for module in found)
+
+
+def download(module: str, folder: Path, console: Console) -> Path:
+    """Fetch one module (path@version) without what it requires into ``folder``; return where its files lie."""
+    folder.mkdir(parents=True, exist_ok=True)
+    env = {**os.environ, "GOMODCACHE": str(folder), "GOFLAGS": "-mod=mod -modcacherw", "GOTOOLCHAIN": "local", "GOWORK": "off"}
+    argv = [toolchain(console), "mod", "download", "-json", module]
+    answer = run(argv, part=module.partition("@")[0].rsplit("/", 1)[1], todo=TODO, env=env, cwd=folder)
+    return Path(json.loads(answer)["Dir"])
 
 
 def newest_patch(minor: str, console: Console) -> str:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import base64
+import ipaddress
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.places import write_text
+from sandbox.places import ClusterPlace, write_text
 from sandbox.shell import run
 
 TODO = "Install openssl 1.1.1 or later and run the command again."
 DAYS = "3650"
+DEMO = "demo-ca"
+LONGEST_NAME = 64  # of a common name
+IDENTIFIERS = "subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n"  # strict clients ask for both
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,41 @@ def make(folder: Path, wanted: list[Leaf]) -> None:
         )  # fmt: skip
 
 
+def demo_authority(place: ClusterPlace) -> None:
+    """Make the authority whose certificates are for demonstrations; the cluster itself does not trust it."""
+    place.pki.mkdir(parents=True, exist_ok=True)
+    place.pki.chmod(0o700)
+    if not (place.pki / f"{DEMO}.crt").exists():
+        _authority(place.pki, DEMO)
+    if not place.authority.exists():
+        write_text(place.authority, (place.pki / f"{DEMO}.crt").read_text())
+
+
+def demo_certificate(place: ClusterPlace, names: list[str], folder: Path, days: int) -> tuple[Path, Path]:
+    """Write a server's certificate, followed by its authority's, and its key into ``folder``; return both."""
+    demo_authority(place)
+    leaf = Leaf("demo", f"/CN={names[0]}" if len(names[0]) <= LONGEST_NAME else "/CN=mooring-sandbox", _alternative(names), DEMO)
+    with tempfile.TemporaryDirectory() as text:
+        work = Path(text)
+        for kind in ("crt", "key"):
+            (work / f"{DEMO}.{kind}").symlink_to(place.pki / f"{DEMO}.{kind}")
+        _sign(work, leaf, days=str(days), more=IDENTIFIERS)
+        certificate, key = folder / "cert.pem", folder / "key.pem"
+        write_text(key, (work / "demo.key").read_text(), 0o600)
+        write_text(certificate, (work / "demo.crt").read_text() + place.authority.read_text())
+    return certificate, key
+
+
+def _alternative(names: list[str]) -> tuple[str, ...]:
+    found = []
+    for name in names:
+        try:
+            found.append(f"IP:{ipaddress.ip_address(name)}")
+        except ValueError:
+            found.append(f"DNS:{name}")
+    return tuple(found)
+
+
 def kubeconfig(folder: Path, user: str, server: str, *, cluster: str) -> str:
     """Return a kubeconfig with everything embedded, readable as YAML and as what it is."""
     embedded = {
@@ -113,10 +153,10 @@ def _authority(folder: Path, name: str) -> None:
     )  # fmt: skip
 
 
-def _sign(folder: Path, leaf: Leaf) -> None:
+def _sign(folder: Path, leaf: Leaf, *, days: str = DAYS, more: str = "") -> None:
     _key(folder / f"{leaf.name}.key")
     request, extensions = folder / f"{leaf.name}.csr", folder / f"{leaf.name}.ext"
-    write_text(extensions, leaf.extensions)
+    write_text(extensions, leaf.extensions + more)
     run(
         ["openssl", "req", "-new", "-key", folder / f"{leaf.name}.key", "-subj", leaf.subject, "-out", request],
         part="certificates", todo=TODO,
@@ -124,7 +164,7 @@ def _sign(folder: Path, leaf: Leaf) -> None:
     unfinished = folder / f"{leaf.name}.crt.part"
     run(
         [
-            "openssl", "x509", "-req", "-sha256", "-days", DAYS, "-in", request, "-extfile", extensions,
+            "openssl", "x509", "-req", "-sha256", "-days", days, "-in", request, "-extfile", extensions,
             "-CA", folder / f"{leaf.authority}.crt", "-CAkey", folder / f"{leaf.authority}.key",
             "-CAcreateserial", "-out", unfinished,
         ],

@@ -55,6 +55,11 @@ class ClusterPlace:
         return self.root / "pki"
 
     @property
+    def authority(self) -> Path:
+        """The certificate of the authority for demonstrations; never the one that the cluster itself trusts."""
+        return self.root / "ca.pem"
+
+    @property
     def etc(self) -> Path:
         return self.root / "etc"
 

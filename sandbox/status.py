@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandbox import addons, kubectl, process
+from sandbox import addons, binaries, charts, kubectl, process
 from sandbox.cluster import Record
 from sandbox.configs import REGISTRY_NAME
 from sandbox.errors import SandboxError
@@ -26,11 +26,15 @@ def status(name: str) -> dict[str, Any]:
     place = ClusterPlace.of(name)
     record = Record.load(place)
     if record is None:
-        return {"name": name, "state": "absent", "mode": None, "simulated": False, "kubeconfig": None, "images": {}}
+        return {
+            "name": name, "state": "absent", "mode": None, "simulated": False, "kubeconfig": None, "images": {},
+            **_for_the_extension(place, {}),
+        }  # fmt: skip
     if record.mode == "given":
         return {
             "name": name, "state": "given", "mode": "given", "simulated": False, "kubeconfig": record.given,
             "images": {}, "network_policy": NETWORK_POLICY["given"], "network_policy_enforced": None,
+            **_for_the_extension(place, {}),
         }  # fmt: skip
     layout = record.layout
     full = isinstance(layout, FullLayout)
@@ -49,6 +53,7 @@ def status(name: str) -> dict[str, Any]:
         "network_policy": NETWORK_POLICY[record.mode],
         "registry": {"address": layout.registry, "name": REGISTRY_NAME} if isinstance(layout, FullLayout) else None,
         "images": record.images,
+        **_for_the_extension(place, record.extension),
         "components": _components(place),
         "nodes": [],
         "storage_class": None,
@@ -60,6 +65,16 @@ def status(name: str) -> dict[str, Any]:
         return {**found, "state": "starting"}
     found |= _seen(place, record)
     return {**found, "state": _state(found, record)}
+
+
+def _for_the_extension(place: ClusterPlace, images: dict[str, str]) -> dict[str, Any]:
+    """Return what installing the cluster extension takes, as far as it is on this machine."""
+    helm = binaries.present(binaries.HELM)
+    return {
+        "programs": {"helm": str(helm / "helm")} if helm else {},
+        "extension": {"charts": str(charts.folder()) if charts.are_there() else None, "images": images},
+        "certificate_authority": str(place.authority) if place.authority.exists() else None,
+    }
 
 
 def _components(place: ClusterPlace) -> dict[str, dict[str, Any]]:
@@ -127,7 +142,7 @@ def _addons(tool: Kubectl) -> dict[str, bool]:
 
 def _missing_images(record: Record) -> list[str]:
     registry = Registry(FullLayout(record.slot).registry)
-    parts = {name: reference.rsplit(":", 1)[1] for name, reference in record.images.items()}
+    parts = {name: reference.rsplit(":", 1)[1] for name, reference in {**record.images, **record.extension}.items()}
     return [name for name, tag in parts.items() if not registry.has(name, tag)]
 
 

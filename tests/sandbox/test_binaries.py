@@ -87,6 +87,24 @@ def test_it_takes_a_program_from_the_path_only_in_the_right_version(tmp_path: Pa
     assert binaries._on_path(wrong) is None
 
 
+def test_it_takes_the_helm_of_the_path_only_in_the_fourth_version(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", f"{tmp_path / 'path'}:/usr/bin:/bin")
+    _executable(tmp_path / "path", "helm", 'version.BuildInfo{Version:"v3.21.4", GoVersion:"go1.26"}')
+    assert binaries.present(binaries.HELM) is None
+    _executable(tmp_path / "path", "helm", 'version.BuildInfo{Version:"v4.1.0", GoVersion:"go1.26"}')
+    assert binaries.present(binaries.HELM) == tmp_path / "path"
+
+
+def test_a_simulated_cluster_needs_nothing_of_the_extension() -> None:
+    assert {"helm", "envoy-gateway"} <= {program.name for program in binaries.FULL}
+    assert not {"helm", "envoy-gateway"} & {program.name for program in binaries.SIMULATED}
+
+
+def test_the_programs_that_share_the_kubernetes_client_are_built_in_one_module() -> None:
+    assert {gobuild.group(program) for program in (binaries.COREDNS, binaries.HELM, binaries.ENVOY_GATEWAY)} == {"addons"}
+    assert all(gobuild._module_of(name) for name in gobuild.ADDONS)
+
+
 def test_staged_modules_are_replaced_and_others_are_not() -> None:
     go_mod = "require (\n\tk8s.io/api v0.0.0\n\tk8s.io/utils v0.0.0-20260210185600-b8788abfbbc2\n\tk8s.io/klog/v2 v2.1.0\n)\n"
     assert gobuild.replacements(go_mod, "1.34.4") == "replace k8s.io/api => k8s.io/api v0.34.4\n"

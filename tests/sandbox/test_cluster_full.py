@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from sandbox import process
+from sandbox import process, versions
 from sandbox.node import CGROUPS, PARENT
 from sandbox.places import ClusterPlace
 from tests.sandbox.conftest import Kubernetes, sandbox, sandbox_json, until
@@ -74,6 +74,8 @@ def test_the_status_names_everything_others_build_on(main_cluster: dict[str, Any
     assert main_cluster["mode"] == "full"
     assert main_cluster["simulated"] is False
     assert set(main_cluster["images"]) >= {"python", "sklearn", "runner", "minimal"}
+    assert set(main_cluster["extension"]["images"]) == {"envoy-gateway", "envoy"}
+    assert Path(main_cluster["certificate_authority"]).exists()
     assert main_cluster["storage_class"] == "local-path"
     assert main_cluster["metrics"] is True
     assert main_cluster["network_policy_enforced"] is False
@@ -107,6 +109,24 @@ def test_the_minimal_image_has_a_shell_and_neither_bash_nor_tee_nor_python(kuber
 def test_the_runner_image_starts_as_an_unprivileged_user(kubernetes: Kubernetes, main_cluster: dict[str, Any]) -> None:
     command = ("sh", "-c", "python3 -c 'import runner' && test -x /usr/local/bin/mooring-entrypoint && echo ready")
     assert _log_of(kubernetes, _pod("runner", main_cluster["images"]["runner"], *command)) == "ready\n"
+
+
+@pytest.mark.parametrize(("name", "words"), [("envoy-gateway", ("envoy-gateway", "version")), ("envoy", ("envoy", "--version"))])
+def test_the_images_of_the_extension_start_by_name_as_an_unprivileged_user(
+    kubernetes: Kubernetes, main_cluster: dict[str, Any], name: str, words: tuple[str, ...]
+) -> None:
+    pod = _pod(name, main_cluster["extension"]["images"][name], *words)
+    pod["spec"]["securityContext"] = {**PERSON, "runAsUser": 65532, "runAsGroup": 65532}
+    assert {"envoy-gateway": versions.ENVOY_GATEWAY, "envoy": versions.ENVOY}[name] in _log_of(kubernetes, pod)
+
+
+def test_helm_renders_the_chart_that_the_status_names(main_cluster: dict[str, Any]) -> None:
+    chart = Path(main_cluster["extension"]["charts"]) / f"gateway-helm-{versions.ENVOY_GATEWAY}.tgz"
+    argv = [main_cluster["programs"]["helm"], "template", "one", str(chart), "--set", "crds.enabled=false"]
+    argv += ["--set", f"global.images.envoyGateway.image={main_cluster['extension']['images']['envoy-gateway']}"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert f"image: {main_cluster['extension']['images']['envoy-gateway']}" in done.stdout
 
 
 def test_a_claim_gets_a_volume_that_a_pod_can_write_to(kubernetes: Kubernetes, main_cluster: dict[str, Any]) -> None:
@@ -161,7 +181,7 @@ def test_a_privileged_pod_is_refused_where_the_restricted_level_holds(kubernetes
 
 def test_the_registry_has_every_image_that_the_status_names(main_cluster: dict[str, Any]) -> None:
     connection = http.client.HTTPConnection(main_cluster["registry"]["address"], timeout=10)
-    for name, reference in main_cluster["images"].items():
+    for name, reference in {**main_cluster["images"], **main_cluster["extension"]["images"]}.items():
         tag = reference.rsplit(":", 1)[1]
         accept = {"Accept": "application/vnd.oci.image.manifest.v1+json"}
         connection.request("HEAD", f"/v2/{name}/manifests/{tag}", headers=accept)
