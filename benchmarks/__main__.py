@@ -14,7 +14,8 @@ from types import FrameType
 from typing import Any
 
 from benchmarks.machine import commit, machine
-from benchmarks.studio import NotMeasuredError, say
+from benchmarks.process import NotThereError
+from benchmarks.studio import say
 
 # The name, and for how long it may run: with empty caches the sandbox builds Kubernetes first, which is not counted here.
 NAMES = {"submit": 900, "live_logs": 900}
@@ -29,7 +30,7 @@ def main(words: Sequence[str] | None = None) -> int:
     before, began, at = machine(), time.monotonic(), datetime.datetime.now(datetime.UTC)
     try:
         figures = importlib.import_module(f"benchmarks.{options.name}").run(quick=options.quick)
-    except NotMeasuredError as error:
+    except NotThereError as error:
         say(f"{options.name} was not measured: {error}")
         return 1
     finally:

@@ -15,10 +15,10 @@ from django.conf import settings as django_settings
 from django.test import Client
 
 from tests.fakekube import fakekube
-from tests.studio_process import studio
+from tests.studio_process import studio, studio_alone
 from tests.surroundings import DATA
 
-__all__ = ["fakekube", "studio"]
+__all__ = ["fakekube", "studio", "studio_alone"]
 
 
 def pytest_configure(config: pytest.Config) -> None:

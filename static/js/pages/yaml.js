@@ -28,6 +28,21 @@ const look = EditorView.theme({
   '.cm-panels': { backgroundColor: 'var(--bg-surface-secondary)', color: 'var(--body-color)' },
 })
 
+// Chromium puts text typed over a selection into an element with a style of its own, which the policy of our pages
+// blocks and reports. Such text is put in by the editor itself; all else is left to the browser.
+const typedOver = EditorView.domEventHandlers({
+  beforeinput(event, view) {
+    const { main } = view.state.selection
+    const { data } = event
+    if (event.inputType !== 'insertText' || !data || main.empty || view.composing || view.state.readOnly) return false
+    const insert = () => view.state.update(view.state.replaceSelection(data), { userEvent: 'input.type', scrollIntoView: true })
+    const taken = view.state.facet(EditorView.inputHandler).some((handle) => handle(view, main.from, main.to, data, insert))
+    if (!taken) view.dispatch(insert())
+    event.preventDefault()
+    return true
+  },
+})
+
 /** @param {HTMLTextAreaElement} area */
 function edit(area) {
   const nonce = document.querySelector('script[nonce]')
@@ -35,7 +50,7 @@ function edit(area) {
     state: EditorState.create({
       doc: area.value,
       extensions: [
-        basicSetup, yaml(), look, syntaxHighlighting(colours), lintGutter(), keymap.of([indentWithTab]),
+        basicSetup, typedOver, yaml(), look, syntaxHighlighting(colours), lintGutter(), keymap.of([indentWithTab]),
         EditorState.tabSize.of(2),
         EditorView.cspNonce.of(/** @type {any} */ (nonce)?.nonce ?? ''),
         EditorView.contentAttributes.of({ 'aria-label': area.getAttribute('aria-label') ?? 'YAML' }),
