@@ -7,7 +7,7 @@ a YAML are seen through a `Folder`. Each kind is one module (`command.py`) with 
 from jobs.spec.command import CommandJob, environment, resolve_command
 from jobs.spec.errors import SpecError, SpecIssue, SpecWarning
 from jobs.spec.kinds import Folder, Known, LocalPath, Paths
-from jobs.spec.loading import Loaded, dump, dump_values, json_schema, kind_of, load, load_values
+from jobs.spec.loading import Loaded, dump, dump_values, json_schema, kind_of, load, load_as, load_values
 from jobs.spec.shapes import DataInput, InlineEnvironment, Output
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "json_schema",
     "kind_of",
     "load",
+    "load_as",
     "load_values",
     "resolve_command",
 ]

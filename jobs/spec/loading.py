@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -16,14 +16,16 @@ from jobs.spec.shapes import NO_EFFECT, TAG
 from jobs.spec.yamltext import Document, Path, dotted, read
 
 KINDS: dict[str, Kind] = {kind.name: kind for kind in (command.KIND,)}
+M = TypeVar("M", bound=BaseModel)
+COMMAND_ADVICE = "Write a command job: a YAML with `command` and `environment`."
 
 
 @dataclass(frozen=True)
-class Loaded:
+class Loaded(Generic[M]):
     """An accepted YAML: its model, what has no effect, what the platform must be able to do, which files it needs."""
 
     kind: str
-    model: command.CommandJob
+    model: M
     warnings: tuple[SpecWarning, ...]
     needs: frozenset[str]
     local_paths: tuple[LocalPath, ...]
@@ -37,12 +39,12 @@ class Loaded:
 
 def load(
     text: str | bytes, *, overrides: Iterable[str] = (), folder: Folder | None = None, known: Known | None = None
-) -> Loaded:
+) -> Loaded[command.CommandJob]:
     """Load a YAML text, or raise `SpecError` with every issue found.
 
     `overrides` are `path=value` texts, applied first. Without `folder` local paths are listed but not looked for.
     """
-    return _load(read(text), overrides, folder, known)
+    return _load(read(text), overrides, folder, known, KINDS, COMMAND_ADVICE)
 
 
 def load_values(
@@ -51,9 +53,26 @@ def load_values(
     overrides: Iterable[str] = (),
     folder: Folder | None = None,
     known: Known | None = None,
-) -> Loaded:
+) -> Loaded[command.CommandJob]:
     """Load plain values, as a form or the API has them, exactly as `load` does a text; issues have no lines."""
-    return _load(Document(dict(values)), overrides, folder, known)
+    return _load(Document(dict(values)), overrides, folder, known, KINDS, COMMAND_ADVICE)
+
+
+def load_as(
+    kind: Kind,
+    text: str | bytes | Mapping[str, Any],
+    *,
+    advice: str,
+    overrides: Iterable[str] = (),
+    folder: Folder | None = None,
+    known: Known | None = None,
+) -> Loaded[Any]:
+    """Load a YAML text, or plain values, as `kind`; `advice` says what to write where its `$schema` says otherwise.
+
+    For the apps that have kinds of their own, asked by who knows which one is meant; else exactly as `load`.
+    """
+    document = read(text) if isinstance(text, str | bytes) else Document(dict(text))
+    return _load(document, overrides, folder, known, {kind.name: kind}, advice, kind)
 
 
 def kind_of(text: str | bytes | Mapping[str, Any]) -> str | None:
@@ -83,10 +102,18 @@ def json_schema(kind: str = "job.command") -> dict[str, Any]:
     }
 
 
-def _load(document: Document, overrides: Iterable[str], folder: Folder | None, known: Known | None) -> Loaded:
+def _load(
+    document: Document,
+    overrides: Iterable[str],
+    folder: Folder | None,
+    known: Known | None,
+    kinds: Mapping[str, Kind],
+    advice: str,
+    otherwise: Kind | None = None,
+) -> Loaded[Any]:
     if document.value is None:
         raise SpecError(
-            SpecIssue("spec-empty", "", None, None, "There is nothing in this YAML.", "Write the fields of a job.")
+            SpecIssue("spec-empty", "", None, None, "There is nothing in this YAML.", advice)
         )
     if not isinstance(document.value, dict):
         what = "list" if isinstance(document.value, list) else "single value"
@@ -97,11 +124,11 @@ def _load(document: Document, overrides: Iterable[str], folder: Folder | None, k
                 (),
                 document.place(()),
                 text,
-                "Begin with a field, for example `command: python train.py`.",
+                advice,
             )
         )
     overriding.apply(document, overrides)
-    kind = _kind_of_fields(document)
+    kind = _kind_of_fields(document, kinds, advice, otherwise)
     check = Check(document, folder, known or Known())
     model = _validated(kind, document, check)
     _warn_of_no_effect(model, (), check)
@@ -111,17 +138,19 @@ def _load(document: Document, overrides: Iterable[str], folder: Folder | None, k
     return Loaded(kind.name, model, tuple(check.warnings), frozenset(check.needs), tuple(check.local_paths), document)
 
 
-def _kind_of_fields(document: Document) -> Kind:
+def _kind_of_fields(document: Document, kinds: Mapping[str, Kind], advice: str, otherwise: Kind | None) -> Kind:
     fields = document.value
     name = detect(fields)
-    if name in KINDS:
-        return KINDS[name]
+    if name is not None and name in kinds:
+        return kinds[name]
+    if otherwise is not None and not isinstance(fields.get("$schema"), str):
+        return otherwise
     field: Path = ("type",) if "type" in fields else ("$schema",) if "$schema" in fields else ()
     place = document.place(field)
     if name is None:
         text, todo = (
             "Neither `$schema` nor `type` nor the fields tell what this YAML describes.",
-            "A job needs at least `command` and `environment`.",
+            advice,
         )
         raise SpecError(issue_at("spec-kind-unknown", (), place, text, todo))
     text = f"This describes a {TITLES[name]} ({name}), which cannot be submitted here yet."
@@ -133,7 +162,7 @@ def _kind_of_fields(document: Document) -> Kind:
             field,
             place,
             text,
-            "Submit a command job: a YAML with `command` and `environment`.",
+            advice,
         )
     )
 
