@@ -112,9 +112,7 @@ def _load(
     otherwise: Kind | None = None,
 ) -> Loaded[Any]:
     if document.value is None:
-        raise SpecError(
-            SpecIssue("spec-empty", "", None, None, "There is nothing in this YAML.", advice)
-        )
+        raise SpecError(SpecIssue("spec-empty", "", None, None, "There is nothing in this YAML.", advice))
     if not isinstance(document.value, dict):
         what = "list" if isinstance(document.value, list) else "single value"
         text = f"The YAML is a {what}, not fields with values."
@@ -277,11 +275,7 @@ class _Dumper(yaml.SafeDumper):
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     # A block cannot hold blanks at a line's end or an indented first line unchanged; those stay quoted.
-    is_block = (
-        "\n" in text
-        and not any(line.endswith((" ", "\t")) for line in text.split("\n"))
-        and not text.startswith((" ", "\n"))
-    )
+    is_block = "\n" in text and not any(line.endswith((" ", "\t")) for line in text.split("\n")) and not text.startswith((" ", "\n"))
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if is_block else None)
 
 
