@@ -6,7 +6,7 @@ Everything stays within the *restricted* Pod Security level unless the compute's
 import base64
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 PORT = 8484
 ROOT = "/mooring"
@@ -92,7 +92,7 @@ def render_secret(plan: Plan, owner_uid: str = "") -> dict[str, Any]:
         "kind": "Secret",
         "metadata": metadata,
         "type": "Opaque",
-        "data": {"token": _b64(plan.token), "spec.json": _b64(json.dumps(spec))},
+        "data": {"token": encoded(plan.token), "spec.json": encoded(json.dumps(spec))},
     }
 
 
@@ -120,7 +120,7 @@ def render_job(plan: Plan) -> dict[str, Any]:
 
 
 def _pod(plan: Plan) -> dict[str, Any]:
-    return _without_empty(
+    return without_empty(
         {
             "restartPolicy": "Never",
             "automountServiceAccountToken": False,
@@ -128,7 +128,7 @@ def _pod(plan: Plan) -> dict[str, Any]:
             "terminationGracePeriodSeconds": DRAIN_SECONDS,
             "nodeSelector": plan.node_selector,
             "tolerations": plan.tolerations,
-            "securityContext": _pod_security(plan),
+            "securityContext": pod_security(plan),
             "initContainers": [_prepare(plan), _sidecar(plan)],
             "containers": [_command(plan)],
             "volumes": _volumes(plan),
@@ -157,7 +157,7 @@ def _runner(plan: Plan, name: str, args: list[str]) -> dict[str, Any]:
         ],
         # Small requests so that it never decides where a job fits; the memory limit holds a runaway.
         "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "256Mi"}},
-        "securityContext": _container_security(plan, own=True),
+        "securityContext": container_security(plan, own=True),
         "volumeMounts": [
             {"name": "mooring", "mountPath": ROOT},
             {"name": "secret", "mountPath": "/var/run/mooring", "readOnly": True},
@@ -172,7 +172,7 @@ def _command(plan: Plan) -> dict[str, Any]:
         mounts.append({"name": "shm", "mountPath": "/dev/shm"})
     given = [{"name": name, "value": value} for name, value in sorted(plan.environment.items())]
     own = [] if "HOME" in plan.environment else [{"name": "HOME", "value": f"{ROOT}/home"}]
-    return _without_empty(
+    return without_empty(
         {
             "name": "job",
             "image": plan.image,
@@ -180,8 +180,8 @@ def _command(plan: Plan) -> dict[str, Any]:
             "command": [f"{ROOT}/bin/entrypoint"],
             "workingDir": f"{ROOT}/work",
             "env": [*own, _index_variable("AZUREML_NODE_INDEX"), *given],
-            "resources": _without_empty({"requests": plan.requests, "limits": plan.limits}),
-            "securityContext": _container_security(plan, own=False),
+            "resources": without_empty({"requests": plan.requests, "limits": plan.limits}),
+            "securityContext": container_security(plan, own=False),
             "terminationMessagePolicy": "File",
             "volumeMounts": mounts,
         }
@@ -199,7 +199,18 @@ def _volumes(plan: Plan) -> list[dict[str, Any]]:
     return volumes
 
 
-def _pod_security(plan: Plan) -> dict[str, Any]:
+class Secured(Protocol):
+    """What of a plan decides as whom its containers run."""
+
+    @property
+    def allow_root(self) -> bool: ...
+
+    @property
+    def fixed_user(self) -> bool: ...
+
+
+def pod_security(plan: Secured) -> dict[str, Any]:
+    """Return a pod's security context: *restricted*, unless the compute's operator allows root."""
     security: dict[str, Any] = {"seccompProfile": {"type": "RuntimeDefault"}}
     if plan.fixed_user:
         security["fsGroup"] = RUN_AS
@@ -210,7 +221,8 @@ def _pod_security(plan: Plan) -> dict[str, Any]:
     return security
 
 
-def _container_security(plan: Plan, *, own: bool) -> dict[str, Any]:
+def container_security(plan: Secured, *, own: bool) -> dict[str, Any]:
+    """Return a container's security context; `own` are the runner's, which need nothing that may be written."""
     if own:
         users = {"runAsUser": RUN_AS, "runAsGroup": RUN_AS} if plan.fixed_user else {}
         return {
@@ -230,9 +242,11 @@ def _index_variable(name: str) -> dict[str, Any]:
     return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
 
 
-def _b64(text: str) -> str:
+def encoded(text: str) -> str:
+    """Return a text as a Secret holds it."""
     return base64.b64encode(text.encode()).decode()
 
 
-def _without_empty(values: dict[str, Any]) -> dict[str, Any]:
+def without_empty(values: dict[str, Any]) -> dict[str, Any]:
+    """Return a manifest's fields without those that say nothing."""
     return {key: value for key, value in values.items() if value not in ({}, [], "")}
