@@ -82,7 +82,7 @@ def resubmit_job(actor: Any, job: Job, *, idempotency_key: str = "") -> Job:
     if job.yaml.lstrip().startswith("{"):
         # Written on one line, as JSON is: the name cannot be left out, only replaced.
         overrides.append(f"name={new_name()}")
-    local = {name: value["mount"]["digest"] for name, value in job.inputs.items() if value.get("mount")}
+    local = {name: value["mount"]["digest"] for name, value in job.inputs.items() if value.get("mount") and not value.get("asset")}
     return submit_job(
         actor,
         job.workspace,

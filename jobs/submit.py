@@ -12,18 +12,18 @@ from compute.selectors import computes_of, default_type, types_of
 from jobs import spec
 from jobs.spec.references import read_environment
 from studio.accounts.models import Workspace
-from studio.assets.services import image_for, tree_for
-from studio.assets.trees import Tree
+from studio.assets.registry.selectors import model_version
+from studio.assets.services import image_for, store, tree_for
+from studio.assets.trees import Tree, load_tree
 from studio.core.errors import ProblemError, ProblemList
 
 # What this studio runs; anything else that a YAML needs is refused by name, never silently left out.
-THERE = frozenset({"environment-asset", "multi-node"})
+THERE = frozenset({"environment-asset", "multi-node", "model-asset"})
 ADVICE = {
     "environment-build": ("an environment built from conda or a Dockerfile", "Give an image that has the packages."),
     "services": ("interactive services in the job", "Leave `services` out."),
     "datastore": ("a datastore", "Give local files, or leave the path out to keep outputs in the studio's store."),
     "data-asset": ("a registered data asset", "Give a local file or folder."),
-    "model-asset": ("a registered model", "Give a local folder."),
     "https-input": ("an input from a web address", "Download it and give the local file."),
     "blob-input": ("an input from a cloud's blob store", "Download it and give the local file."),
     "registry-asset": ("an asset of a registry", "Give a local file or folder, or an image."),
@@ -66,7 +66,8 @@ def check_job(
         problems.append(_at(loaded, "code", "job-code-missing", path=job.code))
     if code and files and tree_for(workspace, code) is None:
         problems.append(_at(loaded, "code", "job-code-unknown", digest=code))
-    inputs = _inputs(loaded, trees, problems) if files else {}
+    inputs = _models(workspace, loaded, problems)
+    inputs |= _inputs(loaded, trees, problems) if files else {}
     if problems:
         raise ProblemList(problems)
     assert compute is not None and image is not None
@@ -133,13 +134,33 @@ def _inputs(loaded: spec.Loaded, trees: dict[str, Tree | None], problems: list[P
         if tree is None:
             problems.append(_at(loaded, f"inputs.{name}", "job-input-missing", name=name, path=given.path))
             continue
-        base = f"/mooring/inputs/{name}"
-        if given.type == "uri_file" and len(tree.files) == 1:
-            mount = {"kind": "file", "digest": tree.digest, "path": f"{base}/{tree.files[0].name}"}
-        else:
-            mount = {"kind": "folder", "digest": tree.digest, "path": base}
+        mount = _mount(name, tree, is_file=given.type == "uri_file" and len(tree.files) == 1)
         found[name] = {"type": given.type, "given": given.path, "size": tree.size, "count": len(tree.files), "mount": mount}
     return found
+
+
+def _models(workspace: Workspace, loaded: spec.Loaded, problems: list[ProblemError]) -> dict[str, Any]:
+    """Return the inputs that are registered models, each as the version that its reference means now."""
+    found: dict[str, Any] = {}
+    for name, given in loaded.model.data_inputs.items():
+        if given.reference.kind != "asset" or not given.type.endswith("_model"):
+            continue
+        try:
+            version = model_version(workspace, given.path)
+        except ProblemError as error:
+            problems.append(_at(loaded, f"inputs.{name}.path", error.problem.id, **error.params))
+            continue
+        tree = load_tree(version.digest, store())
+        facts = {"type": given.type, "given": given.path, "asset": version.reference, "size": version.size, "count": version.count}
+        found[name] = {**facts, "mount": _mount(name, tree, is_file=version.is_file)}
+    return found
+
+
+def _mount(name: str, tree: Tree, *, is_file: bool) -> dict[str, str]:
+    base = f"/mooring/inputs/{name}"
+    if is_file:
+        return {"kind": "file", "digest": tree.digest, "path": f"{base}/{tree.files[0].name}"}
+    return {"kind": "folder", "digest": tree.digest, "path": base}
 
 
 def _sent(loaded: spec.Loaded, code: str, trees: dict[str, Tree | None]) -> spec.Paths:

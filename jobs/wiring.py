@@ -7,21 +7,26 @@ from typing import Any
 from compute.models import Compute
 from compute.services import WORKLOADS, Workloads
 from compute.watching import OBSERVERS, SNAPSHOTS
+from jobs import registering
 from jobs.models import LOG_FILES, UNFINISHED, Job, Process
 from jobs.observing import changed, listed
 from jobs.services import cancel_job
 from studio.accounts.access import workspace_for
+from studio.assets.registry.tables import ORIGINS, SOURCES, USERS
 from studio.core.errors import ProblemError
 from studio.live.topics import register_topic
 
 
 def connect() -> None:
-    """Register the topics of jobs and logs, and the observer of their objects."""
+    """Register the topics of jobs and logs, the observer of their objects, and what models know of jobs."""
     register_topic("jobs", _workspace)
     register_topic("job", _job)
     register_topic("log", _log, is_log=True)
     OBSERVERS["job"] = changed
     SNAPSHOTS["job"] = listed
+    SOURCES["jobs"] = registering.found_at
+    ORIGINS["job"] = registering.origin
+    USERS["jobs"] = registering.readers
     WORKLOADS["jobs"] = Workloads(running_on=_running_on, on_detach=_on_detach)
 
 

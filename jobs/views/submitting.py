@@ -76,7 +76,9 @@ def _fresh(request: HttpRequest, workspace: Workspace) -> HttpResponse:
 
 def _clone(request: HttpRequest, workspace: Workspace, job: Job) -> HttpResponse:
     """Show the form with what a job was given; its code and files are kept by digest, not sent again."""
-    digests = {name: value["mount"]["digest"] for name, value in job.inputs.items() if (value.get("mount") or {}).get("digest")}
+    # A registered model is named again, not sent.
+    files = {name: value.get("mount") or {} for name, value in job.inputs.items() if not value.get("asset")}
+    digests = {name: mount["digest"] for name, mount in files.items() if mount.get("digest")}
     try:
         values = dict(spec.load(job.yaml, overrides=[*job.overrides, f"compute={job.compute_name}"]).document.value)
     except spec.SpecError:

@@ -63,7 +63,7 @@ def take_tree(workspace: Workspace, value: Any) -> Snapshot | list[str]:
     for file in tree.files:
         if sizes[file.digest] != file.size:
             raise ProblemError("request-invalid", text=f"{file.path} has {sizes[file.digest]} bytes, not {file.size}.")
-    return _keep(workspace, tree)
+    return keep_tree(workspace, tree)
 
 
 def tree_of_uploads(workspace: Workspace, files: Iterable[tuple[str, BinaryIO]]) -> Snapshot:
@@ -116,10 +116,14 @@ def _checked(workspace: Workspace, make: Any) -> Snapshot:
         tree = make()
     except ArchiveRefused as error:
         raise ProblemError(error.problem_id, field="code", text=error.text) from error
-    return _keep(workspace, tree)
+    return keep_tree(workspace, tree)
 
 
-def _keep(workspace: Workspace, tree: Tree) -> Snapshot:
+def keep_tree(workspace: Workspace, tree: Tree) -> Snapshot:
+    """Keep a tree whose content is in the store, and give the workspace the right to all of it.
+
+    Callers make sure that the content is the workspace's: it sent it, or one of its jobs left it.
+    """
     save_tree(tree, store())
     with transaction.atomic():
         claims = {file.digest: Blob(workspace=workspace, digest=file.digest, size=file.size) for file in tree.files}
