@@ -60,6 +60,31 @@ CLUSTER_NEEDS = (
 # What a studio that makes namespaces by itself may do beyond that; an identity without it names its namespaces beforehand.
 NAMESPACE_NEEDS = (Need(kinds.NAMESPACE, ("create", "patch", "delete"), "Namespaces of computes are made, labelled and removed."),)
 
+# In the namespace of the extension, to install, change and remove it.
+WRITE = (*READ, "create", "patch", "update", "delete")
+EXTENSION_NEEDS = (
+    Need(kinds.SECRET, WRITE, "Helm keeps each revision of its release in a Secret; the router's certificate is one, too."),
+    Need(kinds.CONFIG_MAP, WRITE, "The settings of the extension and of Envoy Gateway."),
+    Need(kinds.SERVICE_ACCOUNT, WRITE, "Envoy Gateway's own identity."),
+    Need(kinds.SERVICE, WRITE, "The Services of Envoy Gateway and of the router."),
+    Need(kinds.DEPLOYMENT, WRITE, "The Deployments of Envoy Gateway and of the router."),
+    Need(kinds.JOB, WRITE, "Envoy Gateway makes its own certificates in a Job."),
+    Need(kinds.DISRUPTION_BUDGET, WRITE, "Of three Envoys two stay while nodes are drained."),
+    Need(kinds.ROLE, (*WRITE, "escalate", "bind"), "What Envoy Gateway may do in its namespace."),
+    Need(kinds.ROLE_BINDING, WRITE, "The same, bound to its identity."),
+    Need(kinds.GATEWAY, WRITE, "The Gateway that endpoints hang their routes on."),
+    Need(kinds.ENVOY_PROXY, WRITE, "How Envoy runs: service type, replicas, places."),
+    Need(kinds.SECURITY_POLICY, WRITE, "The rule that refuses every route without a policy of its own."),
+    Need(kinds.CLIENT_TRAFFIC_POLICY, WRITE, "The versions of TLS."),
+)
+# For the whole cluster, when the router is installed.
+ROUTER_NEEDS = (
+    Need(kinds.CRD, ("get", "create", "patch"), "The definitions of the Gateway API and of Envoy Gateway, unless they are there."),
+    Need(kinds.CLUSTER_ROLE, (*WRITE, "escalate", "bind"), "What Envoy Gateway reads in all namespaces: routes and what they name."),
+    Need(kinds.CLUSTER_ROLE_BINDING, WRITE, "The same, bound to its identity."),
+    Need(kinds.GATEWAY_CLASS, WRITE, "The class of our Gateway."),
+)
+
 # Missing these, a cluster cannot be used at all.
 REQUIRED = (CLUSTER_NEEDS[0],)
 

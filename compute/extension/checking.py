@@ -1,0 +1,130 @@
+"""Check what is wanted against a cluster before anything is touched; every problem is found, each at its field."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from compute.extension import crds, release
+from compute.extension.wanted import Wanted, Wrong
+from compute.kube import kinds
+from compute.kube.capacity import tolerates
+from compute.kube.client import KubeClient
+from compute.kube.errors import Forbidden
+from compute.models import Cluster, Node, StudioIdentity
+from compute.permissions import EXTENSION_NEEDS, ROUTER_NEEDS, questions
+from compute.router import GATEWAY_CLASS, NAMESPACE
+from studio.core.errors import ProblemError
+
+HA_NODES = 3
+
+
+def told(wrongs: Iterable[Wrong]) -> list[ProblemError]:
+    """Return what is wrong with settings as problems at their fields."""
+    return [ProblemError("extension-setting-invalid", field=each.field, text=each.text) for each in wrongs]
+
+
+def check(cluster: Cluster, client: KubeClient, wanted: Wanted) -> list[ProblemError]:
+    """Return everything in the cluster that stands against the settings; raises KubeError when it does not answer."""
+    problems = [*_rights(client, wanted), *_nodes(list(cluster.nodes.all()), wanted)]
+    if wanted.has_tls:
+        problems += _certificate(cluster, client, wanted)
+    problems += _owners(client, wanted)
+    if wanted.enable_inference:
+        conflicts = crds.conflicts(crds.present(client, []))
+        if conflicts:
+            problems.append(ProblemError("extension-crd-conflict", field="enableInference", text="; ".join(conflicts) + "."))
+    return problems
+
+
+def fitting(nodes: Iterable[Node], wanted: Wanted) -> list[Node]:
+    """Return the nodes on which pods of the extension may run."""
+    return [
+        node
+        for node in nodes
+        if node.ready
+        and node.schedulable
+        and wanted.node_selector.items() <= node.labels.items()
+        and all(
+            tolerates(wanted.tolerations, taint)
+            for taint in node.taints
+            if taint.get("effect") in ("NoSchedule", "NoExecute")
+        )
+    ]  # fmt: skip
+
+
+def _nodes(nodes: list[Node], wanted: Wanted) -> list[ProblemError]:
+    if not wanted.enable_inference:
+        return []
+    count = len(fitting(nodes, wanted))
+    whole = f"{count} of {len(nodes)} nodes {'is' if count == 1 else 'are'} ready and fit" + (
+        " nodeSelector and workLoadToleration." if wanted.node_selector or wanted.tolerations else "."
+    )
+    if count == 0:
+        field = next((f"nodeSelector.{key}" for key in wanted.node_selector), "enableInference")
+        return [ProblemError("extension-few-nodes", field=field, text=whole)]
+    if wanted.highly_available and count < HA_NODES:
+        text = f"A router with high availability runs on {HA_NODES} nodes. {whole}"
+        return [ProblemError("extension-few-nodes", field="inferenceRouterHA", text=text)]
+    return []
+
+
+def _certificate(cluster: Cluster, client: KubeClient, wanted: Wanted) -> list[ProblemError]:
+    if not wanted.ssl_secret:
+        if getattr(cluster, "certificate", None) is None:
+            text = f"The router is to answer as {wanted.ssl_cname} over TLS, and has no certificate for it."
+            return [ProblemError("extension-certificate-missing", field="sslSecret", text=text)]
+        return []
+    try:
+        found = client.find(kinds.SECRET, wanted.ssl_secret, NAMESPACE)
+    except Forbidden:
+        return []
+    if found is None:
+        text = f"There is no Secret {wanted.ssl_secret} in {NAMESPACE}."
+        return [ProblemError("extension-secret-unusable", field="sslSecret", text=text)]
+    if found.get("type") != "kubernetes.io/tls":
+        text = f"{wanted.ssl_secret} is of the type {found.get('type')}; it takes kubernetes.io/tls with tls.crt and tls.key."
+        return [ProblemError("extension-secret-unusable", field="sslSecret", text=text)]
+    return []
+
+
+def _owners(client: KubeClient, wanted: Wanted) -> list[ProblemError]:
+    """Return who else has the release, the class of gateways, or the Gateway."""
+    mine = StudioIdentity.get()
+    try:
+        newest = release.newest(release.history(client))
+    except Forbidden:
+        return []
+    found = release.read_release(client, newest.revision) if newest else None
+    if found and found.values.get("studio") != mine:
+        whose = found.values.get("studio") or "somebody with Helm"
+        text = f"The release {release.RELEASE} in {NAMESPACE} was installed by {whose}."
+        return [ProblemError("extension-owned-elsewhere", text=text)]
+    if not wanted.enable_inference:
+        return []
+    taken = _taken(client)
+    return [ProblemError("extension-name-in-use", field="enableInference", text=taken)] if taken else []
+
+
+def _taken(client: KubeClient) -> str:
+    if not client.has_api(kinds.GATEWAY_CLASS):
+        return ""
+    found = client.find(kinds.GATEWAY_CLASS, GATEWAY_CLASS)
+    if found is None or _is_of_the_release(found):
+        return ""
+    by = (found.get("spec") or {}).get("controllerName")
+    return f"The cluster has a GatewayClass {GATEWAY_CLASS} already, of the controller {by}."
+
+
+def _is_of_the_release(found: dict[str, Any]) -> bool:
+    annotations = found["metadata"].get("annotations") or {}
+    return bool(annotations.get("meta.helm.sh/release-name") == release.RELEASE)
+
+
+def _rights(client: KubeClient, wanted: Wanted) -> list[ProblemError]:
+    needs = [*questions(EXTENSION_NEEDS, NAMESPACE)]
+    if wanted.enable_inference:
+        needs += questions(ROUTER_NEEDS)
+    missing = [str(answer.rule) for answer in client.can_i(needs) if not answer.allowed]
+    if not missing:
+        return []
+    more = f" and {len(missing) - 8} more" if len(missing) > 8 else ""
+    return [ProblemError("extension-permissions-missing", missing=", ".join(missing[:8]) + more)]
