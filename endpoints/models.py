@@ -278,3 +278,6 @@ class Change(models.Model):
 
     def __str__(self) -> str:
         return f"{self.endpoint_id} {self.deployment}: {self.old} to {self.status}"
+
+
+from endpoints.figures import models as figures_models  # noqa: E402, F401
