@@ -6,6 +6,7 @@ import json
 import os
 import time
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from runner.errors import RunnerError
 
@@ -57,6 +58,10 @@ class Spec(NamedTuple):
     timeout_seconds: float | None
     grace_seconds: float
     drain_seconds: float
+    # Where the studio keeps what is to be brought, below its own address.
+    base: str
+    # `deployment`: files for a server that others start, with the scoring server beside them. Else a job's.
+    kind: str
 
 
 def layout() -> Layout:
@@ -95,6 +100,8 @@ def read_spec() -> Spec:
             timeout_seconds=raw.get("timeout_seconds"),
             grace_seconds=float(raw.get("grace_seconds", 30)),
             drain_seconds=float(raw.get("drain_seconds", 540)),
+            base=raw.get("base") or f"/runner/v1/jobs/{quote(raw['job'], safe='')}",
+            kind=raw.get("kind", "job"),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RunnerError("job-spec-unreadable", f"spec.json cannot be understood: {error!r}.") from error

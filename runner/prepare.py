@@ -45,15 +45,20 @@ def main() -> int:
 def prepare(volume: Layout, spec: Spec, token: str, notes: Notes) -> None:
     """Fetch everything and write entry.json last; raise RunnerError with the reason otherwise."""
     started = time.monotonic()
-    copy_entrypoint(volume)
+    if spec.kind == "deployment":
+        copy_scoring_server(volume)
+        make_folder(volume.path("models"))
+    else:
+        copy_entrypoint(volume)
     if spec.transport == "push":
         from runner.feed import be_fed
 
         be_fed(volume, spec, token, notes, deadline_seconds())
     else:
         fetch_all(volume, spec, token, notes)
-    make_output_folders(volume, spec)
-    write_entry(volume, spec)
+    if spec.kind != "deployment":
+        make_output_folders(volume, spec)
+        write_entry(volume, spec)
     notes.say(f"Ready in {time.monotonic() - started:.1f} s.")
 
 
@@ -76,7 +81,15 @@ def make_output_folders(volume: Layout, spec: Spec) -> None:
 def copy_entrypoint(volume: Layout) -> None:
     """Copy the entrypoint to where the job's container finds it."""
     source = os.environ.get("MOORING_ENTRYPOINT") or os.path.join(os.path.dirname(__file__), "bin", "entrypoint")
-    target = volume.path("bin", "entrypoint")
+    _copy_program(source, volume.path("bin", "entrypoint"))
+
+
+def copy_scoring_server(volume: Layout) -> None:
+    """Copy the scoring server to where a deployment's container finds it."""
+    _copy_program(os.path.join(os.path.dirname(__file__), "bin", "scoring.pyz"), volume.path("bin", "scoring.pyz"))
+
+
+def _copy_program(source: str, target: str) -> None:
     try:
         with open(source, "rb") as file:
             replace_file(target, file.read())

@@ -29,7 +29,7 @@ class Studio:
         self._host = parts.hostname or ""
         self._port = parts.port or (443 if self._https else 80)
         self._prefix = parts.path.rstrip("/")
-        self._base = f"{self._prefix}/runner/v1/jobs/{quote(spec.job)}"
+        self._base = f"{self._prefix}{spec.base}"
         self._ca = spec.ca
         self._token = token
         self._connection: http.client.HTTPConnection | None = None
