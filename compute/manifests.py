@@ -140,6 +140,12 @@ def asking_probe(cluster: int, place: str, image: str, url: str, ca: str = "", *
     return pod
 
 
+def egress_probe(check: int, place: str, image: str, urls: Sequence[str], environment: list[Object], *, fixed_user: bool = True) -> Object:
+    """Return the pod that asks for addresses of the world as a job's command would, and says how each answered."""
+    args = ["probe", "--timeout", "8", *(part for url in urls for part in ("--address", url))]
+    return _probe("egress", check, place, image, args, environment, fixed_user=fixed_user)
+
+
 def _annotation(path: str, key: str) -> Object:
     return {"path": path, "fieldRef": {"fieldPath": f"metadata.annotations['{key}']"}}
 

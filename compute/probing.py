@@ -175,7 +175,7 @@ def _try_ways(cluster: Cluster, client: KubeClient) -> list[dict[str, str]]:
     image = settings.RUNNER_IMAGE
     if not image:
         return [finding("runner-image-unknown")]
-    findings = _system_namespace(client)
+    findings = system_namespace(client)
     if findings:
         return findings
     fixed_user = cluster.distribution != "OpenShift"
@@ -210,7 +210,7 @@ def _try_studio(cluster: Cluster, client: KubeClient, image: str, *, fixed_user:
     return [finding("studio-not-reached", url=url, text=answer["error"])]
 
 
-def _system_namespace(client: KubeClient) -> list[dict[str, str]]:
+def system_namespace(client: KubeClient) -> list[dict[str, str]]:
     """Make the namespace that probe pods run in, unless it is there."""
 
     def there() -> dict[str, Any] | None:

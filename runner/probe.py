@@ -15,10 +15,11 @@ from runner.web import Request, Server
 
 
 def main(arguments: list[str]) -> int:
-    """Ask for the studio once (`--url`), or serve as a sidecar would (`--serve`), and give 0."""
+    """Ask for the studio (`--url`) or for the world (`--address`) once, or serve as a sidecar would (`--serve`), and give 0."""
     parser = argparse.ArgumentParser(prog="runner probe")
     parser.add_argument("--url", help="the studio's address; <url>/healthz is asked for")
     parser.add_argument("--ca", help="a file with the certificates to trust")
+    parser.add_argument("--address", action="append", default=[], help="an address to ask for through the environment's proxy")
     parser.add_argument("--timeout", type=float, default=5.0)
     parser.add_argument("--serve", action="store_true", help="serve /v1/status and /v1/echo with the token in MOORING_TOKEN")
     parser.add_argument("--seconds", type=float, default=60.0, help="how long to serve")
@@ -26,6 +27,12 @@ def main(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
     if given.url:
         told = json.dumps(ask(given.url, given.ca, given.timeout))
+        print(told, flush=True)
+        _terminate_with(told)
+    if given.address:
+        from runner.egress import ask_all
+
+        told = json.dumps({"answers": ask_all(given.address, given.timeout)}, separators=(",", ":"))
         print(told, flush=True)
         _terminate_with(told)
     if given.serve:

@@ -33,6 +33,7 @@ app.config_from_object(
             "stream": {"task": "jobs.keep_streaming", "schedule": 5.0, "options": {"queue": "stream", "expires": 5}},
             "jobs": {"task": "jobs.sweep", "schedule": 5.0, "options": {"expires": 5}},
             "clusters": {"task": "compute.sweep", "schedule": 10.0, "options": {"expires": 10}},
+            "networks": {"task": "compute.sweep_network", "schedule": 10.0, "options": {"expires": 10}},
         },
     }
 )
@@ -43,4 +44,4 @@ def _keep_the_studios_logging(**_: object) -> None:
     """Leave logging as Django's settings made it."""
 
 
-app.autodiscover_tasks(["compute", "jobs", "endpoints"])
+app.autodiscover_tasks(["compute", "compute.network", "jobs", "endpoints"])

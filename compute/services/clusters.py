@@ -13,6 +13,7 @@ from compute.kube.config import Connection, ContextChoice, KubeconfigRefused
 from compute.kube.errors import Forbidden, KubeError, NotFound
 from compute.manifests import STUDIO, SYSTEM_NAMESPACE
 from compute.models import NAME, Cluster, ClusterStatus, StudioIdentity
+from compute.network.applying import withdraw
 from compute.permissions import CRD_NAME
 from compute.preflight import FirstLook, first_look
 from compute.problems import told
@@ -247,6 +248,7 @@ def _clean(cluster: Cluster) -> list[str]:
     for compute in cluster.computes.all():
         if not compute.namespace_made:
             unmark_namespace(client, compute.namespace)
+    withdraw(client)
     namespaces = [each["metadata"]["name"] for each in our_namespaces(client)]
     takes_resource = takes_custom_resource(client)
     others = _other_studios(client)
