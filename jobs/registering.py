@@ -1,20 +1,26 @@
 """What a job left, as files that a model can be registered from; and the jobs in a model's lineage."""
 
 import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.urls import reverse
 
+from jobs import spec
 from jobs.models import Job, Output
 from jobs.selectors import jobs_of
+from jobs.spec import model as model_spec
+from jobs.spec.model import ModelSpec
 from jobs.spec.references import NotAReference, Reference, read_path
+from jobs.submit import told
 from studio.accounts.models import Workspace
 from studio.assets.paths import PathRefused
+from studio.assets.registry.given import Given
 from studio.assets.registry.mlmodel import NAME as MLMODEL
 from studio.assets.registry.models import ModelVersion
-from studio.assets.registry.tables import Found, Origin, Use
+from studio.assets.registry.tables import Found, FromYaml, Origin, Use
 from studio.assets.trees import Tree, TreeFile
-from studio.core.errors import ProblemError
+from studio.core.errors import ProblemError, ProblemList
 
 # Where `runs:/<job>/<path>` looks: the original logs models below the artifacts, commands write them to ./outputs.
 _RUN_ROOTS = ("", "outputs/")
@@ -93,6 +99,34 @@ def readers(version: ModelVersion) -> list[Use]:
         Use("Job", job.display_name or job.name, reverse("jobs:detail", args=[job.workspace.name, job.name]), job.status)
         for job in found[:MOST_USES]
     ]
+
+
+def read_yaml(text: str, overrides: Sequence[str] = ()) -> FromYaml:
+    """Return what a model's YAML says; raises ProblemList with every problem of it, each at its line."""
+    try:
+        loaded = spec.load_as(model_spec.KIND, text, overrides=overrides, advice=model_spec.ADVICE)
+    except spec.SpecError as error:
+        raise ProblemList([told(issue) for issue in error.issues]) from error
+    said: ModelSpec = loaded.model
+
+    def place(field: str) -> tuple[int | None, int | None]:
+        issue = loaded.issue("spec-value-not-allowed", field, "", "")
+        return issue.line, issue.column
+
+    given = Given(
+        name=said.name,
+        version=said.version or "",
+        type=said.type or "",
+        path="" if said.is_local else said.path,
+        # As it stands in the YAML: the files themselves come beside it.
+        base_name=said.path if said.is_local else "",
+        description=said.description or "",
+        tags={key: value or "" for key, value in (said.tags or {}).items()},
+        properties=said.properties or {},
+        flavors=said.flavors or {},
+        stage=said.stage or "",
+    )
+    return FromYaml(given, place)
 
 
 def _of_run(job: Job, reference: Reference) -> Found:

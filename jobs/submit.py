@@ -56,7 +56,7 @@ def check_job(
         if files:
             loaded = spec.load(text, overrides=overrides, folder=_sent(loaded, code, trees))
     except spec.SpecError as error:
-        raise ProblemList([_told(issue) for issue in error.issues]) from error
+        raise ProblemList([told(issue) for issue in error.issues]) from error
     job = loaded.model
     problems: list[ProblemError] = [*_needs(loaded)]
     compute = _collect(problems, lambda: _compute(workspace, loaded))
@@ -250,7 +250,8 @@ def _at(loaded: spec.Loaded, place: str, id: str, **params: Any) -> ProblemError
     return ProblemError(id, field=place, line=issue.line, column=issue.column, **params)
 
 
-def _told(issue: spec.SpecIssue) -> ProblemError:
+def told(issue: spec.SpecIssue) -> ProblemError:
+    """Return an issue of a YAML as a problem at its place."""
     return ProblemError(
         issue.problem_id, field=issue.path or None, line=issue.line, column=issue.column, text=issue.text, todo=issue.todo
     )

@@ -12,7 +12,7 @@ from jobs.models import LOG_FILES, UNFINISHED, Job, Process
 from jobs.observing import changed, listed
 from jobs.services import cancel_job
 from studio.accounts.access import workspace_for
-from studio.assets.registry.tables import ORIGINS, SOURCES, USERS
+from studio.assets.registry.tables import ORIGINS, READERS, SOURCES, USERS
 from studio.core.errors import ProblemError
 from studio.live.topics import register_topic
 
@@ -25,6 +25,7 @@ def connect() -> None:
     OBSERVERS["job"] = changed
     SNAPSHOTS["job"] = listed
     SOURCES["jobs"] = registering.found_at
+    READERS["yaml"] = registering.read_yaml
     ORIGINS["job"] = registering.origin
     USERS["jobs"] = registering.readers
     WORKLOADS["jobs"] = Workloads(running_on=_running_on, on_detach=_on_detach)

@@ -1,10 +1,11 @@
 """What there is of models, and which version a reference means."""
 
 import difflib
+import json
 import re
 from collections.abc import Iterable
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from studio.accounts.models import Workspace
 from studio.assets.registry import problems  # noqa: F401 - its problems are raised from here
@@ -32,6 +33,24 @@ def versions_of(workspace: Workspace) -> QuerySet[ModelVersion]:
     return rows.select_related("model__workspace", "snapshot", "created_by")
 
 
+def models_like(workspace: Workspace, *, text: str = "", type: str = "", archived: bool = False) -> QuerySet[Model]:
+    """Return the models whose name, description or tags hold every word of a text, of a type if one is given."""
+    rows = models_of(workspace).filter(archived=archived)
+    if type:
+        rows = rows.filter(type=type)
+    for word in text.split()[:8]:
+        # SQLite keeps JSON as ASCII: signs beyond it are searched for in their escaped spelling, too.
+        escaped = json.dumps(word)[1:-1]
+        in_tags = Q(tags__icontains=word) | Q(tags__icontains=escaped)
+        rows = rows.filter(Q(name__icontains=word) | Q(description__icontains=word) | in_tags)
+    return rows
+
+
+def latest_of(model: Model) -> ModelVersion | None:
+    """Return the newest version that is not archived."""
+    return versions_of(model.workspace).filter(model=model, archived=False).order_by("-id").first()
+
+
 def model_version(workspace: Workspace, reference: str) -> ModelVersion:
     """Return the version that `azureml:name:version`, `azureml:name@latest` (or the same without `azureml:`) means.
 
@@ -48,7 +67,7 @@ def model_version(workspace: Workspace, reference: str) -> ModelVersion:
         raise ProblemError("model-version-unknown", name=model.name, version=f"@{found['label']}", near=" The only label is @latest.")
     if model.archived:
         raise ProblemError("model-archived", name=model.name)
-    latest = versions_of(workspace).filter(model=model, archived=False).order_by("-id").first()
+    latest = latest_of(model)
     if latest is None:
         raise ProblemError("model-version-unknown", name=model.name, version="@latest", near=" All its versions are archived.")
     return latest

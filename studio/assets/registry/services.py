@@ -1,5 +1,7 @@
 """What people do with models: register, describe, archive, delete. Pages, API and command line all come through here."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -12,7 +14,7 @@ from studio.assets.registry.given import Given, number_of, tag_problems
 from studio.assets.registry.mlmodel import NAME as MLMODEL
 from studio.assets.registry.mlmodel import Described, described
 from studio.assets.registry.models import Model, ModelVersion, Type
-from studio.assets.registry.tables import Found, found_at, uses_of
+from studio.assets.registry.tables import READERS, Found, found_at, uses_of
 from studio.assets.services import keep_tree, store, tree_for
 from studio.audit.services import record
 from studio.core.errors import ProblemError, ProblemList
@@ -52,6 +54,30 @@ def register_version(actor: Any, workspace: Workspace, *, given: Given) -> tuple
     except IntegrityError:
         # Another request made the model or the version at this moment: now it is there to compare with.
         return _keep(actor, workspace, given, kind, row)
+
+
+def register_yaml(
+    actor: Any,
+    workspace: Workspace,
+    *,
+    text: str,
+    overrides: Sequence[str] = (),
+    tree: str = "",
+    base_name: str = "",
+    is_file: bool = False,
+) -> tuple[ModelVersion, bool]:
+    """Register the model of a YAML, whose local files were sent as `tree`; every problem stands at its line."""
+    read = READERS["yaml"](text, overrides)
+    sent: dict[str, Any] = {} if read.given.path else {"tree": tree, "base_name": base_name or read.given.base_name, "is_file": is_file}
+    try:
+        return register_version(actor, workspace, given=replace(read.given, **sent))
+    except (ProblemError, ProblemList) as error:
+        for one in error.errors if isinstance(error, ProblemList) else [error]:
+            # Of files the YAML says where they lie.
+            one.field = "path" if one.field in ("tree", "base_name") else one.field
+            if one.field and one.line is None:
+                one.line, one.column = read.place(one.field)
+        raise
 
 
 def edit_version(actor: Any, version: ModelVersion, *, description: str | None = None, tags: dict[str, str] | None = None) -> ModelVersion:

@@ -1,9 +1,10 @@
 """What the apps above register: where a path of a model may lead, what a job is called, and who uses a version."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from studio.accounts.models import Workspace
+from studio.assets.registry.given import Given
 from studio.assets.registry.models import ModelVersion
 from studio.assets.trees import Tree
 
@@ -41,10 +42,20 @@ class Use:
     holds: bool = False
 
 
+@dataclass(frozen=True)
+class FromYaml:
+    """What a YAML says of a model, and where its fields stand: line and column by name, for problems found later."""
+
+    given: Given
+    place: Callable[[str], tuple[int | None, int | None]]
+
+
 # Each is asked in turn what files a path such as `azureml://jobs/…` leads to; None when it is not of its kind.
 SOURCES: dict[str, Callable[[Workspace, str], Found | None]] = {}
 # Under the kind of origin (`job`): how the job of a version is shown.
 ORIGINS: dict[str, Callable[[Workspace, str], Origin]] = {}
+# Under `yaml`: how a text with what was set over it (`--set`) is read.
+READERS: dict[str, Callable[[str, Sequence[str]], FromYaml]] = {}
 # Under the app's name: what of it uses a version.
 USERS: dict[str, Callable[[ModelVersion], list[Use]]] = {}
 
