@@ -1,0 +1,271 @@
+"""What an endpoint is in the cluster: keys, who may call, how requests are shared. Pure functions of a plan.
+
+One HTTPRoute: a rule for each deployment that a header names, then the rule of the weights; the more exact match wins
+by the Gateway API's own order (gateway-api.sigs.k8s.io, HTTPRouteRule). Each backend of a rule has a filter of its
+own: without one Envoy Gateway makes one cluster of a rule's backends, and Envoy counts them as one.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from endpoints.manifests import SERVICE_PORT
+from jobs.manifests import encoded, without_empty
+
+GATEWAY = "gateway.networking.k8s.io"
+ENVOY = "gateway.envoyproxy.io"
+DEPLOYMENT_HEADER = "azureml-model-deployment"
+# Set on the way to a backend; it also tells Envoy's figures of deployments apart.
+BACKEND_HEADER = "x-mooring-deployment"
+ENDPOINT = "mooring.dev/endpoint"
+STUDIO = "mooring.dev/studio"
+# A route has 16 rules at most: two a deployment (scoring and its description), two for the weights.
+MOST_DEPLOYMENTS = 7
+# What the router adds to a deployment's own time limit, so that the deployment's own answer comes first.
+SLACK_SECONDS = 1
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A deployment as requests reach it."""
+
+    id: int
+    name: str
+    score_path: str = "/score"
+    swagger_path: str = "/swagger.json"
+    timeout_ms: int = 5000
+    queue_wait_ms: int = 500
+    retry: bool = True
+
+    @property
+    def service(self) -> str:
+        return f"md-{self.id}"
+
+    @property
+    def timeout(self) -> int:
+        """How long the router waits for an answer, in seconds."""
+        return -(-(self.timeout_ms + self.queue_wait_ms) // 1000) + SLACK_SECONDS
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that an endpoint's objects depend on."""
+
+    id: int
+    name: str
+    workspace: str
+    compute_id: int
+    namespace: str
+    studio: str
+    gateway: str
+    gateway_namespace: str
+    primary_key: str
+    secondary_key: str
+    # Those that were ready at least once; no other gets a request.
+    backends: tuple[Backend, ...] = ()
+    traffic: dict[str, int] = field(default_factory=dict)
+    mirror: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def object_name(self) -> str:
+        return f"me-{self.id}"
+
+    @property
+    def path(self) -> str:
+        return f"/api/v1/endpoint/{self.name}"
+
+    @property
+    def weighted(self) -> list[Backend]:
+        """The deployments that a share of the requests goes to."""
+        return [backend for backend in self.backends if self.traffic.get(backend.name)]
+
+
+def labels(plan: Plan) -> dict[str, str]:
+    """Return the labels by which everything of this endpoint is found, also from another studio."""
+    return {
+        "app.kubernetes.io/managed-by": "mooring",
+        "mooring.dev/kind": "endpoint",
+        "mooring.dev/id": str(plan.id),
+        "mooring.dev/workspace": plan.workspace,
+        "mooring.dev/compute": str(plan.compute_id),
+        ENDPOINT: plan.name,
+        STUDIO: plan.studio,
+    }
+
+
+def render_secret(plan: Plan) -> dict[str, Any]:
+    """Return the Secret with the two keys that are let in."""
+    keys = {"primary": plan.primary_key, "secondary": plan.secondary_key}
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": _metadata(plan),
+        "type": "Opaque",
+        "data": {name: encoded(key) for name, key in keys.items()},
+    }
+
+
+def render_security_policy(plan: Plan) -> dict[str, Any]:
+    """Return who may call: whoever brings one of the keys (`Authorization: Bearer <key>`); the model never sees it."""
+    return {
+        "apiVersion": f"{ENVOY}/v1alpha1",
+        "kind": "SecurityPolicy",
+        "metadata": _metadata(plan),
+        "spec": {
+            "targetRefs": [_target(plan)],
+            "apiKeyAuth": {
+                "credentialRefs": [{"group": "", "kind": "Secret", "name": plan.object_name}],
+                "extractFrom": [{"headers": ["Authorization"]}],
+                "sanitize": True,
+            },
+        },
+    }
+
+
+def render_traffic_policy(plan: Plan) -> dict[str, Any]:
+    """Return how the router treats replicas: a lost connection is tried at another one, a dead one is left out.
+
+    Retries hold for requests of which no byte was taken; they are on for the weights when every deployment there
+    wants them.
+    """
+    return _traffic_policy(plan, plan.object_name, [_target(plan)], retry=all(one.retry for one in plan.weighted))
+
+
+def render_exceptions(plan: Plan) -> list[dict[str, Any]]:
+    """Return a policy for each deployment whose wish for retries differs from that of the weights."""
+    usual = all(one.retry for one in plan.weighted)
+    return [
+        _traffic_policy(plan, exception_name(backend.id), [_target(plan, section) for section in _sections(backend)], retry=backend.retry)
+        for backend in plan.backends
+        if backend.retry != usual
+    ]
+
+
+def exception_name(deployment_id: int) -> str:
+    """Return the name of a deployment's own traffic policy."""
+    return f"md-{deployment_id}"
+
+
+def render_route(plan: Plan) -> dict[str, Any]:
+    """Return the HTTPRoute."""
+    rules = [rule for backend in plan.backends for rule in _own_rules(plan, backend)]
+    return {
+        "apiVersion": f"{GATEWAY}/v1",
+        "kind": "HTTPRoute",
+        "metadata": _metadata(plan),
+        "spec": {
+            "parentRefs": [{"group": GATEWAY, "kind": "Gateway", "name": plan.gateway, "namespace": plan.gateway_namespace}],
+            "rules": [*rules, *_shared_rules(plan)],
+        },
+    }
+
+
+def backends_of(plan: Plan) -> dict[tuple[int, int], str]:
+    """Return which deployment stands at (rule, backend) of the route: so Envoy names its clusters."""
+    found: dict[tuple[int, int], str] = {}
+    services = {backend.service: backend.name for backend in plan.backends}
+    for number, rule in enumerate(render_route(plan)["spec"]["rules"]):
+        for place, backend in enumerate(rule.get("backendRefs") or []):
+            found[(number, place)] = services[backend["name"]]
+    return found
+
+
+def _own_rules(plan: Plan, backend: Backend) -> list[dict[str, Any]]:
+    named = [{"type": "Exact", "name": DEPLOYMENT_HEADER, "value": backend.name}]
+    score, swagger = _sections(backend)
+    return [
+        _rule(score, f"{plan.path}/score", named, backend.score_path, backend.timeout, [_reference(backend)]),
+        _rule(swagger, f"{plan.path}/swagger.json", named, backend.swagger_path, backend.timeout, [_reference(backend)]),
+    ]
+
+
+def _shared_rules(plan: Plan) -> list[dict[str, Any]]:
+    """Return the rules of the weights; without any traffic they are there and have nobody to answer them."""
+    shared = plan.weighted
+    first = max(shared, key=lambda one: plan.traffic[one.name], default=Backend(0, ""))
+    timeout = max((one.timeout for one in shared), default=first.timeout)
+    references = [_reference(one, plan.traffic[one.name]) for one in shared]
+    mirrors = [
+        {
+            "type": "RequestMirror",
+            "requestMirror": {
+                "backendRef": {"group": "", "kind": "Service", "name": one.service, "port": SERVICE_PORT},
+                "percent": plan.mirror[one.name],
+            },
+        }
+        for one in plan.backends
+        if plan.mirror.get(one.name) and shared
+    ]
+    score = _rule("weights", f"{plan.path}/score", [], first.score_path, timeout, references, mirrors)
+    swagger = _rule("weights-swagger", f"{plan.path}/swagger.json", [], first.swagger_path, timeout, references)
+    return [score, swagger]
+
+
+def _rule(
+    name: str,
+    path: str,
+    headers: list[dict[str, Any]],
+    target: str,
+    timeout: int,
+    references: list[dict[str, Any]],
+    more: list[dict[str, Any]] | None = None,
+) -> dict[str, Any]:
+    rewrite = {"type": "URLRewrite", "urlRewrite": {"path": {"type": "ReplaceFullPath", "replaceFullPath": target}}}
+    match = without_empty({"path": {"type": "Exact", "value": path}, "headers": headers})
+    rule = {"name": name, "matches": [match], "filters": [rewrite, *(more or [])], "timeouts": {"request": f"{timeout}s"}}
+    return rule | ({"backendRefs": references} if references else {})
+
+
+def _reference(backend: Backend, weight: int = 1) -> dict[str, Any]:
+    header = {"set": [{"name": BACKEND_HEADER, "value": backend.name}]}
+    return {
+        "group": "",
+        "kind": "Service",
+        "name": backend.service,
+        "port": SERVICE_PORT,
+        "weight": weight,
+        "filters": [{"type": "RequestHeaderModifier", "requestHeaderModifier": header}],
+    }
+
+
+def _sections(backend: Backend) -> tuple[str, str]:
+    return f"d-{backend.id}", f"d-{backend.id}-swagger"
+
+
+def _target(plan: Plan, section: str = "") -> dict[str, Any]:
+    target = {"group": GATEWAY, "kind": "HTTPRoute", "name": plan.object_name}
+    return target | ({"sectionName": section} if section else {})
+
+
+def _traffic_policy(plan: Plan, name: str, targets: list[dict[str, Any]], *, retry: bool) -> dict[str, Any]:
+    triggers = ["connect-failure", "reset-before-request", "refused-stream"]
+    retries = {
+        "numRetries": 2,
+        "retryOn": {"triggers": triggers},
+        "perRetry": {"backOff": {"baseInterval": "25ms", "maxInterval": "250ms"}},
+    }
+    return {
+        "apiVersion": f"{ENVOY}/v1alpha1",
+        "kind": "BackendTrafficPolicy",
+        "metadata": _metadata(plan) | {"name": name},
+        "spec": {
+            "targetRefs": targets,
+            "timeout": {"tcp": {"connectTimeout": "1s"}},
+            # Only what the connection itself says counts: a model that answers 500 is not a dead replica.
+            "healthCheck": {
+                "panicThreshold": 0,
+                "passive": {
+                    "splitExternalLocalOriginErrors": True,
+                    "consecutiveLocalOriginFailures": 2,
+                    "consecutive5XxErrors": 1000000,
+                    "interval": "1s",
+                    "baseEjectionTime": "2s",
+                    "maxEjectionPercent": 50,
+                },
+            },
+            **({"retry": retries} if retry else {}),
+        },
+    }
+
+
+def _metadata(plan: Plan) -> dict[str, Any]:
+    return {"name": plan.object_name, "namespace": plan.namespace, "labels": labels(plan)}
