@@ -7,10 +7,12 @@ import os
 import shutil
 import subprocess
 import tempfile
+import zipfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 SOURCES = HERE / "entrypoint"
+SCORING = HERE / "scoring"
 
 
 def build_entrypoint(cache: Path) -> Path:
@@ -40,20 +42,44 @@ def build_entrypoint(cache: Path) -> Path:
     return target
 
 
-def image_files(entrypoint: Path) -> dict[str, Path]:
+def build_scoring(cache: Path) -> Path:
+    """Build the scoring server, one zip that a shell or a Python runs, unless the cache has it; give its path."""
+    target = cache / "scoring" / _digest_of(_scoring_files())[:16] / "scoring.pyz"
+    if target.exists():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, spare = tempfile.mkstemp(dir=target.parent)
+    with os.fdopen(handle, "wb") as file:
+        file.write((SCORING / "launcher.sh").read_bytes())
+        with zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED) as archive:
+            for path in _scoring_files():
+                if path.suffix == ".py":
+                    name = "__main__.py" if path.name == "start.py" else f"mooring_scoring/{path.name}"
+                    archive.writestr(zipfile.ZipInfo(name), path.read_bytes(), zipfile.ZIP_DEFLATED)
+    os.chmod(spare, 0o755)
+    os.replace(spare, target)
+    return target
+
+
+def image_files(entrypoint: Path, scoring: Path) -> dict[str, Path]:
     """Give what goes into the image: path below the folder that is on PYTHONPATH → file here."""
     files = {f"runner/{path.name}": path for path in _python_files()}
     files["runner/bin/entrypoint"] = entrypoint
+    files["runner/bin/scoring.pyz"] = scoring
     return files
 
 
 def digest() -> str:
     """Give the digest of everything that goes into the image."""
-    return _digest_of(_go_files() + _python_files())
+    return _digest_of(_go_files() + _python_files() + _scoring_files())
 
 
 def _python_files() -> list[Path]:
     return [path for path in sorted(HERE.glob("*.py")) if path.name != "build.py"]
+
+
+def _scoring_files() -> list[Path]:
+    return [SCORING / "launcher.sh", *sorted(SCORING.glob("*.py"))]
 
 
 def _go_files() -> list[Path]:

@@ -22,6 +22,7 @@ def make(work: Path, go: str) -> list[Entry]:
     os.environ.update(GO=go, GOCACHE=str(work / "objects"))
     try:
         entrypoint = build.build_entrypoint(cache_folder())
+        scoring = build.build_scoring(cache_folder())
     except RuntimeError as error:
         first, *rest = str(error).splitlines()
         raise SandboxError("runner", first, "Mend what the compiler names and run the command again.", log=rest) from error
@@ -35,6 +36,6 @@ def make(work: Path, go: str) -> list[Entry]:
         Entry("opt/mooring", mode=0o755),
         Entry("usr/local/bin/mooring-entrypoint", source=entrypoint, mode=0o755),
     ]
-    for path, source in build.image_files(entrypoint).items():
-        entries.append(Entry(f"opt/mooring/{path}", source=source, mode=0o755 if source == entrypoint else 0o644))
+    for path, source in build.image_files(entrypoint, scoring).items():
+        entries.append(Entry(f"opt/mooring/{path}", source=source, mode=0o755 if source in (entrypoint, scoring) else 0o644))
     return entries

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from runner.build import HERE, build_entrypoint, digest, image_files
+from runner.build import HERE, build_entrypoint, build_scoring, digest, image_files
 
 NEWER = {"removeprefix", "removesuffix", "pairwise", "batched", "hardlink_to", "is_relative_to", "file_digest"}
 
@@ -32,15 +32,17 @@ def test_it_imports_nothing_but_the_standard_library() -> None:
                 assert name.split(".")[0] in {*sys.stdlib_module_names, "runner", "__future__"}, (path, name)
 
 
-def test_the_image_has_all_that_it_runs_and_not_what_builds_it(entrypoint: Path) -> None:
-    files = image_files(entrypoint)
+def test_the_image_has_all_that_it_runs_and_not_what_builds_it(entrypoint: Path, tmp_path: Path) -> None:
+    scoring = build_scoring(tmp_path)
+    files = image_files(entrypoint, scoring)
     assert files["runner/bin/entrypoint"] == entrypoint
+    assert files["runner/bin/scoring.pyz"] == scoring
     assert {"runner/__main__.py", "runner/prepare.py", "runner/serve.py", "runner/probe.py"} <= set(files)
     assert "runner/build.py" not in files
 
 
 def test_the_image_works_from_its_own_folder(entrypoint: Path, tmp_path: Path) -> None:
-    for name, source in image_files(entrypoint).items():
+    for name, source in image_files(entrypoint, build_scoring(tmp_path / "cache")).items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(source.read_bytes())
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}

@@ -1,0 +1,143 @@
+"""A process that has the script loaded: one socket a thread, one request at a time on each.
+
+With one thread `run()` is called on the thread that called `init()`, the process's first.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import struct
+import sys
+import threading
+import time
+import traceback
+from typing import Any, Callable, Tuple
+
+from .answers import JSON, problem
+from .ending import CODES, Ending, write_all
+from .raw import RawRequest
+from .results import NotUsable, convert
+from .script import Script, load
+from .settings import Settings, read_settings
+from .swagger import swagger_of
+
+TO_WORKER = struct.Struct("!II")
+FROM_WORKER = struct.Struct("!HII")
+HELLO, FAILED = 0, 1
+PIECE = 256 << 10
+
+Reply = Tuple[int, bytes, bytes]
+
+
+def work(handles: "list[int]") -> int:
+    """Load the script and run requests until the server closes the sockets; give the exit code."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    socks = [socket.socket(fileno=handle) for handle in handles]
+    for sock in socks:
+        sock.set_inheritable(False)
+    began = time.monotonic()
+    try:
+        settings = read_settings()
+        script = load(settings)
+    except Ending as ending:
+        send(socks[0], FAILED, b"", json.dumps({"id": ending.id, "text": ending.text}).encode())
+        sys.stdout.flush()
+        return CODES[ending.id]
+    hello = {"raw": script.raw, "swagger": swagger_of(script, settings), "seconds": time.monotonic() - began}
+    one = caller(script, settings)
+    for sock in socks[1:]:
+        threading.Thread(target=_serve, args=(sock, one, b""), daemon=True).start()
+    _serve(socks[0], one, json.dumps(hello).encode())
+    return 0
+
+
+def _serve(sock: socket.socket, call: Callable[[bytes, bytes], Reply], hello: bytes) -> None:
+    """Answer requests of one socket until it is closed."""
+    try:
+        send(sock, HELLO, b"", hello)
+        while True:
+            data = sock.recv(PIECE)
+            if not data:
+                return
+            while len(data) < TO_WORKER.size:
+                data += _more(sock)
+            meta, size = TO_WORKER.unpack_from(data)
+            whole = TO_WORKER.size + meta + size
+            if len(data) < whole:
+                data = _rest(sock, data, whole)
+            middle = TO_WORKER.size + meta
+            send(sock, *call(data[TO_WORKER.size : middle], data[middle:]))
+    except (EOFError, ConnectionError):
+        return
+
+
+def _more(sock: socket.socket) -> bytes:
+    data = sock.recv(PIECE)
+    if not data:
+        raise EOFError
+    return data
+
+
+def _rest(sock: socket.socket, begun: bytes, whole: int) -> bytes:
+    """Give a message of which a part has come, whole."""
+    gathered = bytearray(whole)
+    gathered[: len(begun)] = begun
+    view, at = memoryview(gathered), len(begun)
+    while at < whole:
+        got = sock.recv_into(view[at:])
+        if not got:
+            raise EOFError
+        at += got
+    return bytes(gathered)
+
+
+def send(sock: socket.socket, status: int, head: bytes, body: bytes) -> None:
+    """Send an answer to the server."""
+    sock.sendall(FROM_WORKER.pack(status, len(head), len(body)) + head + body)
+
+
+def caller(script: Script, settings: Settings) -> Callable[[bytes, bytes], Reply]:
+    """Give the function that turns a request into an answer by `run()`."""
+    run, raw, named = script.run, script.raw, script.named
+    failed = settings.failed_status
+
+    def call(meta: bytes, body: bytes) -> Reply:
+        try:
+            given: Any
+            if raw:
+                given = RawRequest(meta.partition(b"\n")[2], body)
+            else:
+                try:
+                    given = body.decode()
+                except UnicodeDecodeError:
+                    return 400, JSON, problem("request-not-text", "The body is not UTF-8 text.", meta)
+                if named is not None:
+                    try:
+                        given = named(given)
+                    except ValueError as error:
+                        return 400, JSON, problem("request-not-fitting", str(error), meta)
+            result = run(**given) if named is not None and not raw else run(given)
+        except BaseException as error:
+            request_id = meta.partition(b"\n")[0]
+            _explain(request_id, error)
+            return failed, JSON, problem("run-failed", "run() raised an exception. The log says which.", request_id)
+        try:
+            return convert(result)
+        except NotUsable as error:
+            request_id = meta.partition(b"\n")[0]
+            write_all(2, f"Request {request_id.decode('latin-1')}: {error}\n".encode("utf-8", "replace"))
+            return failed, JSON, problem("result-not-usable", str(error), request_id)
+
+    return call
+
+
+def _explain(request_id: bytes, error: BaseException) -> None:
+    lines = traceback.format_exception(type(error), error, error.__traceback__ and error.__traceback__.tb_next)
+    said = f"Request {request_id.decode('latin-1')}: run() raised\n" + "".join(lines)
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        pass
+    write_all(2, said.encode("utf-8", "replace"))
