@@ -9,26 +9,9 @@ from compute.instance_types import TypeSpec
 from compute.kube.config import ContextChoice
 from compute.models import Cluster
 from studio.accounts.models import Workspace
-from studio.core.errors import MooringError, ProblemError, ProblemList
 
 MONO = {"class": "mono", "spellcheck": "false", "autocapitalize": "off", "autocomplete": "off"}
 MAX_UPLOAD = 1024 * 1024
-
-
-def show_problems(form: forms.Form, error: MooringError, *, elsewhere: str = "") -> list[ProblemError]:
-    """Put each problem at its field; return those that belong to none."""
-    problems = error.errors if isinstance(error, ProblemList) else [error]
-    left = []
-    for problem in problems:
-        if not isinstance(problem, ProblemError):
-            raise error
-        name = (problem.field or "").replace(".", "_").replace("/", "_")
-        name = name if name in form.fields else elsewhere
-        if name in form.fields:
-            form.add_error(name, f"{problem.text} {problem.todo}")
-        else:
-            left.append(problem)
-    return left
 
 
 class KubeconfigForm(forms.Form):

@@ -8,12 +8,13 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 
 from compute import manifests, services
-from compute.forms import AttachClusterForm, KubeconfigForm, show_problems
+from compute.forms import AttachClusterForm, KubeconfigForm
 from compute.kube.config import ContextChoice
 from compute.problems import OFFERS_MANIFEST
 from compute.views.frame import cluster_frame, cluster_or_404
 from studio.accounts.http import operator_view
 from studio.core.errors import MooringError, ProblemError
+from studio.core.forms import show_problems
 
 
 @operator_view

@@ -8,7 +8,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
 from compute import manifests, selectors, services
-from compute.forms import RenameForm, show_problems
+from compute.forms import RenameForm
 from compute.models import Cluster, ClusterStatus
 from compute.picture import draw_nodes
 from compute.selectors import capacity_of
@@ -16,6 +16,7 @@ from compute.views.frame import cluster_frame, cluster_or_404
 from studio.accounts.http import operator_view
 from studio.audit.models import Entry
 from studio.core.errors import MooringError
+from studio.core.forms import show_problems
 
 
 @operator_view

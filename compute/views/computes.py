@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
 from compute import selectors, services
-from compute.forms import ComputeForm, show_problems
+from compute.forms import ComputeForm
 from compute.models import Cluster, Compute
 from compute.problems import OFFERS_MANIFEST
 from compute.views.clusters import _page
@@ -15,6 +15,7 @@ from compute.views.frame import cluster_frame, cluster_or_404
 from studio.accounts.http import operator_view
 from studio.accounts.models import Workspace
 from studio.core.errors import MooringError, ProblemError
+from studio.core.forms import show_problems
 
 
 @operator_view

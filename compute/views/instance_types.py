@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from compute import selectors, services
-from compute.forms import InstanceTypeForm, show_problems
+from compute.forms import InstanceTypeForm
 from compute.instance_types import IMPLICIT, TypeSpec, default_name
 from compute.kube.quantities import is_gpu
 from compute.models import Cluster, Compute
@@ -17,6 +17,7 @@ from compute.views.clusters import _page
 from compute.views.frame import cluster_frame, cluster_or_404
 from studio.accounts.http import operator_view
 from studio.core.errors import MooringError, ProblemError
+from studio.core.forms import show_problems
 
 
 @operator_view
