@@ -47,11 +47,11 @@ class Seen:
 
 def observe(pod: dict[str, Any], *, now: datetime) -> Seen:
     """Return what the pod says; never raises, whatever the cluster left out or wrote oddly."""
-    pod = _fields(pod)
-    metadata, spec, status = _fields(pod.get("metadata")), _fields(pod.get("spec")), _fields(pod.get("status"))
+    pod = fields(pod)
+    metadata, spec, status = fields(pod.get("metadata")), fields(pod.get("spec")), fields(pod.get("status"))
     inits = status.get("initContainerStatuses")
-    main, prepare, sidecar = _named(status.get("containerStatuses"), "job"), _named(inits, "prepare"), _named(inits, "runner")
-    main_end = _state(main, "terminated")
+    main, prepare, sidecar = named(status.get("containerStatuses"), "job"), named(inits, "prepare"), named(inits, "runner")
+    main_end = state_of(main, "terminated")
     phase = str(status.get("phase") or "Pending")
     over = phase in {"Succeeded", "Failed"}
     times = _times(status, prepare, main)
@@ -62,13 +62,13 @@ def observe(pod: dict[str, Any], *, now: datetime) -> Seen:
         name=str(metadata.get("name") or ""),
         node=str(spec.get("nodeName") or ""),
         index=_index(metadata),
-        attempt_at=_time(metadata.get("creationTimestamp")),
+        attempt_at=time_of(metadata.get("creationTimestamp")),
         phase=phase,
         status=name,
         reason=reason,
         times=times,
-        serving=bool(_state(sidecar, "running")),
-        preparing=bool(_state(prepare, "running")),
+        serving=bool(state_of(sidecar, "running")),
+        preparing=bool(state_of(prepare, "running")),
         ended=bool(main_end) or over,
         pod_over=over,
         exit_code=code if isinstance(code := main_end.get("exitCode"), int) else None,
@@ -79,39 +79,40 @@ def observe(pod: dict[str, Any], *, now: datetime) -> Seen:
 
 def _standing(status: dict[str, Any], prepare: Any, sidecar: Any, main: Any, phase: str) -> tuple[str, str]:
     """Return the job's state as this pod shows it, and what it waits for in words."""
-    if _state(main, "terminated") or phase in {"Succeeded", "Failed"}:
+    if state_of(main, "terminated") or phase in {"Succeeded", "Failed"}:
         return "Finalizing", "Keeping the log and the outputs"
-    if _state(main, "running"):
+    if state_of(main, "running"):
         return "Running", ""
-    scheduled = _condition(status, "PodScheduled")
+    scheduled = condition(status, "PodScheduled")
     if scheduled.get("status") != "True":
-        return "Queued", _why_unscheduled(scheduled)
-    if _state(prepare, "terminated").get("exitCode") == 0:
+        return "Queued", why_unscheduled(scheduled)
+    if state_of(prepare, "terminated").get("exitCode") == 0:
         return "Starting", _why_waiting(main, "Starting the container")
-    waiting = _state(prepare, "waiting")
+    waiting = state_of(prepare, "waiting")
     if waiting:
         return "Preparing", _why_waiting(prepare, "Starting to prepare")
-    if _state(prepare, "running"):
+    if state_of(prepare, "running"):
         return "Preparing", "Bringing code and inputs"
     return "Preparing", "Waiting for the node"
 
 
-def _why_unscheduled(condition: dict[str, Any]) -> str:
+def why_unscheduled(condition: dict[str, Any]) -> str:
+    """Return what a pod waits for that has no node yet."""
     message = str(condition.get("message") or "")
     if not message:
         return "Waiting for the scheduler"
     if "untolerated taint" in message and "Insufficient" not in message:
-        return f"Waiting: no node accepts it ({_short(message)})"
+        return f"Waiting: no node accepts it ({shortened(message)})"
     if "Insufficient" in message:
-        return f"Waiting for room: {_short(message)}"
-    return f"Waiting: {_short(message)}"
+        return f"Waiting for room: {shortened(message)}"
+    return f"Waiting: {shortened(message)}"
 
 
 def _why_waiting(container: dict[str, Any], default: str) -> str:
-    waiting = _state(container, "waiting")
+    waiting = state_of(container, "waiting")
     reason = str(waiting.get("reason") or "")
     if reason in PULL_PROBLEMS or reason in CONFIG_PROBLEMS:
-        return f"{reason}: {_short(str(waiting.get('message') or ''))}"
+        return f"{reason}: {shortened(str(waiting.get('message') or ''))}"
     if reason == "ContainerCreating":
         return "Pulling the image or creating the container"
     return default
@@ -119,14 +120,14 @@ def _why_waiting(container: dict[str, Any], default: str) -> str:
 
 def _problem(pod: dict[str, Any], prepare: Any, main: Any, times: dict[str, datetime], now: datetime) -> tuple[Told | None, bool]:
     """Return why the pod failed or cannot start, and whether waiting longer is hopeless."""
-    status = _fields(pod.get("status"))
-    if status.get("reason") == "Evicted" or _condition(status, "DisruptionTarget").get("status") == "True":
-        text = status.get("message") or _condition(status, "DisruptionTarget").get("message") or "no reason given"
-        return Told("job-evicted", {"text": _short(str(text))}), True
-    end = _state(main, "terminated")
+    status = fields(pod.get("status"))
+    if status.get("reason") == "Evicted" or condition(status, "DisruptionTarget").get("status") == "True":
+        text = status.get("message") or condition(status, "DisruptionTarget").get("message") or "no reason given"
+        return Told("job-evicted", {"text": shortened(str(text))}), True
+    end = state_of(main, "terminated")
     if end:
         return _why_ended(end, pod), True
-    failed = _state(prepare, "terminated")
+    failed = state_of(prepare, "terminated")
     if failed and failed.get("exitCode") != 0:
         return Told("job-preparing-failed", {"text": _termination_text(failed)}), True
     for container in (prepare, main):
@@ -134,7 +135,7 @@ def _problem(pod: dict[str, Any], prepare: Any, main: Any, times: dict[str, date
         if told:
             return told, True
     if status.get("phase") == "Failed":
-        return Told("job-container-not-started", {"text": _short(str(status.get("message") or "the pod failed"))}), True
+        return Told("job-container-not-started", {"text": shortened(str(status.get("message") or "the pod failed"))}), True
     return None, False
 
 
@@ -143,7 +144,7 @@ def _why_ended(end: dict[str, Any], pod: dict[str, Any]) -> Told | None:
     if reason == "OOMKilled":
         return Told("job-out-of-memory", {"limit": _memory_limit(pod), "where": ""})
     if reason in {"StartError", "ContainerCannotRun"}:
-        return Told("job-container-not-started", {"text": _short(str(end.get("message") or reason))})
+        return Told("job-container-not-started", {"text": shortened(str(end.get("message") or reason))})
     if code in (0, None):
         return None
     if end.get("signal"):
@@ -152,73 +153,78 @@ def _why_ended(end: dict[str, Any], pod: dict[str, Any]) -> Told | None:
 
 
 def _why_not_started(container: dict[str, Any], pod: dict[str, Any], times: dict[str, datetime], now: datetime) -> Told | None:
-    waiting = _state(container, "waiting")
+    waiting = state_of(container, "waiting")
     reason, message = str(waiting.get("reason") or ""), str(waiting.get("message") or "")
     image = str(container.get("image") or "")
     since = times.get("Starting") or times.get("Preparing") or now
     if reason == "InvalidImageName":
-        return Told("job-image-pull", {"image": image, "text": _short(message)})
+        return Told("job-image-pull", {"image": image, "text": shortened(message)})
     if reason in PULL_PROBLEMS and (now - since).total_seconds() > PULL_PATIENCE_SECONDS:
-        return Told("job-image-pull", {"image": image, "text": _short(message)})
+        return Told("job-image-pull", {"image": image, "text": shortened(message)})
     if reason in CONFIG_PROBLEMS:
         if "runAsNonRoot" in message or "non-numeric user" in message:
             return Told("job-image-runs-as-root", {"image": image})
         # A Secret that is not there yet passes by itself.
         if "not found" not in message:
-            return Told("job-container-not-started", {"text": _short(message)})
+            return Told("job-container-not-started", {"text": shortened(message)})
     return None
 
 
 def _times(status: dict[str, Any], prepare: Any, main: Any) -> dict[str, datetime]:
     """Return when each state was entered, as far as the pod tells (to the second, the API server's way)."""
     found = {
-        "Preparing": _condition(status, "PodScheduled").get("lastTransitionTime")
-        if _condition(status, "PodScheduled").get("status") == "True"
+        "Preparing": condition(status, "PodScheduled").get("lastTransitionTime")
+        if condition(status, "PodScheduled").get("status") == "True"
         else None,
-        "Starting": _state(prepare, "terminated").get("finishedAt"),
-        "Running": _state(main, "running").get("startedAt") or _state(main, "terminated").get("startedAt"),
-        "Finalizing": _state(main, "terminated").get("finishedAt"),
+        "Starting": state_of(prepare, "terminated").get("finishedAt"),
+        "Running": state_of(main, "running").get("startedAt") or state_of(main, "terminated").get("startedAt"),
+        "Finalizing": state_of(main, "terminated").get("finishedAt"),
     }
-    return {state: at for state, text in found.items() if (at := _time(text))}
+    return {state: at for state, text in found.items() if (at := time_of(text))}
 
 
 def _termination_text(end: dict[str, Any]) -> str:
     message = str(end.get("message") or "")
     try:
         told = json.loads(message)
-        return _short(str(told.get("text") or message))
+        return shortened(str(told.get("text") or message))
     except (ValueError, AttributeError):
-        return _short(message or f"preparing ended with code {end.get('exitCode')} ({end.get('reason') or 'no reason'})")
+        return shortened(message or f"preparing ended with code {end.get('exitCode')} ({end.get('reason') or 'no reason'})")
 
 
 def _memory_limit(pod: dict[str, Any]) -> str:
-    main = _named(_fields(pod.get("spec")).get("containers"), "job")
-    return str(_fields(_fields(main.get("resources")).get("limits")).get("memory") or "the node")
+    main = named(fields(pod.get("spec")).get("containers"), "job")
+    return str(fields(fields(main.get("resources")).get("limits")).get("memory") or "the node")
 
 
 def _index(metadata: dict[str, Any]) -> int:
-    text = _fields(metadata.get("annotations")).get("batch.kubernetes.io/job-completion-index", "0")
+    text = fields(metadata.get("annotations")).get("batch.kubernetes.io/job-completion-index", "0")
     return int(str(text)) if str(text).isdecimal() else 0
 
 
-def _fields(value: Any) -> dict[str, Any]:
+def fields(value: Any) -> dict[str, Any]:
+    """Return a mapping as it is, and nothing for what is none: clusters leave out what they like."""
     return value if isinstance(value, dict) else {}
 
 
-def _named(listed: Any, name: str, key: str = "name") -> dict[str, Any]:
+def named(listed: Any, name: str, key: str = "name") -> dict[str, Any]:
+    """Return the entry of that name in a list, or an empty one."""
     rows = listed if isinstance(listed, list) else []
     return next((row for row in rows if isinstance(row, dict) and row.get(key) == name), {})
 
 
-def _state(container: dict[str, Any], name: str) -> dict[str, Any]:
-    return _fields(_fields(container.get("state")).get(name))
+def state_of(container: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return the state of a container (`waiting`, `running`, `terminated`) if it is in it."""
+    return fields(fields(container.get("state")).get(name))
 
 
-def _condition(status: dict[str, Any], kind: str) -> dict[str, Any]:
-    return _named(status.get("conditions"), kind, "type")
+def condition(status: dict[str, Any], kind: str) -> dict[str, Any]:
+    """Return a condition by its type."""
+    return named(status.get("conditions"), kind, "type")
 
 
-def _time(text: Any) -> datetime | None:
+def time_of(text: Any) -> datetime | None:
+    """Return a time as Kubernetes writes it; None for anything else."""
     try:
         at = datetime.fromisoformat(str(text)) if text else None
     except ValueError:
@@ -227,6 +233,7 @@ def _time(text: Any) -> datetime | None:
     return at if at is None or at.tzinfo else at.replace(tzinfo=UTC)
 
 
-def _short(text: str, most: int = 300) -> str:
+def shortened(text: str, most: int = 300) -> str:
+    """Return a text on one line and not too long."""
     text = " ".join(text.split())
     return text if len(text) <= most else text[: most - 1] + "…"
