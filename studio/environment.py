@@ -52,6 +52,17 @@ def words(name: str, default: str = "") -> list[str]:
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
 
 
+def pairs(name: str) -> dict[str, str]:
+    """Return a comma-separated variable of `key=value` parts as a mapping."""
+    found = {}
+    for word in words(name):
+        key, equals, value = word.partition("=")
+        if not equals or not key.strip() or not value.strip():
+            raise SettingError(f"{name} must be key=value parts separated by commas, not {word!r}")
+        found[key.strip()] = value.strip()
+    return found
+
+
 def data_folder() -> Path:
     """Return the folder that holds everything the studio keeps, made with mode 700 when missing."""
     default = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "mooring"

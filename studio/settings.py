@@ -25,6 +25,12 @@ STUDIO_URL_FOR_PODS = env.text("MOORING_POD_URL")
 STUDIO_CA_FOR_PODS = env.text("MOORING_POD_CA")
 # The image of what runs beside a job (runner/); `make run` takes it from the sandbox.
 RUNNER_IMAGE = env.text("MOORING_RUNNER_IMAGE")
+# What is installed into clusters (compute/extension): Helm 4, and charts and images for networks without a way out.
+HELM = env.text("MOORING_HELM")
+EXTENSION_CHARTS = env.text("MOORING_EXTENSION_CHARTS")
+EXTENSION_IMAGES = env.pairs("MOORING_EXTENSION_IMAGES")
+EXTENSION_READY_SECONDS = env.number("MOORING_EXTENSION_READY_SECONDS", 600)
+EXTENSION_ADDRESS_SECONDS = env.number("MOORING_EXTENSION_ADDRESS_SECONDS", 120)
 METRICS_TOKEN = env.text("MOORING_METRICS_TOKEN")
 
 INSTALLED_APPS = [

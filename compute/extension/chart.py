@@ -30,6 +30,7 @@ class Assembled:
     """A chart ready for Helm, and the definitions that go before it."""
 
     folder: Path
+    version: str
     gateway_api_crds: list[dict[str, Any]]
     envoy_gateway_crds: list[dict[str, Any]]
 
@@ -51,16 +52,17 @@ def assemble(helm: Helm, charts: str, *, router: bool) -> Assembled:
         about = _chart_yaml(folder)
         about.pop("dependencies")
         _write(folder, about)
-        return Assembled(folder, [], [])
+        return Assembled(folder, "", [], [])
     wanted = _chart_yaml(folder)["dependencies"][0]
     archive = _in_folder(Path(charts), str(wanted["version"])) if charts else _pulled(helm, wanted)
     dependency = _unpacked(archive, folder / "charts")
     crds = _definitions(Path(charts) if charts else None, dependency / "charts" / "crds" / "crds")
     _slimmed(dependency)
     about = _chart_yaml(folder)
-    about["dependencies"][0]["version"] = str(_chart_yaml(dependency)["version"])
+    version = str(_chart_yaml(dependency)["version"])
+    about["dependencies"][0]["version"] = version
     _write(folder, about)
-    return Assembled(folder, *crds)
+    return Assembled(folder, f"{DEPENDENCY}-{version}", *crds)
 
 
 def _in_folder(folder: Path, version: str) -> Path:

@@ -5,7 +5,7 @@ Planning is pure. What others installed is used when it serves what we need and 
 
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -95,9 +95,10 @@ def present(client: KubeClient, wanted: Iterable[Object]) -> dict[str, Object]:
     return {name: crd for name, crd in found.items() if crd is not None}
 
 
-def apply_plan(client: KubeClient, chosen: Plan, studio: str) -> None:
+def apply_plan(client: KubeClient, chosen: Plan, studio: str, *, check: Callable[[], None]) -> None:
     """Apply what is ours to apply, and wait until it is served; raises KubeError, or TimeoutError with a sentence."""
     for crd in chosen.apply:
+        check()
         crd["metadata"].setdefault("annotations", {})[STUDIO] = studio
         client.apply(kinds.CRD, crd, force=True)
     deadline = time.monotonic() + SERVED_SECONDS

@@ -11,9 +11,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import yaml
 
 from compute.kube.config import Connection, render_kubeconfig
 
@@ -58,7 +60,8 @@ class Helm:
     def run(self, arguments: Sequence[str], *, seconds: float, while_it_runs: Callable[[], None] | None = None) -> str:
         """Run a command and return the end of what it printed; raises HelmFailed with the same.
 
-        `while_it_runs` is called every fifth of a second; what it raises ends Helm, too.
+        `while_it_runs` is called every fifth of a second; what it raises kills Helm at once, so that the release stays
+        pending and is mended by whoever goes on.
         """
         output = self.folder / f"output-{time.monotonic_ns()}"
         command = [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(os.getpid()), self.program, *arguments]
@@ -68,16 +71,25 @@ class Helm:
             deadline = time.monotonic() + seconds
             while child.poll() is None:
                 if time.monotonic() > deadline:
+                    _terminate(child)
                     raise HelmFailed(f"Helm did not end within {seconds:.0f} s.", _tail(output))
                 if while_it_runs:
                     while_it_runs()
                 time.sleep(POLL_SECONDS)
         finally:
-            _end(child)
+            if child.poll() is None:
+                child.kill()
+                child.wait()
         printed = _tail(output)
         if child.returncode:
             raise HelmFailed(_said(printed) or f"Helm ended with {child.returncode}.", printed)
         return printed
+
+    def write(self, name: str, values: Mapping[str, object]) -> Path:
+        """Write values as YAML into Helm's folder and return where."""
+        path = self.folder / name
+        path.write_text(yaml.safe_dump(dict(values), sort_keys=False), encoding="utf-8")
+        return path
 
 
 def find_program(given: str) -> str:
@@ -126,16 +138,11 @@ def _environment(folder: Path, kubeconfig: Path, environ: Mapping[str, str]) -> 
     return kept | places | {"HOME": str(folder), "KUBECONFIG": str(kubeconfig), "HELM_DRIVER": "secret", "HELM_NO_PLUGINS": "1"}
 
 
-def _end(child: "subprocess.Popen[bytes]") -> None:
-    if child.poll() is not None:
-        return
-    # On SIGTERM Helm notes the release as failed before it goes.
+def _terminate(child: "subprocess.Popen[bytes]") -> None:
+    """Ask Helm to end: it notes the release as failed before it goes."""
     child.terminate()
-    try:
+    with suppress(subprocess.TimeoutExpired):
         child.wait(GRACE_SECONDS)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()
 
 
 def _tail(path: Path) -> str:
