@@ -34,6 +34,7 @@ app.config_from_object(
             "jobs": {"task": "jobs.sweep", "schedule": 5.0, "options": {"expires": 5}},
             "clusters": {"task": "compute.sweep", "schedule": 10.0, "options": {"expires": 10}},
             "networks": {"task": "compute.sweep_network", "schedule": 10.0, "options": {"expires": 10}},
+            "figures": {"task": "endpoints.sample_all", "schedule": 10.0, "options": {"expires": 10}},
         },
     }
 )
