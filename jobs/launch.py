@@ -17,6 +17,7 @@ from compute.kube import kinds
 from compute.kube.client import KubeClient
 from compute.kube.config import KubeconfigRefused
 from compute.kube.errors import Conflict, KubeError
+from compute.network.selectors import pod_network
 from jobs import manifests
 from jobs.models import FINAL, Job, Process, Status
 from jobs.observe import Told
@@ -133,6 +134,7 @@ def plan_of(job: Job) -> manifests.Plan:
         timeout_seconds=job.timeout_seconds,
         shm_size=job.shm_size,
         allow_root=compute.run_as_root,
+        network=pod_network(compute.cluster),
         fixed_user=not computes.sets_user_ids(compute),
     )
 
@@ -155,6 +157,9 @@ def _create(client: KubeClient, kind: kinds.Kind, manifest: dict[str, Any], job:
         found = client.get(kind, manifest["metadata"]["name"], job.namespace)
         if not _is_ours(found, job):
             raise
+        if kind == kinds.SECRET:
+            # Made by a try that was cut off: it must hold what the Job of this one refers to.
+            return client.apply(kind, manifest, job.namespace, force=True)
         return found
 
 

@@ -8,6 +8,9 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from compute.network import pods
+from compute.network.pods import PodNetwork
+
 PORT = 8484
 ROOT = "/mooring"
 # The sidecar drains within this; the entrypoint ends the command after GRACE seconds of it.
@@ -46,6 +49,8 @@ class Plan:
     shm_size: str = ""
     scratch_size: str = "20Gi"
     allow_root: bool = False
+    # How the person's container reaches the world; the runner's own reach the studio directly, whatever it says.
+    network: PodNetwork = field(default_factory=PodNetwork)
     # OpenShift gives each namespace a range of user ids: there, the ids are left for it to set.
     fixed_user: bool = True
 
@@ -67,7 +72,7 @@ def object_name(job_id: int) -> str:
 
 
 def render_secret(plan: Plan, owner_uid: str = "") -> dict[str, Any]:
-    """Return the Secret that only the runner's containers see: the job's token and what to bring where."""
+    """Return the Secret of which the person's container sees no more than the way out: the job's token, what to bring where."""
     spec = {
         "version": 1,
         "job": plan.name,
@@ -92,7 +97,11 @@ def render_secret(plan: Plan, owner_uid: str = "") -> dict[str, Any]:
         "kind": "Secret",
         "metadata": metadata,
         "type": "Opaque",
-        "data": {"token": encoded(plan.token), "spec.json": encoded(json.dumps(spec))},
+        "data": {
+            "token": encoded(plan.token),
+            "spec.json": encoded(json.dumps(spec)),
+            **{key: encoded(value) for key, value in pods.secret_data(plan.network).items()},
+        },
     }
 
 
@@ -167,9 +176,10 @@ def _runner(plan: Plan, name: str, args: list[str]) -> dict[str, Any]:
 
 
 def _command(plan: Plan) -> dict[str, Any]:
-    mounts = [{"name": "mooring", "mountPath": ROOT}]
+    mounts: list[dict[str, Any]] = [{"name": "mooring", "mountPath": ROOT}, *pods.mounts(plan.network)]
     if plan.shm_size:
         mounts.append({"name": "shm", "mountPath": "/dev/shm"})
+    network = pods.variables(plan.network, object_name(plan.id), given=plan.environment)
     given = [{"name": name, "value": value} for name, value in sorted(plan.environment.items())]
     own = [] if "HOME" in plan.environment else [{"name": "HOME", "value": f"{ROOT}/home"}]
     return without_empty(
@@ -179,7 +189,7 @@ def _command(plan: Plan) -> dict[str, Any]:
             "imagePullPolicy": "IfNotPresent",
             "command": [f"{ROOT}/bin/entrypoint"],
             "workingDir": f"{ROOT}/work",
-            "env": [*own, _index_variable("AZUREML_NODE_INDEX"), *given],
+            "env": [*own, _index_variable("AZUREML_NODE_INDEX"), *network, *given],
             "resources": without_empty({"requests": plan.requests, "limits": plan.limits}),
             "securityContext": container_security(plan, own=False),
             "terminationMessagePolicy": "File",
@@ -193,6 +203,7 @@ def _volumes(plan: Plan) -> list[dict[str, Any]]:
         {"name": "mooring", "emptyDir": {"sizeLimit": plan.scratch_size}},
         {"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}},
         {"name": "secret", "secret": {"secretName": object_name(plan.id), "defaultMode": 0o440}},
+        *pods.volumes(plan.network, object_name(plan.id)),
     ]
     if plan.shm_size:
         volumes.append({"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": plan.shm_size}})

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from compute.network.pods import CA_FILE, PodNetwork
 from jobs.manifests import Plan, render_job, render_secret
 
 PLAN = Plan(
@@ -235,3 +236,33 @@ def test_what_an_instance_type_leaves_out_is_left_out() -> None:
     plan = replace(PLAN, requests={}, limits={}, node_selector={}, tolerations=[])
     assert "resources" not in containers(plan)[-1]
     assert not {"nodeSelector", "tolerations"} & pod_spec(plan).keys()
+
+
+NETWORK = PodNetwork(
+    environment={"HTTPS_PROXY": "http://u:hidden@proxy:3128", "NO_PROXY": "localhost", "A": "of the cluster", "SSL_CERT_FILE": CA_FILE},
+    ca_bundle="-----BEGIN CERTIFICATE-----",
+    secret=frozenset({"HTTPS_PROXY"}),
+)
+
+
+def test_the_way_out_is_the_commands_alone() -> None:
+    plain, plan = containers(PLAN), replace(PLAN, network=NETWORK)
+    prepare, runner, command = containers(plan)
+    assert [prepare, runner] == plain[:2]
+    added = [entry for entry in command["env"] if entry not in plain[2]["env"]]
+    assert added == [
+        {"name": "HTTPS_PROXY", "valueFrom": {"secretKeyRef": {"name": "mj-7", "key": "network.HTTPS_PROXY", "optional": True}}},
+        {"name": "NO_PROXY", "value": "localhost"},
+        {"name": "SSL_CERT_FILE", "value": "/mooring-ca/ca.pem"},
+    ]
+    assert command["volumeMounts"][1:] == [{"name": "network-ca", "mountPath": "/mooring-ca", "readOnly": True}]
+
+
+def test_a_proxys_password_stands_in_the_secret_alone() -> None:
+    plan = replace(PLAN, network=NETWORK)
+    assert "hidden" not in json.dumps(render_job(plan))
+    data = {key: base64.b64decode(value).decode() for key, value in render_secret(plan)["data"].items()}
+    assert data["network.HTTPS_PROXY"] == "http://u:hidden@proxy:3128"
+    assert data["ca.pem"] == "-----BEGIN CERTIFICATE-----"
+    (volume,) = [each for each in pod_spec(plan)["volumes"] if each["name"] == "network-ca"]
+    assert volume["secret"]["items"] == [{"key": "ca.pem", "path": "ca.pem"}]

@@ -218,8 +218,6 @@ def test_a_certificate_that_signed_itself_is_taken_with_a_note() -> None:
     assert "signed itself" in examine(made.pem, made.key).facts["notes"][0]
 
 
-
-
 def test_a_signature_that_can_be_forged_is_refused(whole: Family) -> None:
     issuer = make("Old Issuer", whole.root, ca=True, private=rsa.generate_private_key(65537, 2048))
     weak = sha1_signed(HOST, issuer)

@@ -10,7 +10,9 @@ from studio.core.errors import ProblemError, ProblemList
 from tests.compute.network.pki import make
 
 
-@pytest.mark.parametrize("url", ["http://proxy.corp:3128", "https://10.0.0.1:8080/", "http://user:pa%40ss@proxy:3128", "http://[fd00::1]:3128"])
+@pytest.mark.parametrize(
+    "url", ["http://proxy.corp:3128", "https://10.0.0.1:8080/", "http://user:pa%40ss@proxy:3128", "http://[fd00::1]:3128"]
+)
 def test_a_proxy_is_taken(url: str) -> None:
     assert way_out.check_proxy(f" {url} ", "http_proxy") == url.rstrip("/")
 
@@ -46,7 +48,10 @@ def test_a_password_is_hidden_and_kept_as_long_as_it_is_hidden() -> None:
 
 
 def test_hosts_to_leave_out_are_taken_in_every_spelling() -> None:
-    assert way_out.check_no_proxy(".corp, *.intra 10.0.0.0/8;host:8443\n192.168.1.1,fd00::/8") == ".corp,.intra,10.0.0.0/8,host:8443,192.168.1.1,fd00::/8"
+    assert (
+        way_out.check_no_proxy(".corp, *.intra 10.0.0.0/8;host:8443\n192.168.1.1,fd00::/8")
+        == ".corp,.intra,10.0.0.0/8,host:8443,192.168.1.1,fd00::/8"
+    )
     with pytest.raises(ProblemList) as caught:
         way_out.check_no_proxy("http://x/, a b, b!")
     assert [error.field for error in caught.value.errors] == ["no_proxy", "no_proxy"]
@@ -90,7 +95,13 @@ def test_this_machines_own_bundle_is_found_and_without_comments(tmp_path: Any, m
 
 
 NETWORK = PodNetwork(
-    environment={"HTTP_PROXY": "http://u:p@x:1", "http_proxy": "http://u:p@x:1", "NO_PROXY": "a", "no_proxy": "a", "SSL_CERT_FILE": pods.CA_FILE},
+    environment={
+        "HTTP_PROXY": "http://u:p@x:1",
+        "http_proxy": "http://u:p@x:1",
+        "NO_PROXY": "a",
+        "no_proxy": "a",
+        "SSL_CERT_FILE": pods.CA_FILE,
+    },
     ca_bundle="PEM",
     secret=frozenset({"HTTP_PROXY", "http_proxy"}),
 )
