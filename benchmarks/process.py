@@ -150,13 +150,17 @@ def without_ours(environment: dict[str, str]) -> dict[str, str]:
 
 
 def _run(data: Path, log: Path, sandbox: dict[str, Any], host: str, port: int) -> subprocess.Popen[bytes]:
-    environment = without_ours(dict(os.environ)) | of_studio(sandbox) | {
-        "MOORING_DATA": str(data),
-        "MOORING_LISTEN": ",".join(dict.fromkeys((f"127.0.0.1:{port}", f"{host}:{port}"))),
-        "MOORING_POD_URL": f"http://{host}:{port}",
-        # Where no container starts any name will do.
-        "MOORING_RUNNER_IMAGE": (sandbox.get("images") or {}).get("runner", "mooring.local/runner:simulated"),
-    }
+    environment = (
+        without_ours(dict(os.environ))
+        | of_studio(sandbox)
+        | {
+            "MOORING_DATA": str(data),
+            "MOORING_LISTEN": ",".join(dict.fromkeys((f"127.0.0.1:{port}", f"{host}:{port}"))),
+            "MOORING_POD_URL": f"http://{host}:{port}",
+            # Where no container starts any name will do.
+            "MOORING_RUNNER_IMAGE": (sandbox.get("images") or {}).get("runner", "mooring.local/runner:simulated"),
+        }
+    )
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as file:
         command = [sys.executable, "-m", "mooring", "up", "--no-browser"]
