@@ -52,8 +52,11 @@ def probe_cluster(cluster_id: int) -> None:
     except (KubeError, KubeconfigRefused) as error:
         lost(cluster, error)
         return
+    if not settings.RUNNER_IMAGE:
+        # Simulated nodes, too: no job is taken without it.
+        findings.append(finding("runner-image-unknown"))
     settle(cluster, findings)
-    if cluster.simulated:
+    if cluster.simulated or not settings.RUNNER_IMAGE:
         return
     with _noted(findings):
         findings += _try_ways(cluster, client)
@@ -173,8 +176,6 @@ def _install_custom_resource(client: KubeClient) -> list[dict[str, str]]:
 def _try_ways(cluster: Cluster, client: KubeClient) -> list[dict[str, str]]:
     """Find out how log bytes travel and whether pods reach the studio, with two small pods; they are removed again."""
     image = settings.RUNNER_IMAGE
-    if not image:
-        return [finding("runner-image-unknown")]
     findings = system_namespace(client)
     if findings:
         return findings

@@ -101,8 +101,10 @@ OWN = (
             "Connecting without checking the server's certificate takes an administrator.",
             "Give the cluster's CA in the kubeconfig, or ask an administrator to attach the cluster.", 403),
     Problem("runner-image-unknown", "No runner image is set",
-            "The studio does not know which image carries its runner, so it cannot try out how pods and studio reach each other.",
-            "Set MOORING_RUNNER_IMAGE to the runner's image as the cluster pulls it, and start the studio again.", 409),
+            "The studio does not know which image carries its runner, which runs beside each job: no job can start, and how pods and "
+            "studio reach each other cannot be tried out.",
+            "Ask IT operations to set MOORING_RUNNER_IMAGE to the runner's image as the cluster pulls it, and to start the studio again.",
+            409),
     Problem("cluster-probe-failed", "A probe pod did not run", "{text}",
             "Check that the cluster can pull the runner's image and that the namespace {namespace} has room for a small pod.", 502),
     Problem("cluster-no-nodes-ready", "No node is ready", "{text}", "Look at the nodes' conditions, tab Nodes.", 409),

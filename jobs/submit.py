@@ -59,6 +59,8 @@ def check_job(
         raise ProblemList([told(issue) for issue in error.issues]) from error
     job = loaded.model
     problems: list[ProblemError] = [*_needs(loaded)]
+    if not settings.RUNNER_IMAGE:
+        problems.append(ProblemError("runner-image-unknown"))
     compute = _collect(problems, lambda: _compute(workspace, loaded))
     image = _collect(problems, lambda: _image(loaded))
     type_name = _collect(problems, lambda: _instance_type(compute, loaded)) if compute else ""

@@ -34,6 +34,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if database["ENGINE"].endswith("sqlite3"):
         # A file as in production, so that threads of the code see one database, in WAL.
         database.setdefault("TEST", {})["NAME"] = str(DATA / "test.sqlite3")
+    # A studio that is set up knows its runner's image; without one it takes no jobs.
+    django_settings.RUNNER_IMAGE = "registry/runner:1"
     # Argon2 takes 50 ms on purpose; tests sign in hundreds of times.
     django_settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 

@@ -72,6 +72,18 @@ def test_a_cluster_whose_pods_cannot_call_is_fed_through_its_api_server(people: 
     assert submit(people).transport == "push"
 
 
+def test_a_studio_without_a_runner_refuses_jobs_before_they_wait(people: People, settings: Any, client_for: Any) -> None:
+    settings.RUNNER_IMAGE = ""
+    assert "MOORING_RUNNER_IMAGE" in problems(people, YAML)["runner-image-unknown"].as_dict()["todo"]
+    client = client_for(people.contributor)
+    page = client.post("/w/team/jobs/-/new/", {"as": "yaml", "yaml": YAML})
+    assert page.status_code == 422 and "runner-image-unknown" in page.content.decode()
+    for place in ("jobs", "jobs/validate"):
+        answer = client.post(f"/api/v1/workspaces/team/{place}", {"yaml": YAML}, content_type="application/json")
+        assert (answer.status_code, answer.json()["id"]) == (409, "runner-image-unknown")
+    assert not Job.objects.exists()
+
+
 def test_an_error_says_in_which_line_it_is(people: People) -> None:
     found = problems(people, "command: echo\nenvironment:\n  image: python:3.11\ncompute: azureml:nowhere\n")
     told = found["job-compute-unknown"].as_dict()

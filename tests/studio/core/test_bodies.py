@@ -1,0 +1,109 @@
+"""How large a request may be, before anything of it is kept."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from jobs.models import Job
+from studio.accounts.models import ApiToken
+from studio.core import bodies
+from studio.core.bodies import ANYBODY, KEY, LimitedBodies
+from studio.known import _known
+from tests.conftest import People
+
+MIB = 1024 * 1024
+BLOB = "/api/v1/workspaces/team/blobs/sha256:0"
+
+
+def sent(path: str, pieces: Iterable[bytes], *, known: bool, **headers: str) -> tuple[Any, int]:
+    """Send a body through the guard; return what was refused, and how many bytes the application got."""
+    scope: dict[str, Any] = {
+        "type": "http", "path": path, "headers": [(k.replace("_", "-").encode(), v.encode()) for k, v in headers.items()],
+    }  # fmt: skip
+    waiting = [{"type": "http.request", "body": piece, "more_body": True} for piece in pieces]
+    waiting += [{"type": "http.request", "body": b"", "more_body": False}, {"type": "http.disconnect"}]
+    got = 0
+
+    async def receive() -> Any:
+        return waiting.pop(0)
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        nonlocal got
+        while True:
+            message = await receive()
+            got += len(message["body"])
+            if not message["more_body"]:
+                return
+
+    async def is_known(scope: Any) -> bool:
+        return known
+
+    asyncio.run(LimitedBodies(application, is_known)(scope, receive, lambda message: asyncio.sleep(0)))
+    return scope.get(KEY, ("", {}))[0], got
+
+
+def test_anybody_may_send_a_small_form() -> None:
+    assert sent("/accounts/login/", [b"x" * 1000], known=False, content_length="1000") == ("", 1000)
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_nobody_in_particular_sends_more(announced: bool) -> None:
+    headers = {"content_length": str(5 * MIB)} if announced else {}
+    assert sent(BLOB, [b"x" * MIB] * 5, known=False, **headers) == ("sign-in-needed", 0)
+
+
+def test_a_known_person_sends_files_where_files_go(settings: Any) -> None:
+    settings.LARGEST_UPLOAD = 6 * MIB
+    assert sent(BLOB, [b"x" * MIB] * 5, known=True) == ("", 5 * MIB)
+    form = {"content_type": "multipart/form-data; boundary=x"}
+    assert sent("/w/team/jobs/-/new/", [b"x" * MIB] * 5, known=True, **form) == ("", 5 * MIB)
+    assert sent("/w/team/jobs/-/new/", [b"x" * MIB] * 5, known=True)[0] == "too-large"
+
+
+def test_what_announces_nothing_is_cut_while_it_comes(settings: Any) -> None:
+    settings.LARGEST_UPLOAD = 2 * MIB
+    refused, got = sent(BLOB, [b"x" * MIB] * 5, known=True)
+    assert (refused, got) == ("too-large", 2 * MIB)
+    assert sent(BLOB, [b"x" * MIB] * 5, known=True, content_length=str(5 * MIB)) == ("too-large", 0)
+
+
+def test_the_outputs_of_a_job_have_a_limit_of_their_own(settings: Any) -> None:
+    settings.LARGEST_OUTPUTS = 3 * MIB
+    path = "/runner/v1/jobs/one/outputs/0/artifacts/model.bin"
+    assert sent(path, [b"x" * MIB] * 3, known=True) == ("", 3 * MIB)
+    assert sent(path, [b"x" * MIB] * 4, known=True)[0] == "too-large"
+
+
+@pytest.mark.django_db
+def test_who_is_known(people: People, client_for: Any) -> None:
+    client = client_for(people.reader)
+    session = client.cookies["sessionid"].value
+    token = ApiToken.issue(people.reader, name="x")[1]
+    assert _known("/w/team/", {"cookie": f"a=b; sessionid={session}"})
+    assert _known("/api/v1/me", {"authorization": f"Bearer {token}"})
+    assert not _known("/w/team/", {"cookie": "sessionid=made-up"})
+    assert not _known("/api/v1/me", {"authorization": "Bearer mrg_made_up"})
+    assert not _known("/w/team/", {})
+    people.reader.is_active = False
+    people.reader.save()
+    assert not _known("/w/team/", {"cookie": f"sessionid={session}"})
+    assert not _known("/api/v1/me", {"authorization": f"Bearer {token}"})
+
+
+@pytest.mark.django_db
+def test_the_pod_of_a_job_is_known_by_its_token(people: People) -> None:
+    Job.objects.create(name="one", workspace=people.workspace, yaml="", command="x", image="x", compute_name="x", namespace="x",
+                       token="the-token", status="Running")  # fmt: skip
+    assert _known("/runner/v1/jobs/one/outputs/0/a/b", {"authorization": "Bearer the-token"})
+    assert not _known("/runner/v1/jobs/other/outputs/0/a/b", {"authorization": "Bearer the-token"})
+    assert not _known("/runner/v1/jobs/one/outputs/0/a/b", {})
+
+
+def test_the_guard_stands_in_front_of_the_application() -> None:
+    from studio.asgi import application
+
+    assert isinstance(application, LimitedBodies) and bodies.ROUTES and ANYBODY < 4 * MIB
