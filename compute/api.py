@@ -6,11 +6,13 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router, Schema
 
 from compute import manifests, selectors, services, shown
+from compute.extension.api import router as extension_router
 from compute.models import Cluster
 from studio.accounts.access import require_operator, workspace_for
 from studio.core.errors import ProblemError
 
 router = Router(tags=["clusters"])
+router.add_router("", extension_router)
 
 Answer = dict[str, Any]
 

@@ -6,6 +6,7 @@ class ComputeConfig(AppConfig):
 
     def ready(self) -> None:
         from compute import problems, topics  # noqa: F401 - registers once models are there
+        from compute.extension import problems as extension_problems  # noqa: F401
         from compute.findings import SOURCES
         from compute.network import problems as network_problems  # noqa: F401
         from compute.network.selectors import findings

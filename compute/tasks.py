@@ -3,6 +3,7 @@
 from celery import shared_task
 
 from compute import probing, sweeping
+from compute.extension import health, operations
 from compute.services import clusters, computes
 
 
@@ -30,7 +31,20 @@ def finish_detach_compute(compute_id: int) -> None:
     computes.finish_detach_compute(compute_id)
 
 
+@shared_task(name="compute.run_extension")
+def run_extension(operation_id: int) -> None:
+    """Work on an operation of a cluster's extension."""
+    operations.run_operation(operation_id)
+
+
+@shared_task(name="compute.watch_extension")
+def watch_extension(extension_id: int) -> None:
+    """Look at a cluster's extension."""
+    health.watch_extension(extension_id)
+
+
 @shared_task(name="compute.sweep")
 def sweep() -> None:
-    """Nudge every cluster and compute that should have moved."""
+    """Nudge every cluster, compute and extension that should have moved."""
     sweeping.sweep()
+    health.sweep()

@@ -11,6 +11,7 @@ def register() -> None:
     """Make the topics of clusters and computes watchable."""
     register_topic("clusters", _operators)
     register_topic("cluster", _operators)
+    register_topic("extension", _operators)
     register_topic("computes", _members)
     register_topic("compute", _members_of_its_workspace)
 

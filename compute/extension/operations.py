@@ -64,8 +64,6 @@ def run_operation(operation_id: int) -> None:
             return
         operation = ExtensionOperation.objects.select_related("extension__cluster", "actor").get(pk=operation_id)
         _Leg(operation, hold).run()
-    if ExtensionOperation.objects.filter(pk=operation_id, status="running", lease_until=None).exists() and not hold.lost:
-        log.info("leg over", operation=operation_id)
 
 
 class _Leg:
@@ -175,7 +173,7 @@ class _Leg:
                 "--force-conflicts"]  # fmt: skip
 
     def _rollback_arguments(self) -> list[str]:
-        target = self.extension.revisions.filter(number=self.operation.target, kept=True).first()
+        target = self.extension.revisions.filter(number=self.operation.target or 0, kept=True).first()
         if target is None:
             raise ProblemError("extension-revision-gone", number=self.operation.target)
         return ["rollback", RELEASE, str(target.helm_revision), "--namespace", NAMESPACE, "--history-max", HISTORY, "--timeout",
@@ -281,9 +279,10 @@ class _Leg:
             self.hold.check()
             seen = looker.look(found, self.wanted)
             self.notes.objects(seen)
-            state, text = worst([each.as_row() for each in seen])
+            rows = [each.as_row() for each in seen]
+            state, text = worst(rows)
             router = looker.router(self.wanted) if self.wanted.enable_inference else {}
-            facts = {"health": [each.as_row() for each in seen], "seen_at": timezone.now(), "router": router | {"ready": state == "ready"}}
+            facts: dict[str, Any] = {"health": rows, "seen_at": timezone.now(), "router": router | {"ready": state == "ready"}}
             if state == "ready":
                 self.notes.objects(seen, at_once=True)
                 self.notes.step("objects", "done", f"All {len(seen)} are there and ready")

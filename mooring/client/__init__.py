@@ -6,6 +6,7 @@
     studio.me()                 who the token belongs to
     studio.workspaces           list, create
     studio.clusters             attach, list, get, update, detach, manifest, replace_credentials, instance types
+    studio.extensions           install, change, roll back, remove, get, revisions, wait
     studio.computes             attach, list, get, update, detach
     studio.jobs                 create, validate, list, get, cancel, delete, resubmit, stream, outputs, download
     studio.content              folders and files by content
@@ -23,6 +24,7 @@ from typing import Self
 
 from mooring.client.clusters import Clusters, Computes
 from mooring.client.content import Content
+from mooring.client.extension import Extensions
 from mooring.client.jobs import Jobs
 from mooring.client.models import (
     Cluster,
@@ -79,6 +81,7 @@ class Client:
         scope = Scope(self.transport, workspace or os.environ.get("MOORING_WORKSPACE"))
         self.workspaces = Workspaces(self.transport)
         self.clusters = Clusters(self.transport)
+        self.extensions = Extensions(self.transport)
         self.computes = Computes(self.transport, scope)
         self.content = Content(self.transport, scope)
         self.jobs = Jobs(self.transport, scope, self.content)
