@@ -73,9 +73,10 @@ def _check_deployment(deployment: OnlineDeployment, check: Check) -> OnlineDeplo
 def _check_environment(deployment: OnlineDeployment, check: Check) -> None:
     environment = deployment.environment
     if environment is None:
-        if isinstance(deployment.model, InlineModel) and deployment.model.type != "custom_model":
-            return
-        check.refuse("spec-field-missing", ("environment",), "`environment` is missing.", "Add `environment: {image: <image>}`.")
+        text, todo = "`environment` is missing.", "Add `environment: {image: <image>}`."
+        if isinstance(deployment.model, InlineModel) and deployment.model.type == "mlflow_model":
+            text, todo = "No image is made for an MLflow model by itself.", "Add `environment: {image: <image with mlflow>}`."
+        check.refuse("spec-field-missing", ("environment",), text, todo)
     elif isinstance(environment, DeploymentEnvironment):
         if environment.build is not None:
             check.needs.add("environment-build")
@@ -94,9 +95,7 @@ def _check_what_runs(deployment: OnlineDeployment, check: Check) -> None:
         return
     if kind == "triton_model":
         check.needs.add("triton")
-    elif kind == "mlflow_model":
-        check.needs.add("mlflow")
-    elif not isinstance(model, str):
+    elif kind != "mlflow_model" and not isinstance(model, str):
         check.refuse(
             "spec-field-missing",
             ("code_configuration",),

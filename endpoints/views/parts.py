@@ -1,0 +1,130 @@
+"""What every page of one endpoint has: its head with address, state and actions, its tabs, who may act."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.safestring import SafeString
+
+from compute.router import Router, router_of
+from endpoints.figures.series import Recent, recent
+from endpoints.models import Deployment, Endpoint, EndpointStatus
+from studio.accounts.models import RANK, Workspace
+from studio.core.errors import ProblemError
+from studio.core.problems import CATALOGUE
+from studio.core.templatetags.mooring import confirm
+
+TABS = (
+    ("Details", "detail"), ("Test", "test"), ("Consume", "consume"), ("Monitoring", "monitoring"), ("Logs", "logs"),
+    ("Revisions", "revisions"), ("Events", "events"),
+)  # fmt: skip
+
+
+def may_act(workspace: Workspace) -> bool:
+    """Tell whether the person at the page may change endpoints here, call them and see their keys."""
+    return RANK[getattr(workspace, "held_role", "reader")] >= RANK["contributor"]
+
+
+def endpoint_for(workspace: Workspace, name: str) -> Endpoint:
+    """Return a workspace's endpoint by name; there is nothing when there is none."""
+    rows = Endpoint.objects.select_related("workspace", "cluster", "compute", "created_by")
+    found = rows.filter(workspace=workspace, name=name).first()
+    if found is None:
+        raise ProblemError("not-found")
+    return found
+
+
+def deployments_of(endpoint: Endpoint) -> list[Deployment]:
+    """Return an endpoint's deployments by name, each with its revisions and this very endpoint."""
+    rows = list(endpoint.deployments.select_related("wanted", "current", "good", "created_by").order_by("name"))
+    for row in rows:
+        row.endpoint = endpoint
+    return rows
+
+
+def deployment_for(endpoint: Endpoint, name: str) -> Deployment:
+    """Return an endpoint's deployment by name; there is nothing when there is none."""
+    found = next((row for row in deployments_of(endpoint) if row.name == name), None)
+    if found is None:
+        raise ProblemError("not-found")
+    return found
+
+
+def link(view: str, endpoint: Endpoint, *places: str, **query: str) -> str:
+    """Return the address of one of an endpoint's pages."""
+    kept = {key: value for key, value in query.items() if value}
+    return reverse(f"endpoints:{view}", args=[endpoint.workspace.name, endpoint.name, *places], query=kept or None)
+
+
+def endpoint_page(
+    request: HttpRequest, template: str, workspace: Workspace, endpoint: Endpoint, tab: str, context: dict[str, Any], status: int = 200
+) -> HttpResponse:
+    """Render a page of an endpoint, or only its head when the page asks for that to bring itself up to date."""
+    head = head_of(workspace, endpoint)
+    asked = request.GET.get("tab", tab)
+    asked = asked if asked in dict(TABS).values() else tab
+    head |= {
+        "tab": asked,
+        "tabs": [{"title": title, "url": link(view, endpoint), "active": view == asked} for title, view in TABS],
+    }
+    if request.GET.get("part") == "head":
+        return render(request, "endpoints/head.html", head)
+    crumbs = [("Endpoints", reverse("endpoints:list", args=[workspace.name]))]
+    return render(request, template, {**head, "crumbs": crumbs, "here": endpoint.name, **context}, status=status)
+
+
+def head_of(workspace: Workspace, endpoint: Endpoint) -> dict[str, Any]:
+    """Return what the head of an endpoint's pages shows."""
+    router = router_for(endpoint)
+    acts = may_act(workspace) and endpoint.status != EndpointStatus.DELETING
+    return {
+        "workspace": workspace,
+        "endpoint": endpoint,
+        "router": router,
+        "address": address_of(endpoint, router),
+        "recent": recent([endpoint]).get(endpoint.pk, Recent()),
+        "problem": problem_of(endpoint) if endpoint.status == EndpointStatus.FAILED else None,
+        "may_act": acts,
+        "links": menu_of(endpoint) if acts else [],
+    }
+
+
+def router_for(endpoint: Endpoint) -> Router:
+    """Return where the router of the endpoint's cluster answers; one that is gone answers nowhere."""
+    if endpoint.cluster is None:
+        return Router(reason="The cluster of this endpoint was detached.")
+    return router_of(endpoint.cluster)
+
+
+def address_of(endpoint: Endpoint, router: Router) -> str:
+    """Return where the endpoint takes requests, or nothing while that is not known."""
+    return f"{router.base_url}{endpoint.score_path}" if router.base_url else ""
+
+
+def problem_of(row: Any) -> ProblemError | None:
+    """Return the problem that a row's state is about, in words."""
+    if row.problem_id not in CATALOGUE:
+        return None
+    params = row.problem_params if isinstance(row.problem_params, dict) else {}
+    return ProblemError(row.problem_id, **{"text": row.reason, "todo": "", **params})
+
+
+def menu_of(endpoint: Endpoint, *, row: bool = False) -> list[dict[str, Any]]:
+    """Return the ⋯ menu of an endpoint for somebody who may change it."""
+    links: list[dict[str, Any]] = []
+    if row:
+        links.append({"title": "Test", "icon": "send", "url": link("test", endpoint)})
+        links.append({"title": "Logs", "icon": "terminal-2", "url": link("logs", endpoint)})
+    links.append({"title": "Add deployment", "icon": "plus", "url": link("new-deployment", endpoint)})
+    delete = {"title": "Delete", "icon": "trash", "post": link("delete", endpoint), "danger": True}
+    return [*links, {**delete, "confirm": delete_words(endpoint)}]
+
+
+def delete_words(endpoint: Endpoint) -> SafeString:
+    """Return the attributes with which deleting asks first, naming what goes."""
+    names = [row.name for row in endpoint.deployments.all()]
+    goes = [f"The address {endpoint.score_path}", *(f"Deployment {name} and its pods" for name in names), "Both keys", "Its figures"]
+    text = "Callers get 404 from then on. The registered models stay."
+    title = f"Delete endpoint {endpoint.name}"
+    return confirm(title=title, text=text, verb="Delete endpoint", goes=goes, type=endpoint.name)
