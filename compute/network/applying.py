@@ -56,7 +56,7 @@ def apply_certificate(cluster: Cluster) -> bool:
             pair = _wanted(client, row)
             there = _apply(client, row, pair, written)
             fresh = certificate_of(cluster)
-            if fresh is None or fresh.wanted == row.wanted or fresh.status == CertificateStatus.REMOVING:
+            if fresh is None or fresh.wanted == digest_of(*pair) or fresh.status == CertificateStatus.REMOVING:
                 return there
             # Rotated meanwhile: ours of a moment ago must not stand in place of the newer one.
             row = fresh
@@ -153,8 +153,8 @@ def _apply(client: KubeClient, row: RouterCertificate, pair: tuple[str, str], wr
     values: dict[str, Any] = {"applied": wanted, "checked_at": now, "drift": {}, "overwrite": False}
     if seen_digest != wanted or not row.applied_at:
         values["applied_at"] = now
-    RouterCertificate.objects.filter(pk=row.pk, wanted=wanted).update(**values)
-    _says(row, CertificateStatus.READY, "", "")
+    if RouterCertificate.objects.filter(pk=row.pk, wanted=wanted).update(**values):
+        _says(row, CertificateStatus.READY, "", "")
     return True
 
 
