@@ -242,15 +242,17 @@ def _already_ours(link: BaseException) -> KubeError | None:
 def _distrusted(link: BaseException) -> KubeError | None:
     if not isinstance(link, ssl.SSLCertVerificationError):
         return None
+    if not hasattr(link, "verify_message"):  # aiohttp's own error is of this kind, too, and the one below it says why
+        return None
     return TlsFailed(f"TLS: {link.verify_message or link}", problem_id=_certificate_problem(link.verify_code))
 
 
 def _tls_broken(link: BaseException) -> KubeError | None:
     if not isinstance(link, ssl.SSLError) or isinstance(link, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return None
-    if link.reason in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"}:
+    if getattr(link, "reason", None) in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"}:
         return TlsFailed("The server does not speak TLS on this port.", problem_id="kube-tls-not-tls")
-    return TlsFailed(f"TLS: {link.reason or link}")
+    return TlsFailed(f"TLS: {getattr(link, 'reason', None) or link}")
 
 
 def _not_connected(link: BaseException) -> KubeError | None:

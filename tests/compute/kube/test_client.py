@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from compute.kube import errors, kinds
+from compute.kube.aclient import AsyncKubeClient
 from compute.kube.client import KubeClient, Rule
 from compute.kube.config import Connection, connection
 from compute.kube.transport import pod_path, proxy_for
@@ -224,6 +225,13 @@ def test_a_wrong_authority_is_told(fakekube: FakeKube) -> None:
         error = raised(client.version)
     assert (type(error), error.problem_id) == (errors.TlsFailed, "kube-tls-wrong-ca")
     assert error.__cause__ is not None
+
+
+async def test_a_wrong_authority_is_told_by_the_other_client_too(fakekube: FakeKube) -> None:
+    async with AsyncKubeClient(fakekube.connection(ca_pem=Authority("wrong").pem)) as client:
+        with pytest.raises(errors.TlsFailed) as caught:
+            await client.call("GET", "/version")
+    assert caught.value.problem_id == "kube-tls-wrong-ca"
 
 
 def test_a_certificate_for_another_name_is_told_and_can_be_named() -> None:
