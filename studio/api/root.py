@@ -10,6 +10,7 @@ from jobs.api import router as jobs_router
 from studio.accounts.api import router as accounts_router
 from studio.api.auth import AUTH
 from studio.assets.api import router as assets_router
+from studio.assets.registry.api import router as models_router
 from studio.core.errors import MooringError, ProblemError, ProblemList
 from studio.core.middleware import problem_response
 
@@ -20,6 +21,7 @@ api = NinjaAPI(title="Mooring", version="1", description="An ML studio for the K
 api.add_router("", accounts_router)
 api.add_router("", compute_router)
 api.add_router("", assets_router)
+api.add_router("", models_router)
 api.add_router("", jobs_router)
 
 

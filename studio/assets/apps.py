@@ -4,3 +4,14 @@ from django.apps import AppConfig
 class AssetsConfig(AppConfig):
     name = "studio.assets"
     label = "assets"
+
+    def ready(self) -> None:
+        from studio.accounts.access import workspace_for
+        from studio.assets import problems  # noqa: F401 - registers once models are there
+        from studio.assets.registry import problems as of_models  # noqa: F401
+        from studio.live.topics import register_topic
+
+        def watch_models(user: object, workspace: str) -> None:
+            workspace_for(user, workspace)
+
+        register_topic("models", watch_models)

@@ -20,6 +20,8 @@ STATES: dict[str, tuple[str, Tone]] = {
     "CancelRequested": ("Canceling", "look"),
     "Canceled": ("Canceled", "neutral"),
     "NotResponding": ("Not responding", "look"),
+    # models
+    "archived": ("Archived", "neutral"),
     # clusters and computes
     "connecting": ("Connecting", "moving"),
     "attaching": ("Attaching", "moving"),

@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Iterable
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Max, Q, QuerySet
 
 from studio.accounts.models import Workspace
 from studio.assets.registry import problems  # noqa: F401 - its problems are raised from here
@@ -25,6 +25,21 @@ _NEARBY = 2_000
 def models_of(workspace: Workspace) -> QuerySet[Model]:
     """Return the models of a workspace, archived ones included."""
     return Model.objects.filter(workspace=workspace).select_related("workspace", "created_by")
+
+
+def latest_of_each(models: Iterable[Model]) -> dict[int, ModelVersion]:
+    """Return the newest version that is not archived of each model, by the model's id, in one query."""
+    ids = [model.pk for model in models]
+    usable = ModelVersion.objects.filter(model__in=ids, archived=False)
+    newest = usable.order_by().values("model").annotate(newest=Max("id")).values("newest")
+    rows = ModelVersion.objects.filter(pk__in=newest).select_related("model__workspace", "snapshot", "created_by")
+    return {row.model_id: row for row in rows}
+
+
+def counts_of_each(models: Iterable[Model]) -> dict[int, int]:
+    """Return how many versions each model has, archived ones left out."""
+    rows = ModelVersion.objects.filter(model__in=[model.pk for model in models], archived=False).order_by()
+    return dict(rows.values_list("model").annotate(held=Count("id")))
 
 
 def versions_of(workspace: Workspace) -> QuerySet[ModelVersion]:

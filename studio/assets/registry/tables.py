@@ -50,6 +50,15 @@ class FromYaml:
     place: Callable[[str], tuple[int | None, int | None]]
 
 
+@dataclass(frozen=True)
+class Action:
+    """Something that can be done with a version, as a button of its page."""
+
+    title: str
+    icon: str
+    url: str
+
+
 # Each is asked in turn what files a path such as `azureml://jobs/…` leads to; None when it is not of its kind.
 SOURCES: dict[str, Callable[[Workspace, str], Found | None]] = {}
 # Under the kind of origin (`job`): how the job of a version is shown.
@@ -58,6 +67,8 @@ ORIGINS: dict[str, Callable[[Workspace, str], Origin]] = {}
 READERS: dict[str, Callable[[str, Sequence[str]], FromYaml]] = {}
 # Under the app's name: what of it uses a version.
 USERS: dict[str, Callable[[ModelVersion], list[Use]]] = {}
+# Under the app's name: what a contributor can do with a version that is not archived.
+ACTIONS: dict[str, Callable[[ModelVersion], list[Action]]] = {}
 
 
 def found_at(workspace: Workspace, path: str) -> Found | None:
@@ -80,3 +91,8 @@ def origin_of(version: ModelVersion) -> Origin | None:
 def uses_of(version: ModelVersion) -> list[Use]:
     """Return all that uses a version."""
     return [use for users in USERS.values() for use in users(version)]
+
+
+def actions_of(version: ModelVersion) -> list[Action]:
+    """Return what can be done with a version beyond its own page."""
+    return [action for actions in ACTIONS.values() for action in actions(version)]
