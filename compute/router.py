@@ -46,6 +46,8 @@ def router_of(cluster: Cluster) -> Router:
     row = Extension.objects.filter(cluster=cluster).first()
     if row is None or row.status == ExtensionStatus.ABSENT:
         return Router(reason="The extension is not installed.", problem_id="extension-absent")
+    if not row.revision:
+        return Router(reason=f"The extension is not there yet. {row.reason}".strip(), problem_id=row.problem_id or "extension-absent")
     if not row.settings.get("enableInference"):
         return Router(reason="The extension is installed without inference.", problem_id="extension-no-inference")
     seen: dict[str, Any] = row.router or {}
