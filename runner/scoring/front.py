@@ -319,6 +319,8 @@ class Front:
         for worker in self.workers:
             for slot in worker.slots:
                 slot.close()
+            if not worker.ready:
+                worker.kill("")  # it has nothing to finish
         patient_until = time.monotonic() + (LAST_SECONDS if self.draining and self.now < self._grace_ends else 0.1)
         alive = {worker.pid: worker for worker in self.workers if worker.pid}
         killed = False
