@@ -40,6 +40,24 @@ def count(value: float | None) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}".removesuffix(".0")
 
 
+def rate(value: float | None) -> str:
+    """Return how many a second: `0.4`, `12`, `1,200`; what is there and below a tenth is `< 0.1`."""
+    if value is None:
+        return "–"
+    if 0 < value < 0.05:
+        return "< 0.1"
+    return f"{value:.1f}".removesuffix(".0") if value < 10 else f"{value:,.0f}"
+
+
+def milliseconds(value: float | None) -> str:
+    """Return a time given in ms: `4.2 ms`, `41 ms`, `1.2 s`."""
+    if value is None:
+        return "–"
+    if value >= 1000:
+        return f"{value / 1000:.1f} s"
+    return f"{value:.1f}".removesuffix(".0") + " ms" if value < 10 else f"{value:.0f} ms"
+
+
 def memory(size: float | None) -> str:
     """Return bytes in binary units, as Kubernetes has them: `16 GiB`, `1.5 GiB`."""
     return _scaled(size, 1024, _BINARY)

@@ -26,6 +26,8 @@ register.filter("cpu", numbers.cpu)
 register.filter("memory", numbers.memory)
 register.filter("filesize", numbers.filesize)
 register.filter("count", numbers.count)
+register.filter("rate", numbers.rate)
+register.filter("milliseconds", numbers.milliseconds)
 register.filter("tone", tone_of)
 register.filter("state_word", word_of)
 
