@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     down.add_argument("--all", action="store_true", help="every cluster of this machine")
     commands.add_parser("status", parents=[common], help="tell how it is").set_defaults(run=_status)
     commands.add_parser("kubeconfig", parents=[common], help="print the kubeconfig's path").set_defaults(run=_kubeconfig)
-    images = commands.add_parser("images", parents=[common], help="make or list the images for jobs")
+    images = commands.add_parser("images", parents=[common], help="make or list the images")
     images.set_defaults(run=_images)
     images.add_argument("--export", type=Path, metavar="FOLDER", help="write each as an OCI archive for closed networks")
     _add_certificate(commands)

@@ -100,7 +100,10 @@ def test_a_simulated_cluster_needs_nothing_of_the_extension() -> None:
     assert not {"helm", "envoy-gateway"} & {program.name for program in binaries.SIMULATED}
 
 
-def test_the_programs_that_share_the_kubernetes_client_are_built_in_one_module() -> None:
+def test_the_programs_that_share_the_kubernetes_client_are_built_in_one_module_and_in_one_go() -> None:
+    wanted = [binaries.COREDNS, binaries.ETCD, binaries.LOCAL_PATH, binaries.HELM, binaries.ENVOY_GATEWAY]
+    found = [[program.name for program in some] for some in gobuild.together(wanted)]
+    assert found == [["coredns", "helm", "envoy-gateway"], ["etcd"], ["local-path-provisioner"]]
     assert {gobuild.group(program) for program in (binaries.COREDNS, binaries.HELM, binaries.ENVOY_GATEWAY)} == {"addons"}
     assert all(gobuild._module_of(name) for name in gobuild.ADDONS)
 
