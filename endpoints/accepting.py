@@ -19,6 +19,7 @@ from compute.router import router_of
 from compute.selectors import computes_of, default_type, instance_type, types_of
 from endpoints import spec
 from endpoints.models import Endpoint
+from endpoints.spec import InlineModel
 from jobs.spec.references import read_environment
 from studio.accounts.models import Workspace
 from studio.assets.registry.selectors import model_version
@@ -53,7 +54,7 @@ class AcceptedDeployment:
     endpoint_name: str
     values: dict[str, Any]
     spec: dict[str, Any]
-    model_given: spec.InlineModel | None
+    model_given: InlineModel | None
     model_digest: str
     model_is_file: bool
     warnings: list[dict[str, Any]]
@@ -103,14 +104,14 @@ def check_deployment(
     code_tree = _collect(problems, lambda: _code(workspace, loaded, code)) if files else None
     found = _collect(problems, lambda: _model(workspace, loaded, model, files=files))
     place = _collect(problems, lambda: _place(endpoint, loaded, warnings))
-    if asked.model is not None and isinstance(asked.model, str) and found and found["type"] != "mlflow_model":
-        if asked.code_configuration is None and asked.inference_config is None:
-            problems.append(_at(loaded, "code_configuration", "deployment-nothing-to-run"))
+    runs = asked.code_configuration is not None or asked.inference_config is not None
+    if isinstance(asked.model, str) and found and found["type"] != "mlflow_model" and not runs:
+        problems.append(_at(loaded, "code_configuration", "deployment-nothing-to-run"))
     if problems:
         raise ProblemList(problems)
     assert image is not None and place is not None
     made = _spec(asked, image, code_tree.digest if code_tree else "", found, place)
-    inline = asked.model if isinstance(asked.model, spec.InlineModel) else None
+    inline = asked.model if isinstance(asked.model, InlineModel) else None
     return AcceptedDeployment(
         name=asked.name,
         endpoint_name=asked.endpoint_name or "",
@@ -306,7 +307,7 @@ def _resources(loaded: spec.Loaded[spec.OnlineDeployment], found: dict[str, Any]
     asked = loaded.model.resources
     if asked is None:
         return offered
-    given = {"requests": dict(asked.requests or {}), "limits": dict(asked.limits or {})}
+    given = {"requests": asked.amounts("requests"), "limits": asked.amounts("limits")}
     limits = {**offered["limits"], **given["limits"]}
     most = parse_resources(offered["limits"])
     for side in ("limits", "requests"):

@@ -204,7 +204,7 @@ def _prepare(plan: Plan) -> dict[str, Any]:
 
 
 def _server(plan: Plan) -> dict[str, Any]:
-    mounts = [{"name": "mooring", "mountPath": ROOT}]
+    mounts: list[dict[str, Any]] = [{"name": "mooring", "mountPath": ROOT}]
     if plan.spec.get("model"):
         mount = plan.spec.get("model_mount_path") or MODELS
         mounts.append({"name": "mooring", "mountPath": mount, "subPath": "models", "readOnly": True})

@@ -2,7 +2,7 @@
 
 from studio.core.problems import Problem, register
 
-_LOOK = "Read the evidence kept with the revision (Details page, or `mooring online-deployment get-logs`), correct it and update the deployment."
+_LOOK = "Read what was kept with the revision (Details page, or `online-deployment get-logs`), correct it and update the deployment."
 
 register(
     # Given wrongly
@@ -12,7 +12,8 @@ register(
             "Choose one of: {known}.", 422),
     Problem("endpoint-compute-not-ready", "The compute cannot take endpoints", "Compute {name} is {status}: {reason}",
             "Wait until it is ready, or choose another compute.", 409),
-    Problem("endpoint-compute-fixed", "An endpoint stays where it is", "Endpoint {name} runs on compute {compute}, which cannot be changed.",
+    Problem("endpoint-compute-fixed", "An endpoint stays where it is",
+            "Endpoint {name} runs on compute {compute}, which cannot be changed.",
             "Make a second endpoint on the other compute, then move the callers.", 409),
     Problem("endpoint-no-router", "The cluster has no router for endpoints", "{reason}",
             "Ask an operator to install the extension with inference on this cluster, or choose a compute of another one.", 409),
@@ -25,7 +26,8 @@ register(
             "Wait until it is gone, then make it again if it is still needed.", 409),
     Problem("endpoint-traffic-unknown", "No such deployment", "Endpoint {endpoint} has no deployment named {name}.",
             "Name one of: {known}.", 422),
-    Problem("endpoint-traffic-not-ready", "The deployment is not ready yet", "Deployment {name} has not been ready so far and gets no traffic.",
+    Problem("endpoint-traffic-not-ready", "The deployment is not ready yet",
+            "Deployment {name} has not been ready so far and gets no traffic.",
             "Wait until it is ready, or correct what keeps it from it.", 409),
     Problem("endpoint-traffic-sum", "The percents do not make a whole", "The percents of traffic make {total}.",
             "Make them 100 in all, or all 0.", 422),
@@ -34,7 +36,8 @@ register(
     Problem("endpoint-routes-differ", "The deployments answer at different paths",
             "{name} is scored at {path}, {other} at {other_path}: traffic cannot be shared among them.",
             "Give all traffic to one of them, or give both the same scoring route. Each can be called by name meanwhile.", 422),
-    Problem("endpoint-too-many-deployments", "Too many deployments", "Endpoint {endpoint} has {most} deployments, as many as a route can hold.",
+    Problem("endpoint-too-many-deployments", "Too many deployments",
+            "Endpoint {endpoint} has {most} deployments, as many as a route can hold.",
             "Delete one that gets no traffic, or make a second endpoint.", 409),
     Problem("deployment-endpoint-unknown", "No such endpoint", "There is no endpoint named {name} in this workspace.",
             "Create it first: `mooring online-endpoint create`.", 422),
@@ -46,7 +49,8 @@ register(
             "Wait until it is gone, then make it again if it is still needed.", 409),
     Problem("deployment-has-traffic", "The deployment has traffic", "Deployment {name} gets {percent} % of the requests (copies included).",
             "Give its traffic to another deployment first, then delete it.", 409),
-    Problem("deployment-model-not-sent", "The model's files were not sent", "The YAML names the local model {path}, but no files came with it.",
+    Problem("deployment-model-not-sent", "The model's files were not sent",
+            "The YAML names the local model {path}, but no files came with it.",
             "Send them with the YAML; `mooring online-deployment create -f` does so by itself. Or name a registered model.", 422),
     Problem("deployment-code-not-sent", "The code folder was not sent", "The YAML names the code folder {path}, but no files came with it.",
             "Send the folder with the YAML; `mooring online-deployment create -f` does so by itself.", 422),
@@ -54,7 +58,8 @@ register(
             "Upload them first; `mooring online-deployment create -f` does so by itself.", 422),
     Problem("deployment-script-missing", "The scoring script is not in the code", "There is no file {script} in the code folder.",
             "Correct `scoring_script`: it is relative to the folder that `code` names.", 422),
-    Problem("deployment-nothing-to-run", "There is nothing to run", "The deployment has neither a scoring script nor a container of its own.",
+    Problem("deployment-nothing-to-run", "There is nothing to run",
+            "The deployment has neither a scoring script nor a container of its own.",
             "Add `code_configuration: {{code: <folder>, scoring_script: score.py}}`, or routes under `environment.inference_config`.", 422),
     Problem("deployment-image-unknown", "No image for this environment", "{environment} names no image that is known here.",
             "Give an image (`environment: {{image: …}}`), or ask an operator for an image rule (Images page).", 422),

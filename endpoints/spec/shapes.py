@@ -283,6 +283,11 @@ class ContainerResources(Shape):
             kept[name] = str(text)
         return kept
 
+    def amounts(self, side: str) -> dict[str, str]:
+        """Return what is given of the requests or the limits."""
+        given = self.requests if side == "requests" else self.limits
+        return {name: text for name, text in (given or {}).items() if text}
+
 
 class Rollout(Shape):
     """What the original does not have: how a new revision is brought in, and whether lost requests are sent again."""

@@ -1,0 +1,94 @@
+"""What happened to an endpoint: its states and its deployments', and what its cluster says of their pods."""
+
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from compute.kube import kinds
+from compute.kube.client import event_time
+from compute.kube.errors import KubeError
+from compute.kube.kubeconfig_parts import KubeconfigRefused
+from compute.selectors import kube_client
+from endpoints.models import Endpoint
+from endpoints.views.parts import deployments_of, endpoint_for, endpoint_page, head_of
+from jobs.views.events import EXPLAINED
+from studio.accounts.http import workspace_view
+from studio.accounts.models import Workspace
+
+MOST_EVENTS = 200
+MOST_MOVES = 300
+
+MEANS = EXPLAINED | {
+    "ScalingReplicaSet": "The Deployment makes or ends pods of a revision.",
+    "SuccessfulCreate": "A pod was made.",
+    "SuccessfulDelete": "A pod was taken away.",
+    "Unhealthy": "A probe of the container failed; with readiness it gets no requests until it passes.",
+}
+
+
+@require_GET
+@workspace_view("reader")
+def events(request: HttpRequest, workspace: Workspace, name: str) -> HttpResponse:
+    """Show the states in order; what the cluster says is asked once the page stands (`?part=cluster`)."""
+    endpoint = endpoint_for(workspace, name)
+    if request.GET.get("part") == "cluster":
+        return render(request, "endpoints/cluster_events.html", {**head_of(workspace, endpoint), **cluster_events(endpoint)})
+    context: dict[str, Any] = {"moves": list(endpoint.changes.order_by("-at", "-id")[:MOST_MOVES])}
+    if request.GET.get("part") == "moves":
+        return render(request, "endpoints/moves.html", {**head_of(workspace, endpoint), **context})
+    # Without scripts nothing asks later: the link on the page brings them along.
+    context["asked"] = "cluster" in request.GET
+    if context["asked"]:
+        context |= cluster_events(endpoint)
+    return endpoint_page(request, "endpoints/events.html", workspace, endpoint, "events", context)
+
+
+def cluster_events(endpoint: Endpoint) -> dict[str, Any]:
+    """Ask the cluster for what it says of the endpoint's objects and pods; one that does not answer is said."""
+    if endpoint.cluster is None:
+        return {"trouble": "The cluster of this endpoint was detached; what it said is gone with it."}
+    names = {endpoint.object_name: ""}
+    names |= {row.object_name: row.name for row in deployments_of(endpoint)}
+    try:
+        # One list of the namespace instead of one a pod: pods come and go with every rollout.
+        found = kube_client(endpoint.cluster).list(kinds.EVENT, endpoint.namespace)
+    except (KubeError, KubeconfigRefused) as error:
+        return {"trouble": f"Cluster {endpoint.cluster.name} does not answer: {error}", "seen_at": endpoint.cluster.seen_at}
+    rows = [_row(event, names) for event in found if _owner(event, names) is not None]
+    rows.sort(key=lambda row: row["sort"], reverse=True)
+    return {"cluster_rows": rows[:MOST_EVENTS], "asked_at": timezone.now()}
+
+
+def _owner(event: dict[str, Any], names: dict[str, str]) -> str | None:
+    """Return the object of ours that an event is about: itself, or a pod or ReplicaSet whose name begins with its name."""
+    about = str((event.get("involvedObject") or {}).get("name") or "")
+    return next((name for name in names if about == name or about.startswith(f"{name}-")), None)
+
+
+def _row(event: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+    about = event.get("involvedObject") or {}
+    reason = str(event.get("reason") or "")
+    series = event.get("series") or {}
+    at = event_time(event)
+    return {
+        "sort": at,
+        "at": _time(at),
+        "reason": reason,
+        "warning": event.get("type") == "Warning",
+        "text": str(event.get("message") or "")[:1000],
+        "means": MEANS.get(reason, ""),
+        "deployment": names[_owner(event, names) or ""] if _owner(event, names) else "",
+        "about": f"{about.get('kind', '')} {about.get('name', '')}".strip(),
+        "count": int(event.get("count") or series.get("count") or 1),
+    }
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
