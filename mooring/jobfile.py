@@ -32,6 +32,11 @@ def read_job_file(path: Path, overrides: Sequence[str] = ()) -> JobFile:
 
     Raises `job-file-unreadable` when there is none, it is larger than 1 MiB or not YAML.
     """
+    return find_local(read_text(path), path.parent, overrides, source=path)
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a YAML file."""
     try:
         raw = path.read_bytes()
     except OSError as error:
@@ -39,26 +44,14 @@ def read_job_file(path: Path, overrides: Sequence[str] = ()) -> JobFile:
     if len(raw) > LARGEST_YAML:
         raise _unreadable(path, "it is larger than 1 MiB")
     try:
-        text = raw.decode("utf-8-sig")
+        return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise _unreadable(path, f"it is not UTF-8 (byte {error.start})") from error
-    return find_local(text, path.parent, overrides, source=path)
 
 
 def find_local(text: str, folder: Path, overrides: Sequence[str] = (), *, source: Path = Path("the text")) -> JobFile:
     """Find what the YAML in `text` names on this machine, relative to `folder`."""
-    import yaml
-
-    try:
-        content = yaml.safe_load(text)
-        overridden = _override(content if isinstance(content, dict) else {}, overrides)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        why = getattr(error, "problem", None) or "it cannot be parsed"
-        raise _unreadable(source, f"it is not YAML{where}: {why}") from error
-    except (RecursionError, ValueError) as error:
-        raise _unreadable(source, "it cannot be parsed") from error
+    overridden = set_over(text, overrides, source=source)
     code = local_path(overridden.get("code"), folder)
     inputs = {}
     given = overridden.get("inputs")
@@ -67,6 +60,22 @@ def find_local(text: str, folder: Path, overrides: Sequence[str] = (), *, source
         if place is not None:
             inputs[f"inputs.{name}"] = place
     return JobFile(text, code, inputs)
+
+
+def set_over(text: str, overrides: Sequence[str], *, source: Path) -> dict[str, Any]:
+    """Return the fields of a YAML text after `overrides`; none when it is no set of fields."""
+    import yaml
+
+    try:
+        content = yaml.safe_load(text)
+        return _override(content if isinstance(content, dict) else {}, overrides)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        why = getattr(error, "problem", None) or "it cannot be parsed"
+        raise _unreadable(source, f"it is not YAML{where}: {why}") from error
+    except (RecursionError, ValueError) as error:
+        raise _unreadable(source, "it cannot be parsed") from error
 
 
 def local_path(value: Any, folder: Path) -> Path | None:
@@ -102,4 +111,4 @@ def _override(content: dict[str, Any], overrides: Sequence[str]) -> dict[str, An
 
 
 def _unreadable(path: Path, why: str) -> MooringError:
-    return MooringError("job-file-unreadable", "The job's YAML cannot be read", f"{path}: {why}.", "Correct the file, or its path.")
+    return MooringError("job-file-unreadable", "The YAML cannot be read", f"{path}: {why}.", "Correct the file, or its path.")

@@ -9,6 +9,7 @@
     studio.extensions           install, change, roll back, remove, get, revisions, wait
     studio.computes             attach, list, get, update, detach
     studio.jobs                 create, validate, list, get, cancel, delete, resubmit, stream, outputs, download
+    studio.models               register, list, get, versions, update, archive, restore, delete, download
     studio.content              folders and files by content
 
 Every call has a time-out; what may be repeated is repeated for a while when the connection breaks. Raises
@@ -33,9 +34,12 @@ from mooring.client.models import (
     Job,
     LogFile,
     Me,
+    Model,
+    ModelVersion,
     OutputFile,
     Workspace,
 )
+from mooring.client.registry import Models
 from mooring.client.transport import Transport
 from mooring.client.workspaces import Scope, Workspaces
 
@@ -47,6 +51,8 @@ __all__ = [
     "Job",
     "LogFile",
     "Me",
+    "Model",
+    "ModelVersion",
     "OutputFile",
     "Workspace",
 ]
@@ -84,6 +90,7 @@ class Client:
         self.extensions = Extensions(self.transport)
         self.computes = Computes(self.transport, scope)
         self.content = Content(self.transport, scope)
+        self.models = Models(self.transport, scope, self.content)
         self.jobs = Jobs(self.transport, scope, self.content)
 
     @property

@@ -19,26 +19,30 @@ _AT_ONCE = 4
 
 def fetch_all(transport: Transport, below: str, files: list[OutputFile], folder: Path, progress: Progress | None) -> list[Path]:
     """Fetch files from below a path of the API into a folder; return where they lie, in the same order."""
-    places = [_place(folder, file) for file in files]
+    paths = ["/".join([below, segment(file.root), *map(segment, file.path.split("/"))]) for file in files]
+    return fetch_to(transport, paths, files, [_place(folder, file) for file in files], progress)
+
+
+def fetch_to(transport: Transport, paths: list[str], files: list[OutputFile], places: list[Path], progress: Progress | None) -> list[Path]:
+    """Fetch files, each from its path of the API to its place; return the places."""
     total, done = sum(file.size for file in files), 0
     if progress:
         progress(0, total)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        work = zip(files, places, strict=True)
-        for file in pool.map(lambda pair: _fetch(transport, below, *pair), work):
+        work = zip(paths, files, places, strict=True)
+        for file in pool.map(lambda one: _fetch(transport, *one), work):
             done += file.size
             if progress:
                 progress(done, total)
     return places
 
 
-def _fetch(transport: Transport, below: str, file: OutputFile, place: Path) -> OutputFile:
+def _fetch(transport: Transport, path: str, file: OutputFile, place: Path) -> OutputFile:
     """Fetch one file beside its place and move it there once it is whole and right."""
     if place.is_file() and place.stat().st_size == file.size and _digest(place) == _plain(file.sha256):
         return file
     place.parent.mkdir(parents=True, exist_ok=True)
     draft = place.with_name(f".{place.name}.part")
-    path = "/".join([below, segment(file.root), *map(segment, file.path.split("/"))])
     retries = Backoff(transport.patience_seconds)
     while True:
         digest = hashlib.sha256()
@@ -65,26 +69,26 @@ def _fetch(transport: Transport, below: str, file: OutputFile, place: Path) -> O
 
 
 def _place(folder: Path, file: OutputFile) -> Path:
-    """Return where a file goes; raise for one that would lie outside the folder."""
-    top = folder / "artifacts" if file.root == "artifacts" else folder / "named-outputs" / file.root
-    parts = PurePosixPath(file.path).parts
-    usable = parts and not file.path.startswith("/") and ".." not in parts and "\\" not in file.path
-    if not usable or "/" in file.root or "\\" in file.root or file.root in ("", ".", ".."):
-        raise MooringError(
-            "download-path-outside",
-            "An output has an unusable path",
-            f"{file.root}/{file.path} would lie outside the folder.",
-            "Fetch it from the job's page instead.",
-        )
+    """Return where an output goes; raise for one that would lie outside the folder."""
+    top = "artifacts" if file.root == "artifacts" else f"named-outputs/{file.root}"
+    if "/" in file.root or "\\" in file.root or file.root in ("", ".", ".."):
+        raise _outside(f"{file.root}/{file.path} would lie outside the folder.", "Fetch it from the job's page instead.")
+    return place_below(folder, folder / top, file.path)
+
+
+def place_below(folder: Path, top: Path, path: str) -> Path:
+    """Return the place of a path below `top`; raise when it would lie outside the folder."""
+    parts = PurePosixPath(path).parts
+    if not parts or path.startswith("/") or ".." in parts or "\\" in path:
+        raise _outside(f"{top.name}/{path} would lie outside the folder.", "Fetch it from its page instead.")
     place = top.joinpath(*parts)
     if not place.parent.resolve().is_relative_to(folder.resolve()):
-        raise MooringError(
-            "download-path-outside",
-            "An output has an unusable path",
-            f"{place.parent} leads out of {folder} through a link.",
-            "Give an empty folder with --download-path.",
-        )
+        raise _outside(f"{place.parent} leads out of {folder} through a link.", "Give an empty folder with --download-path.")
     return place
+
+
+def _outside(text: str, todo: str) -> MooringError:
+    return MooringError("download-path-outside", "An output has an unusable path", text, todo)
 
 
 def _digest(place: Path) -> str:

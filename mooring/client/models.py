@@ -133,6 +133,41 @@ class OutputFile(_Answer):
     sha256: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Model(_Answer):
+    """A model of a workspace: a name under which versions are kept."""
+
+    name: str
+    type: str = ""
+    description: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    archived: bool = False
+    latest_version: str | None = None
+    created_at: datetime | None = None
+    url: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelVersion(_Answer):
+    """A version of a model; `base_name` is the folder or file that its files are found as, `job` the one that left them."""
+
+    name: str
+    version: str
+    reference: str = ""
+    type: str = ""
+    description: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    flavors: Mapping[str, Any] = field(default_factory=dict)
+    base_name: str = ""
+    is_file: bool = False
+    size: int = 0
+    count: int = 0
+    job: str = ""
+    archived: bool = False
+    created_at: datetime | None = None
+    url: str = ""
+
+
 def _value(value: Any, kind: str) -> Any:
     if isinstance(value, str) and kind.startswith("datetime"):
         return datetime.fromisoformat(value)
