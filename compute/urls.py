@@ -2,11 +2,13 @@
 
 from django.urls import path
 
+from compute.network import views as network
 from compute.views import attach, browse, clusters, computes, instance_types
 
 app_name = "compute"
 
 _CLUSTER = "ops/clusters/<slug:name>/"
+_NETWORK = _CLUSTER + "network/"
 _TYPES = _CLUSTER + "instance-types/"
 _COMPUTES = _CLUSTER + "computes/"
 
@@ -23,6 +25,12 @@ urlpatterns = [
     path(_CLUSTER + "edit/", clusters.edit, name="cluster-edit"),
     path(_CLUSTER + "probe/", clusters.probe, name="cluster-probe"),
     path(_CLUSTER + "detach/", clusters.detach, name="cluster-detach"),
+    path(_NETWORK, network.network, name="network"),
+    path(_NETWORK + "certificate/", network.certificate, name="network-certificate"),
+    path(_NETWORK + "certificate/put-back/", network.put_back, name="network-put-back"),
+    path(_NETWORK + "certificate/remove/", network.remove, name="network-remove"),
+    path(_NETWORK + "way-out/", network.way, name="network-way-out"),
+    path(_NETWORK + "check/", network.check, name="network-check"),
     path(_TYPES, instance_types.type_list, name="type-list"),
     path(_TYPES + "new/", instance_types.create, name="type-new"),
     path(_TYPES + "default/", instance_types.default, name="type-default"),

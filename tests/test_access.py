@@ -16,6 +16,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
 from compute.models import Cluster, Compute, InstanceType
+from compute.network.models import EgressCheck, PodNetworkSettings, RouterCertificate
 from jobs.models import Job, Process
 from studio.assets.models import ImageRule
 from tests.conftest import People
@@ -77,6 +78,12 @@ TABLE: dict[tuple[str, str], str] = {
     ("GET", _OPS): OPERATORS,
     ("GET", _OPS + "line/"): OPERATORS,
     ("GET", _OPS + "nodes/"): OPERATORS,
+    ("GET", _OPS + "network/"): OPERATORS,
+    ("GET", _OPS + "network/certificate/"): OPERATORS,
+    ("POST", _OPS + "network/certificate/put-back/"): OPERATORS,
+    ("POST", _OPS + "network/certificate/remove/"): OPERATORS,
+    ("GET", _OPS + "network/way-out/"): OPERATORS,
+    ("POST", _OPS + "network/check/"): OPERATORS,
     ("GET", _OPS + "connection/"): OPERATORS,
     ("GET", _OPS + "connection/credentials/"): OPERATORS,
     ("GET", _OPS + "audit/"): OPERATORS,
@@ -108,6 +115,13 @@ TABLE: dict[tuple[str, str], str] = {
     ("POST", _API_OPS + "/probe"): OPERATORS,
     ("GET", _API_OPS + "/manifest"): OPERATORS,
     ("PUT", _API_OPS + "/credentials"): OPERATORS,
+    ("GET", _API_OPS + "/network"): OPERATORS,
+    ("PUT", _API_OPS + "/network/certificate"): OPERATORS,
+    ("DELETE", _API_OPS + "/network/certificate"): OPERATORS,
+    ("POST", _API_OPS + "/network/certificate/put-back"): OPERATORS,
+    ("PATCH", _API_OPS + "/network/way-out"): OPERATORS,
+    ("POST", _API_OPS + "/network/checks"): OPERATORS,
+    ("GET", _API_OPS + "/network/checks/<check_id>"): OPERATORS,
     ("GET", _API_OPS + "/instance-types"): OPERATORS,
     ("POST", _API_OPS + "/instance-types"): OPERATORS,
     ("GET", _API_OPS + "/instance-types/<type>"): OPERATORS,
@@ -156,6 +170,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "api/v1/workspaces"): {"name": "another"},
     ("POST", "api/v1/clusters"): {"name": "new", "kubeconfig": "not one"},
     ("PUT", _API_OPS + "/credentials"): {"kubeconfig": "not one"},
+    ("POST", _API_OPS + "/network/checks"): {"addresses": ["example.com"]},
     ("POST", _API_OPS + "/instance-types"): {"name": "tiny", **_TYPE},
     ("PUT", _API_OPS + "/instance-types/<type>"): _TYPE,
     ("POST", _API_W + "computes"): {"name": "second", "cluster": "gpu-a"},
@@ -186,6 +201,11 @@ def everything(people: People) -> dict[str, str]:
     cluster = Cluster.objects.create(
         name="gpu-a", server="https://127.0.0.1:1", credentials=kubeconfig, status="ready", seen_at=timezone.now()
     )
+    RouterCertificate.objects.create(
+        cluster=cluster, source="upload", chain="chain", key=PLANTED, set_at=timezone.now(), facts={"names": ["x"]}, ends_at=timezone.now()
+    )
+    PodNetworkSettings.objects.create(cluster=cluster, http_proxy=f"http://user:{PLANTED}@proxy:3128")
+    check = EgressCheck.objects.create(cluster=cluster, addresses=["https://x"], status="done", cleaned=True)
     InstanceType.objects.create(cluster=cluster, group="mooring.dev", name="small", spec={"resources": {"requests": {"cpu": "1"}}})
     compute = Compute.objects.create(workspace=people.workspace, cluster=cluster, name="local", namespace="mooring-team", status="ready")
     job = Job.objects.create(
@@ -194,7 +214,7 @@ def everything(people: People) -> dict[str, str]:
     )  # fmt: skip
     process = Process.objects.create(job=job, index=0, pod_uid="u", pod_name="p", log_final=True)
     rule = ImageRule.objects.create(pattern="python:*", image="registry/python:1")
-    return NEEDED | {"process": str(process.pk), "rule_id": str(rule.pk)}
+    return NEEDED | {"process": str(process.pk), "rule_id": str(rule.pk), "check_id": str(check.pk)}
 
 
 def filled(pattern: str, values: dict[str, str]) -> str:

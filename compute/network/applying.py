@@ -13,6 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from compute.connections import kube_client
+from compute.extension.models import Extension, ExtensionStatus
 from compute.kube import kinds, names
 from compute.kube.client import KubeClient
 from compute.kube.config import KubeconfigRefused
@@ -139,6 +140,9 @@ def _apply(client: KubeClient, row: RouterCertificate, pair: tuple[str, str], wr
     found = client.find(kinds.SECRET, SECRET_NAME, SYSTEM_NAMESPACE)
     seen = _pair(found) if found else None
     seen_digest = digest_of(*seen) if seen else ""
+    if found is None and row.applied and not row.overwrite and _taken_out(row.cluster):
+        _says(row, CertificateStatus.READY, "It went with the extension; the next install brings it back.", "")
+        return False
     if seen_digest != wanted:
         foreign = found is not None and row.applied and seen_digest != row.applied and seen_digest not in written
         if foreign and not row.overwrite:
@@ -165,6 +169,11 @@ def _remove(client: KubeClient, row: RouterCertificate) -> None:
     # Only if nobody gave a new one meanwhile.
     RouterCertificate.objects.filter(pk=row.pk, status=CertificateStatus.REMOVING).delete()
     row.cluster.announce()
+
+
+def _taken_out(cluster: Cluster) -> bool:
+    """Tell whether the extension was removed: what it took along is not put back before it is there again."""
+    return Extension.objects.filter(cluster=cluster, status__in=[ExtensionStatus.ABSENT, ExtensionStatus.REMOVING]).exists()
 
 
 def _drifted(row: RouterCertificate, seen: tuple[str, str] | None) -> None:

@@ -36,7 +36,7 @@ def read_certificates(text: str, place: str, refusals: list[ProblemError]) -> li
     """Return the certificates in a text, in order; none when something in it cannot be read, and it is said."""
     if any(refusal.field == place for refusal in refusals):
         return []
-    found = []
+    found: list[x509.Certificate] = []
     kinds = []
     for match in BLOCK.finditer(text):
         kinds.append(match.group(1))

@@ -54,7 +54,7 @@ def whole_bundle(row: PodNetworkSettings) -> str:
 
 def reached_directly(row: PodNetworkSettings) -> list[str]:
     """Return what the pods of a cluster reach without its proxy."""
-    addresses = [settings.STUDIO_URL_FOR_PODS, row.cluster.server]
+    addresses = [studio_address(), row.cluster.server]
     return way_out.no_proxy(row.no_proxy, ranges=row.ranges, addresses=addresses)
 
 
@@ -159,3 +159,13 @@ def _ending(name: str, ends_at: datetime, now: datetime) -> list[ProblemError]:
     if left.days < SOON_DAYS:
         return [ProblemError("certificate-ends-soon", name=name, at=at, days=left.days)]
     return []
+
+
+def days_left(row: RouterCertificate) -> int:
+    """Return how many whole days a certificate has left; below zero when it has ended."""
+    return (row.ends_at - timezone.now()).days if row.ends_at else 0
+
+
+def studio_address() -> str:
+    """Return the address by which pods reach the studio."""
+    return str(settings.STUDIO_URL_FOR_PODS)

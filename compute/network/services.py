@@ -23,6 +23,7 @@ from studio.core.nudge import nudge
 __all__ = [
     "SECRET_NAME",
     "apply_certificate",
+    "change_way_out",
     "check_egress",
     "follow_secret",
     "put_back_certificate",
@@ -119,6 +120,19 @@ def set_way_out(
         cluster.announce()
         nudge("compute.settle_network", cluster.pk)
     return row
+
+
+def change_way_out(actor: Any, cluster: Cluster, **changes: Any) -> PodNetworkSettings:
+    """Change some of how the pods of a cluster get out; what is not named stays as it is."""
+    row = PodNetworkSettings.objects.filter(cluster=cluster).first() or PodNetworkSettings(cluster=cluster)
+    kept = {
+        "http_proxy": way_out.masked(row.http_proxy),
+        "https_proxy": way_out.masked(row.https_proxy),
+        "no_proxy": row.no_proxy,
+        "ca_bundle": row.ca_bundle,
+        "ca_with_system": row.ca_with_system,
+    }
+    return set_way_out(actor, cluster, **(kept | changes))
 
 
 def check_egress(actor: Any, cluster: Cluster, *, addresses: list[str]) -> EgressCheck:

@@ -6,6 +6,7 @@ from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from compute.api import router as compute_router
+from compute.network.api import router as network_router
 from jobs.api import router as jobs_router
 from studio.accounts.api import router as accounts_router
 from studio.api.auth import AUTH
@@ -20,6 +21,7 @@ api = NinjaAPI(title="Mooring", version="1", description="An ML studio for the K
                auth=AUTH, docs_url=None, urls_namespace="api")  # fmt: skip
 api.add_router("", accounts_router)
 api.add_router("", compute_router)
+api.add_router("", network_router)
 api.add_router("", assets_router)
 api.add_router("", models_router)
 api.add_router("", jobs_router)

@@ -58,6 +58,12 @@ STATES: dict[str, tuple[str, Tone]] = {
     "refused": ("Refused", "wrong"),
     "pending": ("Waiting", "neutral"),
     "simulated": ("Simulated", "look"),
+    # certificates of routers, checks of the way out
+    "drifted": ("Changed in the cluster", "look"),
+    "removing": ("Removing", "moving"),
+    "running": ("Running", "moving"),
+    "done": ("Done", "good"),
+    "insecure": ("Plain HTTP", "wrong"),
 }
 
 
