@@ -32,6 +32,7 @@ lint: setup ## style, types, layers, templates, migrations
 bench: setup ## measure, and print one JSON object a benchmark
 	@$(PY) -m benchmarks submit --json
 	@$(PY) -m benchmarks live_logs --json
+	@$(PY) -m benchmarks scoring --json
 
 sandbox-up: setup
 	@$(PY) -m sandbox up

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -85,7 +87,7 @@ def test_requests_come_out_as_they_went_in_wherever_they_are_split(stream: list[
     edges = sorted({min(cut, len(content)) for cut in cuts} | {0, len(content)})
     whole = outcome([content])
     assert len(whole[0]) == len(stream)
-    assert outcome([content[start:end] for start, end in zip(edges, edges[1:], strict=False)]) == whole
+    assert outcome([content[start:end] for start, end in itertools.pairwise(edges)]) == whole
 
 
 @given(st.lists(st.tuples(st.integers(0, len(STREAM) - 1), st.integers(0, 255)), max_size=4), st.integers(1, 40))
