@@ -48,7 +48,7 @@ def watch_extension(extension_id: int) -> None:
         last = last_deployed(history(client))
         found = read_release(client, last.revision) if last else None
         looker = Looker(client)
-        seen = [each.as_row() for each in looker.look(found, wanted)]
+        seen = [each.as_row() for each in looker.look(found)]
         router = looker.router(wanted) if wanted.enable_inference else {}
     except (KubeError, KubeconfigRefused) as error:
         log.info("extension could not be looked at", cluster=row.cluster.name, error=str(error))

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from compute.extension.observe import Seen, locate, observe
+from compute.extension.observe import Seen, locate, made, observe
 from compute.extension.release import NAMESPACE, Release
 from compute.extension.wanted import Wanted
 from compute.kube import kinds
@@ -16,11 +16,6 @@ Object = dict[str, Any]
 
 # Asked for anew at each look; the others are settled once they were seen.
 LIVELY = {"Deployment", "Service", "Gateway", "GatewayClass", "SecurityPolicy", "ClientTrafficPolicy", "Job"}
-# What Envoy Gateway makes for our Gateway, by the names that our EnvoyProxy gives.
-MADE: tuple[Object, ...] = (
-    {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": GATEWAY, "namespace": NAMESPACE}},
-    {"apiVersion": "v1", "kind": "Service", "metadata": {"name": GATEWAY, "namespace": NAMESPACE}},
-)
 
 
 class Looker:
@@ -31,13 +26,12 @@ class Looker:
         self._kinds: dict[tuple[str, str], Kind | None] = {}
         self._settled: dict[tuple[str, str, str], Seen] = {}
 
-    def look(self, release: Release | None, wanted: Wanted, *, hooks: bool = False) -> list[Seen]:
+    def look(self, release: Release | None, *, hooks: bool = False) -> list[Seen]:
         """Return the state of each object, those that do something first; `hooks` adds Jobs that Helm runs on the way."""
         rendered = list(release.objects) if release else []
+        rendered += made(rendered)
         if release and hooks:
             rendered += [hook for hook in release.hooks if hook.get("kind") == "Job"]
-        if wanted.enable_inference:
-            rendered += MADE
         pods = self._pods()
         seen = [self._one(each, pods) for each in rendered]
         # A Job that is gone was deleted when it had done its work.

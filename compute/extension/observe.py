@@ -46,6 +46,9 @@ def observe(rendered: Object, found: Object | None, pods: Iterable[Object] = ())
         return Seen(kind, name, place, MISSING, "Not there yet")
     if found["metadata"].get("deletionTimestamp"):
         return Seen(kind, name, place, WAITING, "On its way out")
+    differs = _differs(rendered, found)
+    if differs:
+        return Seen(kind, name, place, WAITING, differs)
     look = _LOOKS.get(kind)
     state, text = look(found, list(pods)) if look else (READY, "")
     return Seen(kind, name, place, state, text[:400])
@@ -79,6 +82,47 @@ def pod_reason(pod: Object) -> tuple[str, str]:
     if phase == "Running":
         return WAITING, "Its pod runs and is not ready yet"
     return WAITING, f"Its pod is {phase.lower() or 'not there yet'}"
+
+
+def made(objects: Iterable[Object]) -> list[dict[str, Any]]:
+    """Return what Envoy Gateway is to make from a release's EnvoyProxy and Gateway, as far as we asked for it."""
+    of_kind = {str(each["kind"]): each for each in objects}
+    proxy, gateway = of_kind.get("EnvoyProxy"), of_kind.get("Gateway")
+    if proxy is None or gateway is None:
+        return []
+    asked = proxy["spec"]["provider"]["kubernetes"]
+    deployment, service, place = asked["envoyDeployment"], asked["envoyService"], proxy["metadata"].get("namespace")
+    pod = deployment.get("pod") or {}
+    pod_spec = {"nodeSelector": pod.get("nodeSelector") or {}, "tolerations": pod.get("tolerations") or []}
+    image = (deployment.get("container") or {}).get("image")
+    if image:
+        pod_spec["image"] = image
+    ports = sorted(int(listener["port"]) for listener in gateway["spec"]["listeners"])
+    return [
+        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": deployment["name"], "namespace": place},
+         "asked": {"replicas": deployment["replicas"], **pod_spec}},
+        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": service["name"], "namespace": place},
+         "asked": {"type": service["type"], "ports": ports}},
+    ]  # fmt: skip
+
+
+def _differs(rendered: Object, found: Object) -> str:
+    """Return what of an object that Envoy Gateway makes is not as asked yet: it has not come to it, and what stands is old."""
+    asked = rendered.get("asked")
+    if not asked:
+        return ""
+    spec = found.get("spec") or {}
+    pod = (spec.get("template") or {}).get("spec") or {}
+    images = [each.get("image") for each in pod.get("containers") or [] if each.get("name") == "envoy"]
+    now = {
+        "replicas": spec.get("replicas"),
+        "nodeSelector": pod.get("nodeSelector") or {},
+        "tolerations": pod.get("tolerations") or [],
+        "image": images[0] if images else None,
+        "type": spec.get("type"),
+        "ports": sorted(int(port["port"]) for port in spec.get("ports") or []),
+    }
+    return next((f"Envoy Gateway has not changed its {key} yet" for key, value in asked.items() if now[key] != value), "")
 
 
 def _deployment(found: Object, pods: list[Object]) -> tuple[str, str]:

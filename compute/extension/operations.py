@@ -232,7 +232,7 @@ class _Leg:
             try:
                 last = newest(history(client))
                 if last is not None and last.revision > (self.operation.helm_before or 0):
-                    self.notes.objects(looker.look(read_release(client, last.revision), self.wanted, hooks=True))
+                    self.notes.objects(looker.look(read_release(client, last.revision), hooks=True))
             except KubeError as error:
                 log.info("objects could not be looked at", operation=self.operation.pk, error=str(error))
             looked = time.monotonic()
@@ -277,7 +277,7 @@ class _Leg:
         looker = Looker(client)
         while True:
             self.hold.check()
-            seen = looker.look(found, self.wanted)
+            seen = looker.look(found)
             self.notes.objects(seen)
             rows = [each.as_row() for each in seen]
             state, text = worst(rows)

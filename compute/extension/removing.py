@@ -16,8 +16,8 @@ from compute.kube.client import KubeClient
 from compute.kube.errors import Conflict, Forbidden, NotFound
 from compute.router import GATEWAY, GATEWAY_CLASS
 
-# Envoy finishes its requests (drainSeconds of the chart) before its pods end; nobody waits for longer than that.
-DOWN_SECONDS = 90.0
+# Envoy Gateway takes a second; one that started a moment ago has never known of what it made, and leaves it.
+DOWN_SECONDS = 15.0
 STEP_SECONDS = 0.5
 UNINSTALL_SECONDS = 300.0
 OWNED = {"gateway.envoyproxy.io/owning-gateway-name": GATEWAY, "gateway.envoyproxy.io/owning-gateway-namespace": NAMESPACE}
