@@ -188,6 +188,7 @@ def test_the_registry_has_every_image_that_the_status_names(main_cluster: dict[s
         answer = connection.getresponse()
         answer.read()
         assert answer.status == 200, name
+    connection.close()
 
 
 def test_an_image_can_be_carried_into_a_closed_network(main_cluster: dict[str, Any], tmp_path: Path) -> None:
