@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 
 from django.conf import settings
 
+from compute.extension.selectors import check_takes_endpoints
 from compute.kube.quantities import display, parse_resources
 from compute.models import Compute
-from compute.router import router_of
 from compute.selectors import computes_of, default_type, instance_type, types_of
 from endpoints import spec
 from endpoints.models import Endpoint
@@ -70,9 +70,7 @@ def check_endpoint(workspace: Workspace, text: str, overrides: Sequence[str], *,
     problems: list[ProblemError] = []
     compute = _collect(problems, lambda: _compute(workspace, loaded)) if new or endpoint.compute_name else None
     if new and compute is not None:
-        router = router_of(compute.cluster)
-        if not router.installed:
-            problems.append(_at(loaded, "compute", "endpoint-no-router", reason=router.reason))
+        _collect(problems, lambda: _router(compute, loaded))
     if problems:
         raise ProblemList(problems)
     values = {
@@ -190,6 +188,13 @@ def _compute(workspace: Workspace, loaded: spec.Loaded[spec.OnlineEndpoint]) -> 
         reason = compute.shown_reason or "it is not ready"
         raise _at(loaded, "compute", "endpoint-compute-not-ready", name=asked, status=compute.shown_status, reason=reason)
     return compute
+
+
+def _router(compute: Compute, loaded: spec.Loaded[spec.OnlineEndpoint]) -> None:
+    try:
+        check_takes_endpoints(compute.cluster)
+    except ProblemError as error:
+        raise _moved(loaded, "compute", error) from error
 
 
 def _image(loaded: spec.Loaded[spec.OnlineDeployment], warnings: list[dict[str, Any]]) -> tuple[str, str]:

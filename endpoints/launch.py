@@ -11,6 +11,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from compute import selectors as computes
+from compute.extension.selectors import workload_placement
 from compute.kube import kinds
 from compute.kube.client import KubeClient
 from compute.kube.config import KubeconfigRefused
@@ -80,6 +81,7 @@ def remove_deployment(deployment: Deployment) -> None:
 def plan_of(deployment: Deployment, revision: Revision, compute: Compute) -> manifests.Plan:
     """Return the plan from which a revision's objects are rendered."""
     endpoint = deployment.endpoint
+    selector, tolerations = workload_placement(compute.cluster)
     return manifests.Plan(
         id=deployment.pk,
         name=deployment.name,
@@ -98,8 +100,9 @@ def plan_of(deployment: Deployment, revision: Revision, compute: Compute) -> man
         # What failed and has nothing to go back to is left without pods; its evidence is kept.
         count=0 if deployment.status == DeploymentStatus.FAILED else deployment.instance_count,
         deadline=deployment.rollout_deadline_seconds,
-        node_selector=revision.spec.get("node_selector") or {},
-        tolerations=revision.spec.get("tolerations") or [],
+        # The extension's and the instance type's must both match.
+        node_selector=selector | (revision.spec.get("node_selector") or {}),
+        tolerations=[*tolerations, *(revision.spec.get("tolerations") or [])],
         network=pod_network(compute.cluster),
         allow_root=compute.run_as_root,
         fixed_user=not computes.sets_user_ids(compute),

@@ -15,8 +15,6 @@ register(
     Problem("endpoint-compute-fixed", "An endpoint stays where it is",
             "Endpoint {name} runs on compute {compute}, which cannot be changed.",
             "Make a second endpoint on the other compute, then move the callers.", 409),
-    Problem("endpoint-no-router", "The cluster has no router for endpoints", "{reason}",
-            "Ask an operator to install the extension with inference on this cluster, or choose a compute of another one.", 409),
     Problem("endpoint-name-taken", "Endpoint name taken", "There is already an endpoint named {name} in this workspace.",
             "Choose another name, or update the one that is there.", 409),
     Problem("endpoint-name-taken-on-router", "Another endpoint has this address",

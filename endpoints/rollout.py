@@ -221,7 +221,7 @@ def _stand(deployment: Deployment, rollout: Rollout, replicas: list[Replica]) ->
         return
     told = _worst(deployment, replicas)
     what = ProblemError(told.id, **told.params).text if told else ""
-    params = {"ready": rollout.available, "wanted": rollout.wanted, "text": what[:300]}
+    params: dict[str, Any] = {"ready": rollout.available, "wanted": rollout.wanted, "text": what[:300]}
     reason = ProblemError("deployment-replicas-missing", **params).text[:500]
     if deployment.status == DeploymentStatus.DEGRADED:
         _explain(deployment, reason)

@@ -2,15 +2,35 @@
 
 from typing import Any
 
+from compute.models import Compute
+from compute.services import WORKLOADS, Workloads
+from compute.watching import OBSERVERS, SNAPSHOTS
 from endpoints.models import Endpoint
+from endpoints.observing import changed, listed
+from endpoints.services import delete_endpoint
 from studio.accounts.access import workspace_for
 from studio.live.topics import register_topic
 
 
 def connect() -> None:
-    """Register the topics of endpoints."""
+    """Register the topics of endpoints, and the observer of their pods."""
     register_topic("endpoints", _workspace)
     register_topic("endpoint", _endpoint)
+    OBSERVERS["deployment"] = changed
+    SNAPSHOTS["deployment"] = listed
+    WORKLOADS["endpoints"] = Workloads(running_on=_running_on, on_detach=_on_detach)
+
+
+def _running_on(compute: Compute) -> int:
+    return Endpoint.objects.filter(compute=compute).count()
+
+
+def _on_detach(compute: Compute, running: str) -> None:
+    """Delete the endpoints of a compute that goes; with `leave` they go on answering, and nobody looks after them."""
+    if running != "cancel":
+        return
+    for endpoint in Endpoint.objects.select_related("workspace").filter(compute=compute):
+        delete_endpoint(None, endpoint)
 
 
 def _workspace(user: Any, key: str) -> None:

@@ -48,13 +48,18 @@ class Line:
 
 async def feed(line: Line, job: Job) -> None:
     """Bring code and inputs to a pod that waits for them; what it has already is not sent again."""
+    await feed_by(line, lambda wanted: _digest_for(job, wanted), job.name)
+
+
+async def feed_by(line: Line, digest_for: Callable[[str], str | None], who: str) -> None:
+    """Bring a pod the trees that it waits for, by what it calls them; what it has already is not sent again."""
     status, said = await line.ask("GET", "/v1/status")
     if status != 200 or "wanted" not in said:
         return
     for wanted in said["wanted"]:
-        digest = _digest_for(job, str(wanted))
+        digest = digest_for(str(wanted))
         if digest is None:
-            log.warning("a pod wants what its job does not have", job=job.name, wanted=wanted)
+            log.warning("a pod wants what it is not to have", pod_of=who, wanted=wanted)
             continue
         body = pieces(_tar(digest))
         status, answer = await line.ask("PUT", f"/v1/feed/{quote(str(wanted), safe='/')}", body)
@@ -109,4 +114,3 @@ def _digest_for(job: Job, wanted: str) -> str | None:
 
 def _tar(digest: str) -> Iterable[bytes]:
     yield from tar_stream(load_tree(digest, store()), store())
-

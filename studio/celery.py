@@ -32,6 +32,7 @@ app.config_from_object(
             # Each sweep finds what it needs in the database; a missed or doubled one is harmless.
             "stream": {"task": "jobs.keep_streaming", "schedule": 5.0, "options": {"queue": "stream", "expires": 5}},
             "jobs": {"task": "jobs.sweep", "schedule": 5.0, "options": {"expires": 5}},
+            "endpoints": {"task": "endpoints.sweep", "schedule": 5.0, "options": {"expires": 5}},
             "clusters": {"task": "compute.sweep", "schedule": 10.0, "options": {"expires": 10}},
             "networks": {"task": "compute.sweep_network", "schedule": 10.0, "options": {"expires": 10}},
             "figures": {"task": "endpoints.sample_all", "schedule": 10.0, "options": {"expires": 10}},

@@ -6,6 +6,7 @@ from django.shortcuts import redirect, render
 from django.urls import include, path
 from django.views.generic import TemplateView
 
+from endpoints import runner_api as deployments_runner_api
 from jobs import runner_api
 from studio.accounts.access import workspaces_of
 from studio.api.root import api
@@ -37,6 +38,7 @@ urlpatterns = [
     path("", include("jobs.urls")),
     path("", include("endpoints.urls")),
     path("", include(runner_api.urlpatterns)),
+    path("", include(deployments_runner_api.urlpatterns)),
 ]
 
 if settings.DEBUG:

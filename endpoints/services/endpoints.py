@@ -117,6 +117,13 @@ def delete_endpoint(actor: Any, endpoint: Endpoint) -> None:
         nudge("endpoints.apply", endpoint.pk)
 
 
+def left_behind(endpoint: Endpoint) -> None:
+    """Say of an endpoint whose compute is gone that nobody looks after it any more."""
+    reason = ProblemError("endpoint-cluster-detached").text
+    standing = [status for status in STANDING if status != EndpointStatus.FAILED]
+    move(endpoint, EndpointStatus.FAILED, expect=standing, reason=reason, problem_id="endpoint-cluster-detached")
+
+
 def change_route(endpoint_id: int, **values: Any) -> None:
     """Note that the endpoint's route has to be written anew, for a change of the studio's own making."""
     with transaction.atomic():
