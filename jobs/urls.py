@@ -5,7 +5,7 @@ What is no job stands under `-`: a job's name begins with a letter or a digit, s
 
 from django.urls import path
 
-from jobs.views import actions, code, events, files, listing, logs, overview, submitting
+from jobs.views import actions, code, events, files, listing, logs, models, overview, submitting
 
 app_name = "jobs"
 _JOBS = "w/<slug:workspace>/jobs/"
@@ -26,6 +26,7 @@ urlpatterns = [
     path(f"{_JOB}code/", code.code, name="code"),
     path(f"{_JOB}code.zip", code.code_zip, name="code-zip"),
     path(f"{_JOB}code/<path:file>", code.code_file, name="code-file"),
+    path(f"{_JOB}register-model/", models.register_model, name="register-model"),
     path(f"{_JOB}events/", events.events, name="events"),
     path(f"{_JOB}cancel/", actions.cancel, name="cancel"),
     path(f"{_JOB}resubmit/", actions.resubmit, name="resubmit"),

@@ -18,7 +18,9 @@ from django.utils import timezone
 from compute.models import Cluster, Compute, InstanceType
 from compute.network.models import EgressCheck, PodNetworkSettings, RouterCertificate
 from jobs.models import Job, Process
-from studio.assets.models import ImageRule
+from studio.assets.models import ImageRule, Model, ModelVersion
+from studio.assets.services import keep_tree
+from studio.assets.trees import Tree
 from tests.conftest import People
 
 pytestmark = pytest.mark.django_db
@@ -40,6 +42,11 @@ _JOB = _W + "jobs/<slug:name>/"
 _OPS = "ops/clusters/<slug:name>/"
 _API_W = "api/v1/workspaces/<workspace>/"
 _API_JOB = _API_W + "jobs/<name>"
+_MODELS = _W + "models/"
+_MODEL = _MODELS + "<str:name>/"
+_MODEL_VERSION = _MODEL + "versions/<str:version>/"
+_API_MODEL = _API_W + "models/<name>"
+_API_VERSION = _API_MODEL + "/versions/<version>"
 _API_OPS = "api/v1/clusters/<name>"
 
 TABLE: dict[tuple[str, str], str] = {
@@ -69,6 +76,27 @@ TABLE: dict[tuple[str, str], str] = {
     ("POST", _JOB + "cancel/"): CONTRIBUTORS,
     ("POST", _JOB + "resubmit/"): CONTRIBUTORS,
     ("POST", _JOB + "delete/"): CONTRIBUTORS,
+    ("GET", _JOB + "register-model/"): CONTRIBUTORS,
+    # Models
+    ("GET", _MODELS): READERS,
+    ("GET", _MODELS + "-/new/"): CONTRIBUTORS,
+    ("POST", _MODELS + "-/new/"): CONTRIBUTORS,
+    ("GET", _MODEL): READERS,
+    ("GET", _MODEL + "edit/"): CONTRIBUTORS,
+    ("POST", _MODEL + "edit/"): CONTRIBUTORS,
+    ("POST", _MODEL + "archive/"): CONTRIBUTORS,
+    ("POST", _MODEL + "restore/"): CONTRIBUTORS,
+    ("POST", _MODEL + "delete/"): CONTRIBUTORS,
+    ("GET", _MODEL_VERSION): READERS,
+    ("GET", _MODEL_VERSION + "files/"): READERS,
+    ("GET", _MODEL_VERSION + "files/<path:file>"): READERS,
+    ("GET", _MODEL_VERSION + "files.zip"): READERS,
+    ("GET", _MODEL_VERSION + "lineage/"): READERS,
+    ("GET", _MODEL_VERSION + "edit/"): CONTRIBUTORS,
+    ("POST", _MODEL_VERSION + "edit/"): CONTRIBUTORS,
+    ("POST", _MODEL_VERSION + "archive/"): CONTRIBUTORS,
+    ("POST", _MODEL_VERSION + "restore/"): CONTRIBUTORS,
+    ("POST", _MODEL_VERSION + "delete/"): CONTRIBUTORS,
     # Operators' pages
     ("GET", "ops/images/"): OPERATORS,
     ("POST", "ops/images/<int:rule_id>/delete/"): OPERATORS,
@@ -138,6 +166,22 @@ TABLE: dict[tuple[str, str], str] = {
     ("GET", "api/v1/image-rules"): SIGNED_IN,
     ("PUT", "api/v1/image-rules"): OPERATORS,
     ("DELETE", "api/v1/image-rules/<rule_id>"): OPERATORS,
+    ("GET", _API_W + "models"): READERS,
+    ("POST", _API_W + "models"): CONTRIBUTORS,
+    ("GET", _API_MODEL): READERS,
+    ("PATCH", _API_MODEL): CONTRIBUTORS,
+    ("DELETE", _API_MODEL): CONTRIBUTORS,
+    ("POST", _API_MODEL + "/archive"): CONTRIBUTORS,
+    ("POST", _API_MODEL + "/restore"): CONTRIBUTORS,
+    ("GET", _API_MODEL + "/versions"): READERS,
+    ("GET", _API_VERSION): READERS,
+    ("PATCH", _API_VERSION): CONTRIBUTORS,
+    ("DELETE", _API_VERSION): CONTRIBUTORS,
+    ("POST", _API_VERSION + "/archive"): CONTRIBUTORS,
+    ("POST", _API_VERSION + "/restore"): CONTRIBUTORS,
+    ("GET", _API_VERSION + "/files"): READERS,
+    ("GET", _API_VERSION + "/files.zip"): READERS,
+    ("GET", _API_VERSION + "/files/<path:path>"): READERS,
     ("GET", _API_W + "jobs"): READERS,
     ("POST", _API_W + "jobs"): CONTRIBUTORS,
     ("POST", _API_W + "jobs/validate"): CONTRIBUTORS,
@@ -175,13 +219,16 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PUT", _API_OPS + "/instance-types/<type>"): _TYPE,
     ("POST", _API_W + "computes"): {"name": "second", "cluster": "gpu-a"},
     ("POST", _API_W + "trees"): {"files": []},
+    ("POST", _API_W + "models"): {"name": "flowers", "path": "runs:/a_job/model"},
+    ("PATCH", _API_MODEL): {"description": "new"},
+    ("PATCH", _API_VERSION): {"description": "new"},
     ("PUT", "api/v1/image-rules"): {"pattern": "x:*", "image": "registry/x:1"},
     ("POST", _API_W + "jobs"): {"yaml": "command: echo"},
     ("POST", _API_W + "jobs/validate"): {"yaml": "command: echo"},
 }
 NEEDED = {
     "workspace": "team", "space": "team", "name": "a_job", "compute": "local", "type": "small", "file": "std_log.txt",
-    "process": "1", "rule_id": "1", "root": "artifacts", "path": "outputs/model.txt", "digest": "sha256:" + "0" * 64, "index": "0",
+    "process": "1", "rule_id": "1", "root": "artifacts", "path": "outputs/model.txt", "digest": "sha256:" + "0" * 64, "index": "0", "version": "1",
 }  # fmt: skip
 
 
@@ -214,6 +261,9 @@ def everything(people: People) -> dict[str, str]:
     )  # fmt: skip
     process = Process.objects.create(job=job, index=0, pod_uid="u", pod_name="p", log_final=True)
     rule = ImageRule.objects.create(pattern="python:*", image="registry/python:1")
+    kept = keep_tree(people.workspace, Tree(()))
+    model = Model.objects.create(workspace=people.workspace, name="a_model")
+    ModelVersion.objects.create(model=model, version="1", snapshot=kept, base_name="model")
     return NEEDED | {"process": str(process.pk), "rule_id": str(rule.pk), "check_id": str(check.pk)}
 
 
@@ -222,6 +272,8 @@ def filled(pattern: str, values: dict[str, str]) -> str:
     given = dict(values)
     if "clusters/" in pattern:
         given["name"] = "gpu-a"
+    elif "models/" in pattern:
+        given["name"] = "a_model"
     elif "computes/<name>" in pattern:
         given["name"] = "local"
     if pattern.endswith("/logs/<process>"):
@@ -293,7 +345,8 @@ def _guarded(view: Any) -> bool:
 # What lies inside is not there, for those who may look: a 404 that tells no role from another.
 NOTHING_INSIDE = {
     _JOB + "outputs/<str:root>/<path:file>", _JOB + "code/<path:file>", _JOB + "code.zip", _JOB + "code/", _JOB + "outputs.zip",
-    _API_JOB + "/outputs/<root>/<path:path>", _API_W + "blobs/<digest>",
+    _API_JOB + "/outputs/<root>/<path:path>", _API_W + "blobs/<digest>", _MODEL_VERSION + "files/<path:file>",
+    _API_VERSION + "/files/<path:path>",
 }  # fmt: skip
 
 

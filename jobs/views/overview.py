@@ -14,6 +14,7 @@ from jobs.views.parts import head_of, job_page, link
 from studio.accounts.http import workspace_view
 from studio.accounts.models import Workspace
 from studio.assets.preview import PICTURES
+from studio.assets.registry.selectors import versions_of
 from studio.core.bytes import download
 
 MOST_PICTURES = 6
@@ -58,6 +59,7 @@ def overview_of(workspace: Workspace, job: Job) -> dict[str, Any]:
         "process": main,
         "log_bytes_url": log_url("log-bytes", workspace, job, main) if main else "",
         "nodes": sorted({process.node for process in processes if process.node}),
+        "registered": versions_of(workspace).filter(job_name=job.name)[:MOST_FILES],
         "image_differs": job.image_asked and job.image_asked != job.image,
         "tag_rows": [{"key": key, "value": value, "query": f"{key}={value}"} for key, value in job.tags.items()],
     }
@@ -75,6 +77,9 @@ def inputs_of(workspace: Workspace, job: Job) -> list[dict[str, Any]]:
         mount = given.get("mount") or {}
         row: dict[str, Any] = {"name": name, "value": given.get("value"), "path": mount.get("path")}
         row |= {"kind": mount.get("kind") or "value", "given": given.get("given"), "size": given.get("size"), "count": given.get("count")}
+        if asset := given.get("asset"):
+            model, _, version = asset.removeprefix("azureml:").partition(":")
+            row |= {"asset": asset, "asset_url": reverse("assets:model-version", args=[workspace.name, model, version])}
         rows.append(row)
     return rows
 

@@ -75,6 +75,8 @@ def menu_of(workspace: Workspace, job: Job, *, acts: bool, row: bool = False) ->
         links.append({"title": "Download outputs", "icon": "download", "url": link("outputs-zip", workspace, job)})
     if not acts:
         return links
+    if job.is_final:
+        links.append({"title": "Register model", "icon": "cube", "url": link("register-model", workspace, job)})
     links.append({"title": "Resubmit", "icon": "rotate", "post": link("resubmit", workspace, job)})
     new = reverse("jobs:new", args=[workspace.name], query={"from": job.name})
     links.append({"title": "Clone into the form", "icon": "copy", "url": new})
