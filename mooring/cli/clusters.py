@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mooring.cli import session
+from mooring.cli.network import network
 from mooring.cli.options import NameArgument, NameOption, NoWait, Output, Query, Yes, ask, the_name
 from mooring.cli.output import print_result
 from mooring.errors import MooringError
@@ -29,6 +30,7 @@ _TYPES_SHOWN = ("name", "default", "size", "description", "problem")
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands to the command line."""
+    clusters.add_typer(network, name="network")
     app.add_typer(clusters, name="cluster")
     app.add_typer(types, name="instance-type")
 

@@ -7,6 +7,7 @@
     studio.workspaces           list, create
     studio.clusters             attach, list, get, update, detach, manifest, replace_credentials, instance types
     studio.extensions           install, change, roll back, remove, get, revisions, wait
+    studio.network              certificate of a cluster's router, proxy and authorities of its pods, check
     studio.computes             attach, list, get, update, detach
     studio.jobs                 create, validate, list, get, cancel, delete, resubmit, stream, outputs, download
     studio.models               register, list, get, versions, update, archive, restore, delete, download
@@ -39,6 +40,7 @@ from mooring.client.models import (
     OutputFile,
     Workspace,
 )
+from mooring.client.network import Network
 from mooring.client.registry import Models
 from mooring.client.transport import Transport
 from mooring.client.workspaces import Scope, Workspaces
@@ -87,6 +89,7 @@ class Client:
         scope = Scope(self.transport, workspace or os.environ.get("MOORING_WORKSPACE"))
         self.workspaces = Workspaces(self.transport)
         self.clusters = Clusters(self.transport)
+        self.network = Network(self.transport)
         self.extensions = Extensions(self.transport)
         self.computes = Computes(self.transport, scope)
         self.content = Content(self.transport, scope)
