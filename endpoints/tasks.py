@@ -3,6 +3,7 @@
 from celery import shared_task
 
 from endpoints import feeding, launch, routes, sweeping
+from endpoints.figures import sampling
 
 
 @shared_task(name="endpoints.apply")
@@ -27,3 +28,15 @@ def feed(replica_id: int) -> None:
 def sweep() -> None:
     """Nudge rows that should have moved."""
     sweeping.sweep()
+
+
+@shared_task(name="endpoints.sample_all")
+def sample_all() -> None:
+    """Have the router of every cluster with endpoints read."""
+    sampling.nudge_samplers()
+
+
+@shared_task(name="endpoints.sample")
+def sample(cluster_id: int) -> None:
+    """Read the router of a cluster."""
+    sampling.sample_cluster(cluster_id)

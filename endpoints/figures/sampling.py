@@ -136,9 +136,14 @@ def owners_of(client: KubeClient, cluster: Cluster) -> Owners:
 
 
 def backends_in(route: Mapping[str, Any]) -> dict[tuple[int, int, bool], str]:
-    """Return the Service behind each (rule, backend, mirrored) of an HTTPRoute, as Envoy Gateway counts them."""
+    """Return the Service behind each (rule, backend, mirrored) of an HTTPRoute, as Envoy Gateway counts them.
+
+    Rules for the description of the API are left out: who asks for that asks no model.
+    """
     found: dict[tuple[int, int, bool], str] = {}
     for rule_index, rule in enumerate((route.get("spec") or {}).get("rules") or []):
+        if str(rule.get("name") or "").endswith("swagger"):
+            continue
         for index, backend in enumerate(rule.get("backendRefs") or []):
             found[rule_index, index, False] = str(backend.get("name") or "")
         for index, each in enumerate(rule.get("filters") or []):

@@ -114,11 +114,13 @@ def test_a_route_says_whose_each_backend_is() -> None:
     route = {
         "spec": {
             "rules": [
-                {"backendRefs": [{"name": "md-2"}]},
+                {"name": "d-2", "backendRefs": [{"name": "md-2"}]},
                 {
+                    "name": "weights",
                     "backendRefs": [{"name": "md-1"}, {"name": "md-2"}],
                     "filters": [{"type": "URLRewrite"}, {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "md-3"}}}],
                 },
+                {"name": "weights-swagger", "backendRefs": [{"name": "md-1"}]},
             ]
         }
     }
