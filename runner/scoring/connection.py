@@ -17,6 +17,7 @@ GONE = select.EPOLLHUP | select.EPOLLERR
 PIECE = 256 << 10
 JOINED = 64 << 10  # a body up to this size is copied behind its headers: cheaper than a second call
 AHEAD = 64 << 10  # of the requests after the present one at most this much is read
+AT_ONCE = 32  # requests that one connection has answered before others have their turn
 WRITE_SECONDS = 30.0
 LINGER_SECONDS = 2.0
 BYTES_A_SECOND = 64 << 10
@@ -93,9 +94,7 @@ class Connection:
         reader = self._reader
         reader.feed(data)
         if self._current is None and not self._out:
-            self._work()
-            if self._current is None and (reader.waiting or reader.begun) and not self._lingering and self.fd >= 0 and not self._out:
-                self._unfinished(len(data))
+            self.work(len(data))
         elif reader.waiting >= AHEAD:
             self._watch(self._mask & ~select.EPOLLIN)
 
@@ -103,7 +102,11 @@ class Connection:
         """The caller sends no more: who still waits for an answer gets it, the rest ends."""
         self._shut = True
         request = self._current
-        if self._lingering or (request is None and not self._out) or (request is not None and self._front.forget(request)):
+        if request is None:
+            wanted = bool(self._out) or self in self._front.again
+        else:
+            wanted = not self._front.forget(request)
+        if self._lingering or not wanted:
             self.close()
         else:
             self._watch(self._mask & ~READ)
@@ -126,18 +129,25 @@ class Connection:
         if front.held > front.most_held:
             self.refuse(Refusal(503, "too-much-at-once", "The requests that are arriving are too large together. Try again."))
 
-    def _work(self) -> None:
-        """Take up whole requests as long as each is answered at once."""
+    def work(self, got: int = 0) -> None:
+        """Take up whole requests as long as each is answered at once; `got` bytes have come since the last time."""
         if self._working:
             return
         self._working = True
         front, reader = self._front, self._reader
+        left = AT_ONCE
         try:
             while self._current is None and not self._out and not self._lingering and self.fd >= 0:
+                left -= 1
+                if left < 0:
+                    front.again.append(self)  # others have their turn first
+                    break
                 request = reader.next()
                 if request is None:
-                    if not reader.waiting and reader.begun is None:
-                        self.began = 0.0
+                    if self._shut:
+                        self.close()
+                    elif reader.waiting or reader.begun is not None:
+                        self._unfinished(got or reader.waiting)
                     break
                 request.at = front.now
                 request.connection = self
@@ -177,7 +187,7 @@ class Connection:
         front = self._front
         request.answered = True
         self._current = None
-        self.last = self.last or not request.keep_alive or front.draining or self._shut
+        self.last = self.last or not request.keep_alive or front.draining or (self._shut and not self._reader.waiting)
         parts = [status_line(status), head, front.clock.date(), b"x-request-id: ", request.request_id]
         if request.client_id:
             parts += (b"\r\nx-ms-client-request-id: ", request.client_id)
@@ -189,6 +199,7 @@ class Connection:
             parts.append(b"\r\nconnection: keep-alive")
         parts.append(b"\r\n\r\n" if status == 204 or status == 304 else b"\r\ncontent-length: %d\r\n\r\n" % len(body))
         front.log.took(request, status, front.moment() - request.at, len(body))
+        request.body = request.head = b""  # a list of what is due later may still hold the request
         if request.method == b"HEAD" or status == 204 or status == 304:
             body = b""
         if len(body) <= JOINED:
@@ -205,12 +216,10 @@ class Connection:
             self._linger()
             return
         self.deadline = self._front.now + self._front.settings.keep_alive
-        if self._mask != READ:
+        if self._mask != READ and not self._shut:
             self._watch(READ)
-        if self._reader.waiting and not self._working:
-            self._work()
-            if self._current is None and self._reader.waiting and not self._lingering and not self._out and self.fd >= 0:
-                self._unfinished(self._reader.waiting)
+        if self._reader.waiting:
+            self.work()
 
     def _send(self, content: bytes, body: bytes = b"") -> None:
         try:

@@ -31,6 +31,7 @@ SWEEP_SECONDS, DRAIN_SWEEP_SECONDS = 1.0, 0.1
 FRESH_SECONDS = 1.0
 LAST_SECONDS = 2.0
 LEAST_HELD = 256 << 20
+MANY = 1000
 
 
 class Front:
@@ -48,12 +49,13 @@ class Front:
         self.held, self.most_held = 0, max(LEAST_HELD, 4 * settings.max_body)
         self.workers = [Worker(self, threads) for threads in shares(settings.max_concurrent, settings.workers)]
         self.ever_ready = self.draining = False
+        self.again: List[Connection] = []  # with whole requests still unread, each having had its turn
         self._idle: List[Slot] = []
         self._queue: Deque[Request] = collections.deque()
         self._timeouts: Deque[Request] = collections.deque()
         self._raw = False
         self._swagger = plain_swagger()
-        self._told = False
+        self._told = self._knocking = False
         self._signalled: "set[int]" = set()
         self._next_sweep = 0.0
         self._drain_ends = self._grace_ends = float("inf")
@@ -68,7 +70,7 @@ class Front:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
             signal.signal(number, lambda number, _: self._signalled.add(number))
         self._watch(woken, lambda _: self._woken(woken))
-        self._watch(self._listener, lambda _: self._accept())
+        self._watch(self._listener, lambda _: self._knocked())
         allow_files(self.settings.max_connections + SPARE + 64)
         try:
             for worker in self.workers:
@@ -78,6 +80,7 @@ class Front:
             while not self._over():
                 self._turn()
         finally:
+            self._answer_all()
             self._end_workers()
             self.log.write()
         return 0
@@ -99,13 +102,22 @@ class Front:
                 handler = handlers.get(fd)
                 if handler is not None:  # one that an event before this one closed
                     handler(mask)
+        if self.again:
+            again, self.again = self.again, []
+            for connection in again:
+                connection.work()
         self._expire()
+        if self._knocking:
+            self._knocking = False
+            self._accept()
         if self.now >= self._next_sweep:
             self._sweep()
         self.log.write()
 
     def _patience(self) -> float:
         """Give the seconds until something is due."""
+        if self.again:
+            return 0.0
         due = self._next_sweep
         queue, timeouts = self._queue, self._timeouts
         while queue and queue[0].answered:
@@ -250,6 +262,8 @@ class Front:
         self._next_sweep = now + (DRAIN_SWEEP_SECONDS if self.draining else SWEEP_SECONDS)
         for connection in [one for one in self.connections.values() if one.deadline <= now]:
             connection.expire()
+        if len(self._timeouts) > MANY:
+            self._timeouts = collections.deque(request for request in self._timeouts if not request.answered)
         self._reap()
         for worker in self.workers:
             if not worker.pid and worker.start_at <= now and now < self._drain_ends:
@@ -306,13 +320,17 @@ class Front:
             return False
         if self.now < self._grace_ends:
             return not self.connections and self._listener.fileno() < 0
+        return True
+
+    def _answer_all(self) -> None:
+        """Answer whatever is still waiting for an answer at the very end."""
+        self.draining = True
         for slot in [slot for worker in self.workers for slot in worker.slots]:
             if slot.request is not None and not slot.request.answered:
                 self._refuse(slot.request, 503, "ending", "The server ended before the request did.")
         for request in self._queue:
             if not request.answered:
                 self._refuse(request, 503, "ending", "The server ended before the request did.")
-        return True
 
     def _end_workers(self) -> None:
         """Let the workers end by themselves for a moment, then end them."""
@@ -321,7 +339,7 @@ class Front:
                 slot.close()
             if not worker.ready:
                 worker.kill("")  # it has nothing to finish
-        patient_until = time.monotonic() + (LAST_SECONDS if self.draining and self.now < self._grace_ends else 0.1)
+        patient_until = time.monotonic() + (LAST_SECONDS if self._drain_ends <= self.now < self._grace_ends else 0.1)
         alive = {worker.pid: worker for worker in self.workers if worker.pid}
         killed = False
         while alive:
@@ -334,6 +352,10 @@ class Front:
                 for worker in alive.values():
                     worker.kill("")
             time.sleep(0.01)
+
+    def _knocked(self) -> None:
+        # Later: a new connection must not get the number of one that this turn closed and still has an event of.
+        self._knocking = True
 
     def _accept(self) -> None:
         while True:

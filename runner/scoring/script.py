@@ -109,4 +109,8 @@ def _said(what: str, error: BaseException) -> str:
     sys.stderr.flush()
     last = traceback.extract_tb(trace)
     where = f" ({os.path.basename(last[-1].filename)}, line {last[-1].lineno})" if last else ""
-    return f"{what} {type(error).__name__}: {error}{where}".rstrip()
+    try:
+        said = str(error)
+    except Exception:
+        said = "(it cannot say what)"
+    return f"{what} {type(error).__name__}: {said}{where}".rstrip()

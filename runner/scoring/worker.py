@@ -27,6 +27,7 @@ TO_WORKER = struct.Struct("!II")
 FROM_WORKER = struct.Struct("!HII")
 HELLO, FAILED = 0, 1
 PIECE = 256 << 10
+MOST = 1 << 30  # bytes of an answer
 
 Reply = Tuple[int, bytes, bytes]
 
@@ -124,7 +125,10 @@ def caller(script: Script, settings: Settings) -> Callable[[bytes, bytes], Reply
             _explain(request_id, error)
             return failed, JSON, problem("run-failed", "run() raised an exception. The log says which.", request_id)
         try:
-            return convert(result)
+            reply = convert(result)
+            if len(reply[2]) > MOST:
+                raise NotUsable(f"What run() gave is larger than {MOST} bytes.")
+            return reply
         except NotUsable as error:
             request_id = meta.partition(b"\n")[0]
             write_all(2, f"Request {request_id.decode('latin-1')}: {error}\n".encode("utf-8", "replace"))

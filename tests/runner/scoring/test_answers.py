@@ -175,6 +175,18 @@ def test_a_kept_connection_answers_in_order_also_when_all_is_sent_at_once(served
     assert found == [b'"%s"' % body for body in bodies] + [b'"Healthy"']
 
 
+def test_many_requests_at_once_of_a_caller_that_says_no_more_are_all_answered(served: Server) -> None:
+    import socket
+
+    probe = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+    with served.connect() as sock:
+        sock.sendall(probe * 500 + post(b"last"))
+        sock.shutdown(socket.SHUT_WR)
+        answers = read_all(sock)
+    assert answers.count(b'"Healthy"') == 500
+    assert answers.endswith(b'"last"')
+
+
 def test_a_request_that_comes_byte_by_byte_is_a_request(served: Server) -> None:
     with served.connect() as sock:
         for byte in post(b"slow", b"Connection: close"):

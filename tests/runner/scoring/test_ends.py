@@ -108,6 +108,7 @@ def test_requests_wait_for_a_worker_that_is_started_again(server: Server) -> Non
     assert server.score("a")
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_again_and_again_while_it_starts_ends_the_server(server: Server) -> None:
     script = "import os\ndef init():\n    if os.path.exists('bad'): raise OSError('lost')\ndef run(raw_data): open('bad', 'w'); os._exit(1)"
     server.start(script)
