@@ -18,6 +18,7 @@ LOOK_S = 0.05
 # The row is asked less often than the file: it only says whether more will come.
 ASK_S = 1.0
 LIFE_S = 600
+LARGEST_OFFSET = 2**62
 
 
 def logs_of(job: Job) -> list[dict[str, Any]]:
@@ -43,6 +44,8 @@ def kept(process: Process) -> int:
 
 def log_response(job: Job, *, index: int, file: str, offset: int, follow: bool) -> HttpResponseBase:
     """Answer with raw bytes of the newest attempt's log, from `offset` on."""
+    if offset > LARGEST_OFFSET:
+        raise ProblemError("request-invalid", text="`offset` is too long a number.")
     if file not in LOG_FILES:
         raise ProblemError("not-found")
     process = job.processes.filter(index=index).order_by("-attempt").first()

@@ -10,6 +10,7 @@ from functools import wraps
 from typing import Any, cast
 
 import structlog
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
@@ -28,6 +29,19 @@ log = structlog.get_logger(__name__)
 
 MOST_FINISH_BYTES = 32 * 1024 * 1024
 View = Callable[..., HttpResponseBase]
+# What a pod may send in one request, by what it is.
+BODIES: dict[str, Callable[[], int]] = {
+    "outputs/": lambda: settings.LARGEST_OUTPUTS,
+    "processes/[0-9]+/finish$": lambda: MOST_FINISH_BYTES,
+}
+
+
+def job_behind(name: str, token: str) -> Job | None:
+    """Return the job of this name if the token is its own and it is not over."""
+    job = Job.objects.select_related("workspace").filter(name=name).first()
+    known = bool(job and job.token and job.status not in FINAL)
+    same = hmac.compare_digest(token.encode(), (job.token if job and known else "-").encode())
+    return job if known and same else None
 
 
 def for_the_job(*methods: str) -> Callable[[View], View]:
@@ -38,10 +52,8 @@ def for_the_job(*methods: str) -> Callable[[View], View]:
         @require_http_methods(methods)
         @wraps(view)
         def guarded(request: HttpRequest, name: str, **kwargs: Any) -> HttpResponseBase:
-            job = Job.objects.select_related("workspace").filter(name=name).first()
-            given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-            known = bool(job and job.token and job.status not in FINAL)
-            if not hmac.compare_digest(given.encode(), (job.token if job and known else "-").encode()) or not known:
+            job = job_behind(name, request.headers.get("Authorization", "").removeprefix("Bearer "))
+            if job is None:
                 raise ProblemError("sign-in-needed")
             return view(request, job, **kwargs)
 
@@ -106,7 +118,7 @@ def log_tail(request: HttpRequest, job: Job, index: int) -> HttpResponseBase:
     process = Process.objects.filter(job=job, pod_uid=request.GET.get("pod_uid", "")).first()
     offset = request.GET.get("offset", "")
     file = request.GET.get("file", "std_log.txt")
-    if process is None or not offset.isdecimal() or file not in LOG_FILES:
+    if process is None or not offset.isdecimal() or len(offset) > 18 or file not in LOG_FILES:
         raise ProblemError("request-invalid", text="No such process, or no offset.")
     at = int(offset)
     end = keeping.stored_bytes(process, file)

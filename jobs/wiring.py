@@ -10,9 +10,11 @@ from compute.watching import OBSERVERS, SNAPSHOTS
 from jobs import registering
 from jobs.models import LOG_FILES, UNFINISHED, Job, Process
 from jobs.observing import changed, listed
+from jobs.runner_api import BODIES
 from jobs.services import cancel_job
 from studio.accounts.access import workspace_for
 from studio.assets.registry.tables import ORIGINS, READERS, SOURCES, USERS
+from studio.core.bodies import register_bodies
 from studio.core.errors import ProblemError
 from studio.live.topics import register_topic
 
@@ -28,6 +30,8 @@ def connect() -> None:
     READERS["yaml"] = registering.read_yaml
     ORIGINS["job"] = registering.origin
     USERS["jobs"] = registering.readers
+    for what, largest in BODIES.items():
+        register_bodies(rf"^/runner/v1/jobs/[^/]+/{what}", largest)
     WORKLOADS["jobs"] = Workloads(running_on=_running_on, on_detach=_on_detach)
 
 

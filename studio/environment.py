@@ -4,6 +4,7 @@ Also owns the data folder and the keys that are made in it at the first start.
 """
 
 import os
+import re
 import secrets
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -45,6 +46,18 @@ def number(name: str, default: int) -> int:
         return int(value) if value else default
     except ValueError as error:
         raise SettingError(f"{name} must be a whole number, not {value!r}") from error
+
+
+_UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4, "ki": 1024, "mi": 1024**2, "gi": 1024**3, "ti": 1024**4}
+
+
+def size(name: str, default: str) -> int:
+    """Return a number of bytes, given plain or with a unit as in `50Gi`."""
+    value = text(name).strip() or default
+    match = re.fullmatch(r"([0-9]{1,18})([kKmMgGtT]i?)?", value)
+    if not match:
+        raise SettingError(f"{name} must be a size such as 500Mi or 50Gi, not {value!r}")
+    return int(match[1]) * _UNITS[(match[2] or "").lower()]
 
 
 def words(name: str, default: str = "") -> list[str]:

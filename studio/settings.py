@@ -31,6 +31,10 @@ EXTENSION_CHARTS = env.text("MOORING_EXTENSION_CHARTS")
 EXTENSION_IMAGES = env.pairs("MOORING_EXTENSION_IMAGES")
 EXTENSION_READY_SECONDS = env.number("MOORING_EXTENSION_READY_SECONDS", 600)
 EXTENSION_ADDRESS_SECONDS = env.number("MOORING_EXTENSION_ADDRESS_SECONDS", 120)
+# The largest request with files in it. What a job may leave: the log of one of its processes, and all its outputs.
+LARGEST_UPLOAD = env.size("MOORING_LARGEST_UPLOAD", "8Gi")
+LARGEST_LOG = env.size("MOORING_LARGEST_LOG", "2Gi")
+LARGEST_OUTPUTS = env.size("MOORING_LARGEST_OUTPUTS", "50Gi")
 METRICS_TOKEN = env.text("MOORING_METRICS_TOKEN")
 
 INSTALLED_APPS = [
@@ -72,6 +76,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "studio.core.middleware.problem_pages",
+    "studio.core.middleware.refused_bodies",
 ]
 
 ROOT_URLCONF = "studio.urls"
@@ -130,6 +135,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.flag("MOORING_SECURE_COOKIES")
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "studio.core.pages.csrf_failed"
 if env.flag("MOORING_BEHIND_TLS_PROXY"):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 

@@ -128,7 +128,7 @@ TABLE: dict[tuple[str, str], str] = {
     ("GET", _OPS + "computes/<slug:space>/<slug:compute>/"): OPERATORS,
     ("GET", _OPS + "computes/<slug:space>/<slug:compute>/detach/"): OPERATORS,
     # The API
-    ("GET", "api/v1/openapi.json"): EVERYONE,
+    ("GET", "api/v1/openapi.json"): SIGNED_IN,
     ("GET", "api/v1/me"): SIGNED_IN,
     ("POST", "api/v1/me/tokens"): SIGNED_IN,
     ("DELETE", "api/v1/me/token"): SIGNED_IN,
@@ -375,6 +375,22 @@ def test_everyone_gets_what_the_table_says(
             leaks.append(path)
     assert wrong == []
     assert leaks == []
+
+
+@pytest.mark.parametrize("who", WHO)
+def test_roles_come_before_what_is_wrong_with_a_body(
+    who: str, people: People, everything: dict[str, str], client_for: Callable[..., Client]
+) -> None:
+    client = client_for(None if who == "nobody" else getattr(people, who))
+    wrong = []
+    for (method, pattern), letters in TABLE.items():
+        expected = letters[WHO.index(who)]
+        if (method, pattern) in BODIES and expected != "y":
+            path = filled(pattern, everything)
+            answer = asked(client, method, path, {"name": {"not": ["a", "name"]}})
+            if letter(path, answer) != expected:
+                wrong.append(f"{method} {pattern}: {who} got {answer.status_code}, the table says {expected}")
+    assert wrong == []
 
 
 @pytest.mark.parametrize("who", WHO)

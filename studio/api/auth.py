@@ -1,11 +1,16 @@
 """Who calls the API: a program with a token, or a page of the signed-in person."""
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
-from django.http import HttpRequest
+from django.contrib.auth import get_user
+from django.contrib.sessions.backends.db import SessionStore
+from django.http import HttpRequest, HttpResponse
 from ninja.security import HttpBearer, SessionAuth
 
-from studio.accounts.models import ApiToken
+from studio.accounts.models import ApiToken, User
+from studio.core.errors import ProblemError
 
 
 class TokenAuth(HttpBearer):
@@ -18,4 +23,36 @@ class TokenAuth(HttpBearer):
         return user
 
 
-AUTH = [TokenAuth(), SessionAuth(csrf=True)]
+def person_behind(bearer: str, session_key: str) -> User | None:
+    """Return the active person whose token or session this is, before there is a request of Django's."""
+    if bearer:
+        return ApiToken.owner_of(bearer)
+    if not session_key:
+        return None
+    request = HttpRequest()
+    request.session = SessionStore(session_key)
+    person = get_user(request)
+    return person if isinstance(person, User) and person.is_active else None
+
+
+class BrowserAuth(SessionAuth):
+    """The session of a signed-in person, whose pages carry a token against forged requests."""
+
+    def __call__(self, request: HttpRequest) -> Any:
+        # Who is not signed in is told so, rather than that a page's token is missing.
+        return super().__call__(request) if request.user.is_authenticated else None
+
+
+AUTH = [TokenAuth(), BrowserAuth(csrf=True)]
+
+
+def signed_in(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Show the API's own description to signed-in people and programs alone."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not (AUTH[0](request) or request.user.is_authenticated):
+            raise ProblemError("sign-in-needed")
+        return view(request, *args, **kwargs)
+
+    return guarded

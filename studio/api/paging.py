@@ -8,6 +8,7 @@ from typing import Any
 from django.db.models import Model, QuerySet
 
 from studio.core.errors import ProblemError
+from studio.core.pages import LONGEST_KEY
 
 MOST = 200
 
@@ -28,6 +29,9 @@ def _cursor(row: Model) -> str:
 
 def _key(cursor: str) -> int:
     try:
-        return int(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        key = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        if len(key) > LONGEST_KEY:
+            raise ValueError(cursor)
+        return int(key)
     except (ValueError, binascii.Error) as error:
         raise ProblemError("request-invalid", text="`after` is not the `next` of a page before.") from error

@@ -9,7 +9,8 @@ from compute.api import router as compute_router
 from compute.network.api import router as network_router
 from jobs.api import router as jobs_router
 from studio.accounts.api import router as accounts_router
-from studio.api.auth import AUTH
+from studio.api.auth import AUTH, signed_in
+from studio.api.roles import ask_for_role
 from studio.assets.api import router as assets_router
 from studio.assets.registry.api import router as models_router
 from studio.core.errors import MooringError, ProblemError, ProblemList
@@ -18,7 +19,7 @@ from studio.core.middleware import problem_response
 log = structlog.get_logger(__name__)
 
 api = NinjaAPI(title="Mooring", version="1", description="An ML studio for the Kubernetes you already have.",
-               auth=AUTH, docs_url=None, urls_namespace="api")  # fmt: skip
+               auth=AUTH, docs_url=None, docs_decorator=signed_in, urls_namespace="api")  # fmt: skip
 api.add_router("", accounts_router)
 api.add_router("", compute_router)
 api.add_router("", network_router)
@@ -46,6 +47,10 @@ def _unknown_caller(request: HttpRequest, error: AuthenticationError) -> HttpRes
 
 @api.exception_handler(ValidationError)
 def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    try:
+        ask_for_role(request)
+    except ProblemError as refusal:
+        return _told(request, refusal)
     problems = []
     for issue in error.errors:
         place = ".".join(str(part) for part in issue["loc"][1:]) or None
@@ -55,7 +60,16 @@ def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
 
 @api.exception_handler(HttpError)
 def _refused(request: HttpRequest, error: HttpError) -> HttpResponse:
+    if error.status_code == 403:
+        return _told(request, ProblemError("csrf-failed"))
     return _told(request, ProblemError("request-invalid", text=str(error)))
+
+
+@api.exception_handler(OverflowError)
+def _too_long(request: HttpRequest, error: OverflowError) -> HttpResponse:
+    response = problem_response(request, error)
+    assert response is not None
+    return response
 
 
 @api.exception_handler(Exception)

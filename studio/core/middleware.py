@@ -5,12 +5,13 @@ import uuid
 from collections.abc import Awaitable, Callable
 
 import structlog
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
 from django.utils.decorators import sync_and_async_middleware
 
+from studio.core.bodies import KEY
 from studio.core.errors import MooringError, ProblemError, ProblemList
 
 log = structlog.get_logger(__name__)
@@ -101,10 +102,43 @@ def problem_pages(get_response: object) -> object:
     return _Middleware()
 
 
+@sync_and_async_middleware
+def refused_bodies(get_response: Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]) -> object:
+    """Answer a request whose body was not taken (studio.core.bodies) with the reason."""
+
+    def refusal(request: HttpRequest) -> HttpResponse | None:
+        refused = getattr(request, "scope", {}).get(KEY)
+        if not refused:
+            return None
+        id, params = refused
+        response = problem_response(request, ProblemError(id, **params))
+        assert response is not None
+        # What is still on its way belongs to no further request.
+        response.headers["Connection"] = "close"
+        return response
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        answer = refusal(request) or get_response(request)
+        assert isinstance(answer, HttpResponseBase)
+        return answer
+
+    async def async_middleware(request: HttpRequest) -> HttpResponseBase:
+        refused = KEY in getattr(request, "scope", {}) and await sync_to_async(refusal)(request)
+        return refused or await get_response(request)  # type: ignore[misc]
+
+    if iscoroutinefunction(get_response):
+        markcoroutinefunction(async_middleware)
+        return async_middleware
+    return middleware
+
+
 def problem_response(request: HttpRequest, error: Exception) -> HttpResponse | None:
     """Return the answer to a problem, or None when the error is not one that people are told about."""
     if isinstance(error, Http404):
         error = ProblemError("not-found")
+    if isinstance(error, OverflowError):
+        # A number with more digits than the database or a file's offset has.
+        error = ProblemError("request-invalid", text="A number is too long.")
     if not isinstance(error, MooringError):
         return None
     if not isinstance(error, ProblemError | ProblemList):

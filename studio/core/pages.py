@@ -8,8 +8,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from studio.core.errors import ProblemError
+from studio.core.middleware import problem_response
 
 COUNTED_TO = 1000
+LONGEST_KEY = 18
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
@@ -20,6 +22,11 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """Answer 403 in the studio's frame."""
     return _error(request, "errors/403.html", "not-allowed", 403)
+
+
+def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Answer 403 to a form whose token is missing or old; `reason` is for the log alone."""
+    return problem_response(request, ProblemError("csrf-failed")) or HttpResponse(status=403)
 
 
 def broken(request: HttpRequest) -> HttpResponse:
@@ -51,6 +58,8 @@ def keyset_page(rows: QuerySet[Any], *, after: str = "", size: int = 50) -> Page
     count = rows.order_by()[: COUNTED_TO + 1].count()
     wanted = rows.order_by("-pk")
     if after.isdecimal():
+        if len(after) > LONGEST_KEY:
+            raise ProblemError("request-invalid", text="`after` is not the `next` of a page before.")
         wanted = wanted.filter(pk__lt=int(after))
     found = list(wanted[: size + 1])
     return Page(found[:size], count, str(found[size - 1].pk) if len(found) > size else None)

@@ -43,6 +43,6 @@ def allowed(user: Any, names: list[str]) -> list[Topic]:
         kind, _, key = name.partition(":")
         try:
             topics.append(Topic(name, KINDS[kind].allow(user, key)))
-        except (KeyError, ProblemError):
+        except (KeyError, ProblemError, OverflowError, ValueError):
             continue
     return topics

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from django.http import HttpResponse
+from django.test import RequestFactory
 
 from jobs.models import Job
 from studio.accounts.models import ApiToken
 from studio.core import bodies
 from studio.core.bodies import ANYBODY, KEY, LimitedBodies
-from studio.known import _known
+from studio.core.middleware import refused_bodies
+from studio.known import knows
 from tests.conftest import People
 
 MIB = 1024 * 1024
@@ -79,28 +83,58 @@ def test_the_outputs_of_a_job_have_a_limit_of_their_own(settings: Any) -> None:
 
 
 @pytest.mark.django_db
-def test_who_is_known(people: People, client_for: Any) -> None:
+def test_who_isknows(people: People, client_for: Any) -> None:
     client = client_for(people.reader)
     session = client.cookies["sessionid"].value
     token = ApiToken.issue(people.reader, name="x")[1]
-    assert _known("/w/team/", {"cookie": f"a=b; sessionid={session}"})
-    assert _known("/api/v1/me", {"authorization": f"Bearer {token}"})
-    assert not _known("/w/team/", {"cookie": "sessionid=made-up"})
-    assert not _known("/api/v1/me", {"authorization": "Bearer mrg_made_up"})
-    assert not _known("/w/team/", {})
+    assert knows("/w/team/", {"cookie": f"a=b; sessionid={session}"})
+    assert knows("/api/v1/me", {"authorization": f"Bearer {token}"})
+    assert not knows("/w/team/", {"cookie": "sessionid=made-up"})
+    assert not knows("/api/v1/me", {"authorization": "Bearer mrg_made_up"})
+    assert not knows("/w/team/", {})
     people.reader.is_active = False
     people.reader.save()
-    assert not _known("/w/team/", {"cookie": f"sessionid={session}"})
-    assert not _known("/api/v1/me", {"authorization": f"Bearer {token}"})
+    assert not knows("/w/team/", {"cookie": f"sessionid={session}"})
+    assert not knows("/api/v1/me", {"authorization": f"Bearer {token}"})
 
 
 @pytest.mark.django_db
 def test_the_pod_of_a_job_is_known_by_its_token(people: People) -> None:
     Job.objects.create(name="one", workspace=people.workspace, yaml="", command="x", image="x", compute_name="x", namespace="x",
                        token="the-token", status="Running")  # fmt: skip
-    assert _known("/runner/v1/jobs/one/outputs/0/a/b", {"authorization": "Bearer the-token"})
-    assert not _known("/runner/v1/jobs/other/outputs/0/a/b", {"authorization": "Bearer the-token"})
-    assert not _known("/runner/v1/jobs/one/outputs/0/a/b", {})
+    assert knows("/runner/v1/jobs/one/outputs/0/a/b", {"authorization": "Bearer the-token"})
+    assert not knows("/runner/v1/jobs/other/outputs/0/a/b", {"authorization": "Bearer the-token"})
+    assert not knows("/runner/v1/jobs/one/outputs/0/a/b", {})
+
+
+def test_a_refused_request_is_answered_with_the_problem() -> None:
+    request = RequestFactory().put(BLOB)
+    request.scope = {KEY: ("too-large", {"what": "The request", "limit": "8 GiB"})}  # type: ignore[attr-defined]
+    answer: Any = refused_bodies(lambda request: HttpResponse())(request)  # type: ignore[operator]
+    assert answer.status_code == 413 and b"larger than 8 GiB" in answer.content and answer["Connection"] == "close"
+    assert refused_bodies(lambda request: HttpResponse())(RequestFactory().put(BLOB)).status_code == 200  # type: ignore[operator]
+
+
+@pytest.mark.django_db
+def test_numbers_beyond_all_bounds_are_problems(people: People, client_for: Any) -> None:
+    client = client_for(people.reader)
+    long = "9" * 40
+    cursor = base64.urlsafe_b64encode(long.encode()).decode()
+    for path in (f"/api/v1/workspaces/team/jobs?after={cursor}", f"/w/team/jobs/?after={long}"):
+        assert client.get(path).status_code == 422, path
+    assert client_for(people.operator).delete(f"/api/v1/image-rules/{long}").status_code in {404, 422}
+    assert client.get(f"/api/v1/workspaces/team/jobs/x/logs/{long}").status_code in {404, 422}
+
+
+@pytest.mark.django_db
+def test_a_forged_request_is_refused_as_one(people: People, client_for: Any) -> None:
+    client = client_for(people.contributor, enforce_csrf_checks=True)
+    answer = client.post("/api/v1/workspaces/team/jobs", {"yaml": "x"}, content_type="application/json")
+    assert (answer.status_code, answer.json()["id"]) == (403, "csrf-failed")
+    page = client.post("/w/team/jobs/-/new/", {"as": "yaml"})
+    assert page.status_code == 403 and "csrf-failed" in page.content.decode()
+    nobody = client_for(None, enforce_csrf_checks=True).post("/api/v1/workspaces/team/jobs", {}, content_type="application/json")
+    assert (nobody.status_code, nobody.json()["id"]) == (401, "sign-in-needed")
 
 
 def test_the_guard_stands_in_front_of_the_application() -> None:

@@ -1,0 +1,47 @@
+"""Ask for the role before anything in a request is found wrong: a stranger learns nothing from a body that is not right.
+
+An operation asks for its role itself. When its arguments cannot be read it never gets to do so; these rules stand in.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest
+
+from studio.accounts.access import require_operator, workspace_for
+from studio.core.errors import ProblemError
+
+Check = Callable[[Any, dict[str, Any]], None]
+_LOOKS = {"GET", "HEAD"}
+
+
+def _operator(user: Any, given: dict[str, Any]) -> None:
+    require_operator(user)
+
+
+def _operator_told(user: Any, given: dict[str, Any]) -> None:
+    if not (user.is_operator or user.is_admin):
+        raise ProblemError("not-allowed", needed="the role operator")
+
+
+# (address below /api/v1/, also to look, what is asked for); the first that fits counts.
+RULES: list[tuple[re.Pattern[str], bool, Check]] = [
+    (re.compile(r"^clusters(/|$)"), True, _operator),
+    (re.compile(r"^image-rules(/|$)"), False, _operator),
+    (re.compile(r"^workspaces/[^/]+/computes(/|$)"), False, _operator),
+    (re.compile(r"^workspaces$"), False, _operator_told),
+]
+
+
+def ask_for_role(request: HttpRequest) -> None:
+    """Raise what the caller is told who may not use this address at all."""
+    path = request.path.removeprefix("/api/v1/")
+    looks = request.method in _LOOKS
+    given = request.resolver_match.kwargs if request.resolver_match else {}
+    for pattern, also_to_look, check in RULES:
+        if pattern.match(path) and (also_to_look or not looks):
+            check(request.user, given)
+            return
+    if "workspace" in given:
+        workspace_for(request.user, given["workspace"], "reader" if looks else "contributor")
