@@ -119,7 +119,7 @@ def get_log(
 ) -> HttpResponseBase:
     """Return the raw bytes of a process's newest log from `offset` on; with `follow`, as they come, until it has ended."""
     job = _job(request, workspace, name)
-    return following_out.log_response(job, index=process, file=file, offset=max(0, offset), follow=follow)
+    return following_out.log_response(job, index=process, file=file, offset=max(0, offset), follow=follow, watcher=request.user)
 
 
 @router.get("/workspaces/{workspace}/jobs/{name}/outputs")

@@ -11,6 +11,7 @@ from django.http import HttpResponseBase, StreamingHttpResponse
 
 from jobs.keeping import stored_bytes
 from jobs.models import FINAL, LOG_FILES, Job, Process
+from studio.accounts.access import workspace_for
 from studio.core.bytes import file_pieces, pieces
 from studio.core.errors import ProblemError
 
@@ -42,8 +43,8 @@ def kept(process: Process) -> int:
     return stored_bytes(process)
 
 
-def log_response(job: Job, *, index: int, file: str, offset: int, follow: bool) -> HttpResponseBase:
-    """Answer with raw bytes of the newest attempt's log, from `offset` on."""
+def log_response(job: Job, *, index: int, file: str, offset: int, follow: bool, watcher: Any = None) -> HttpResponseBase:
+    """Answer with raw bytes of the newest attempt's log, from `offset` on; followed, as long as `watcher` may see the job."""
     if offset > LARGEST_OFFSET:
         raise ProblemError("request-invalid", text="`offset` is too long a number.")
     if file not in LOG_FILES:
@@ -53,7 +54,7 @@ def log_response(job: Job, *, index: int, file: str, offset: int, follow: bool) 
         raise ProblemError("not-found")
     path = process.log_path(file)
     if follow:
-        stream = _followed(process.pk, path, offset)
+        stream = _followed(process.pk, path, offset, watcher)
     else:
         stream = pieces(file_pieces(path, offset)) if path.exists() else pieces(())
     response = StreamingHttpResponse(stream, content_type="application/octet-stream")
@@ -62,12 +63,14 @@ def log_response(job: Job, *, index: int, file: str, offset: int, follow: bool) 
     return response
 
 
-async def _followed(process_id: int, path: Path, offset: int) -> AsyncIterator[bytes]:
+async def _followed(process_id: int, path: Path, offset: int, watcher: Any) -> AsyncIterator[bytes]:
     ends, asked, over = time.monotonic() + LIFE_S, 0.0, False
     while time.monotonic() < ends:
         if time.monotonic() - asked > ASK_S:
             asked = time.monotonic()
             over = await sync_to_async(_over)(process_id)
+            if not await sync_to_async(_may_watch)(process_id, watcher):
+                return
         size = await asyncio.to_thread(_size, path)
         if size > offset:
             async for piece in pieces(file_pieces(path, offset, size)):
@@ -77,6 +80,17 @@ async def _followed(process_id: int, path: Path, offset: int) -> AsyncIterator[b
             return
         else:
             await asyncio.sleep(LOOK_S)
+
+
+def _may_watch(process_id: int, watcher: Any) -> bool:
+    """Tell whether the person who follows a log still has a role where it belongs."""
+    person = type(watcher).objects.filter(pk=watcher.pk).first() if watcher else None
+    process = Process.objects.select_related("job__workspace").filter(pk=process_id).first()
+    try:
+        workspace_for(person, process.job.workspace.name if process else "")
+    except ProblemError:
+        return False
+    return True
 
 
 def _over(process_id: int) -> bool:

@@ -8,17 +8,24 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 
 from studio.live.hub import Frame, Subscriber, event_body, hub, log_frame
 from studio.live.topics import Topic, allowed
 
 HEARTBEAT_S = 10
-# A connection ends after this long and the browser opens a new one: roles and sessions are looked at again.
+# A connection ends after this long and the browser opens a new one.
 LIFE_S = 600
+# How often it is asked whether the person may still watch: who lost a role or signed out is not told any more.
+ASK_S = 3
 MOST_TOPICS = 64
 LOG_PIECE = 64 * 1024
 _TOPIC = re.compile(r"^[a-z-]{1,20}(:[A-Za-z0-9_.-]{1,255})?$")
@@ -31,8 +38,9 @@ async def stream(request: HttpRequest) -> HttpResponseBase:
     if not user.is_authenticated:
         return HttpResponse(status=401)
     topics = await sync_to_async(allowed)(user, names[:MOST_TOPICS])
+    leave = Leave(user.pk, request.session.session_key or "", frozenset(topic.name for topic in topics))
     cursor = read_cursor(request.headers.get("Last-Event-ID") or request.GET.get("last", ""))
-    response = StreamingHttpResponse(_Connection(topics, cursor).messages(), content_type="text/event-stream")
+    response = StreamingHttpResponse(_Connection(topics, cursor, leave).messages(), content_type="text/event-stream")
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"
     return response
@@ -44,10 +52,49 @@ def read_cursor(text: str) -> dict[str, str]:
     return {name: at for name, _, at in parts if (_TOPIC.match(name)) and re.fullmatch(r"[0-9]{1,19}(-[0-9]{1,19})?", at)}
 
 
+@dataclass(frozen=True)
+class Leave:
+    """Who may watch what: a person, by a session, a set of topics."""
+
+    user_id: int
+    session: str
+    names: frozenset[str]
+
+    async def holds(self) -> bool:
+        """Tell whether it still does; connections of one person with the same topics ask once."""
+        now = time.monotonic()
+        at, held = _HELD.get(self, (0.0, True))
+        if now - at < ASK_S / 2:
+            return held
+        # Until the answer is there, the others go by the last one.
+        _HELD[self] = (now, held)
+        try:
+            held = await sync_to_async(self._look)()
+        except DatabaseError:
+            return held
+        if len(_HELD) > MOST_HELD:
+            _HELD.clear()
+        _HELD[self] = (now, held)
+        return held
+
+    def _look(self) -> bool:
+        user = get_user_model().objects.filter(pk=self.user_id, is_active=True).first()
+        session = import_module(settings.SESSION_ENGINE).SessionStore
+        if user is None or (self.session and not session().exists(self.session)):
+            return False
+        return len(allowed(user, sorted(self.names))) == len(self.names)
+
+
+_HELD: dict[Leave, tuple[float, bool]] = {}
+MOST_HELD = 10_000
+
+
 class _Connection:
     """One browser: where it stands on each topic, and what to send next."""
 
-    def __init__(self, topics: list[Topic], cursor: dict[str, str]) -> None:
+    def __init__(self, topics: list[Topic], cursor: dict[str, str], leave: Leave) -> None:
+        self.leave = leave
+        self.beat = 0.0
         self.names = frozenset(topic.name for topic in topics)
         self.files: dict[str, Path] = {topic.name: topic.file for topic in topics if topic.file}
         self.cursor = cursor
@@ -63,7 +110,13 @@ class _Connection:
         try:
             async for message in self._begin():
                 yield message
+            asked = time.monotonic()
             while time.monotonic() < ends:
+                if time.monotonic() - asked >= ASK_S:
+                    asked = time.monotonic()
+                    if not await self.leave.holds():
+                        # The browser comes again at once, and is told what it may still watch.
+                        return
                 # One write for what came together: with many viewers the number of writes is what costs.
                 if messages := await self._next(subscriber):
                     yield "".join(messages)
@@ -85,8 +138,10 @@ class _Connection:
 
     async def _next(self, subscriber: Subscriber) -> list[str]:
         try:
-            frames = [await asyncio.wait_for(subscriber.queue.get(), HEARTBEAT_S)]
+            frames = [await asyncio.wait_for(subscriber.queue.get(), ASK_S)]
         except TimeoutError:
+            if time.monotonic() - self.beat < HEARTBEAT_S - ASK_S / 2:
+                return []
             # Quiet: say that we are here, and heal a log whose live frames were lost.
             lost = self._resync() if subscriber.behind else []
             subscriber.behind = False
@@ -137,6 +192,7 @@ class _Connection:
         return [f"id: {self._cursor()}\ndata: {event_body(name, 'resync', {})}\n\n" for name in plain]
 
     def _heartbeat(self) -> str:
+        self.beat = time.monotonic()
         return f"event: heartbeat\ndata: {int(time.time() * 1000)}\n\n"
 
     def _cursor(self) -> str:

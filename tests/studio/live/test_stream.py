@@ -8,12 +8,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import httpx
 import pytest
 import uvicorn
+from django.contrib.sessions.models import Session
 from django.test import Client
 
 from jobs.keeping import append_log
@@ -206,3 +207,24 @@ def test_many_connections_share_one_reader_of_redis(server: str, people: People)
 
 def _readers() -> int:
     return sum(1 for each in client().client_list() if each["cmd"].startswith("xread"))
+
+
+@pytest.mark.parametrize("how", ["role", "person", "session", "other role"])
+def test_who_may_no_longer_watch_is_told_nothing_more_within_five_seconds(server: str, people: People, how: str) -> None:
+    with watching(server, people.reader, "jobs:team") as stream:
+        begun(stream)
+        if how == "role":
+            people.reader.memberships.all().delete()
+        elif how == "person":
+            type(people.reader).objects.filter(pk=people.reader.pk).update(is_active=False)
+        elif how == "session":
+            Session.objects.all().delete()
+        else:
+            people.reader.memberships.update(role="owner")
+        began = time.monotonic()
+        with pytest.raises((AssertionError, httpx.HTTPError)) if how != "other role" else nullcontext():
+            while time.monotonic() - began < 8:
+                stream.next()
+                publish_now("jobs:team", "ready", {})
+                time.sleep(0.1)
+        assert (time.monotonic() - began < 5) == (how != "other role")
