@@ -1,6 +1,6 @@
 /**
  * Build static/dist from the sources beside this file and the packages in node_modules:
- * one style sheet, one script for every page, one each for the log and the YAML editor, one icon sprite.
+ * one style sheet, one script for every page, one each for the log, the YAML editor, endpoints and charts, one icon sprite.
  *
  *   node static/build.mjs
  *
@@ -73,7 +73,7 @@ async function buildStyle() {
 async function buildScripts() {
   await build({
     entryPoints: Object.fromEntries(
-      ['mooring', 'logview', 'yaml'].map((name) => [name, path.join(here, 'js', 'pages', `${name}.js`)]),
+      ['mooring', 'logview', 'yaml', 'endpoint', 'charts'].map((name) => [name, path.join(here, 'js', 'pages', `${name}.js`)]),
     ),
     bundle: true,
     minify: true,

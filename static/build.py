@@ -19,7 +19,7 @@ ROOT = HERE.parent
 OLDEST_NODE = (20, 19)
 INSTALLED = ROOT / "node_modules" / ".mooring-lock"
 BUILT = HERE / "dist" / ".built-from"
-SOURCES = ("static", "templates", "studio", "compute", "jobs")
+SOURCES = ("static", "templates", "studio", "compute", "jobs", "endpoints")
 
 
 def main(arguments: list[str]) -> int:

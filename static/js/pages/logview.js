@@ -2,6 +2,7 @@
 import { each, icon, isTyping, make } from '../page.js'
 import { LogPane } from '../logpane.js'
 import { LogSearch } from '../logsearch.js'
+import { LineSource } from '../linesource.js'
 import { LogSource } from '../logsource.js'
 import { bare, LogLines, markedIn } from '../logtext.js'
 import { filesize } from '../words.js'
@@ -9,6 +10,8 @@ import { filesize } from '../words.js'
 // More than this is not kept in a page: the last part is shown, the whole is in the download.
 const MOST_BYTES = 64 * 1024 * 1024
 const POLL_MS = 10_000
+// A node is asked for new lines this often while somebody looks.
+const LINES_MS = 1500
 const MAP_STEPS = 500
 
 /** @type {{startLogAt: (topic: string, offset: number) => void}} */
@@ -26,8 +29,11 @@ async function start(root) {
   let unseen = 0
   let mapTimer = 0
 
+  // A log of which only a node knows comes by lines and not by offsets.
+  const byLines = root.dataset.byLines !== undefined
+  let cutAbove = false
   const first = new LogSource(url, { end: 0, take: () => true }, { changed() {}, trouble() {}, ended() {} })
-  await first.range(0, 1).catch(() => new Uint8Array())
+  if (!byLines) await first.range(0, 1).catch(() => new Uint8Array())
   const skipped = Math.max(first.size - MOST_BYTES, 0)
   const log = new LogLines(skipped)
   const search = new LogSearch(log, onSearch)
@@ -37,11 +43,14 @@ async function start(root) {
     bottom: () => !ended && setFollow(true),
     drawn: () => drawView(),
   })
-  const source = new LogSource(url, log, {
+  const tellSource = {
     changed: onLines,
-    trouble: (text) => (said.textContent = text),
+    trouble: (/** @type {string} */ text) => (said.textContent = text),
     ended: () => (ended = true),
-  })
+    said: (/** @type {string} */ text) => (said.textContent = text),
+    cut: () => (cutAbove = true),
+  }
+  const source = byLines ? new LineSource(url, log, tellSource) : new LogSource(url, log, tellSource)
   // --- lines come ---
 
   function onLines() {
@@ -58,7 +67,8 @@ async function start(root) {
     none.hidden = lines > 0
     if (!lines && ready) none.textContent = ended ? 'This log is empty.' : 'Nothing has been written yet. Lines show here as they come.'
     const left = skipped ? ` · the first ${filesize(skipped)} are left out here and numbers count from there` : ''
-    part('count').textContent = `${lines.toLocaleString('en')} ${lines === 1 ? 'line' : 'lines'} · ${filesize(log.end)}${left}`
+    const above = cutAbove ? ' · earlier lines are in the download' : ''
+    part('count').textContent = `${lines.toLocaleString('en')} ${lines === 1 ? 'line' : 'lines'} · ${filesize(log.end)}${left}${above}`
     const wrong = log.wrong.length
     part('errors').hidden = !wrong
     part('errors').textContent = `${wrong.toLocaleString('en')} ${wrong === 1 ? 'line looks' : 'lines look'} like an error`
@@ -271,7 +281,14 @@ async function start(root) {
   else pane.toEnd()
   if (ended) pane.follow = false
   tell()
-  if (ended || !topic) return
+  if (byLines) {
+    const ask = setInterval(() => {
+      if (ended) clearInterval(ask)
+      else if (!document.hidden) source.pull()
+    }, LINES_MS)
+    return
+  }
+  if (ended || !topic || source instanceof LineSource) return
   root.addEventListener('live:bytes', (event) => source.live(/** @type {any} */ (event).detail.payload))
   root.addEventListener('live:resync', () => source.pull())
   page.startLogAt(topic, log.end)
