@@ -7,6 +7,7 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from compute.api import router as compute_router
 from compute.network.api import router as network_router
+from endpoints.api import router as endpoints_router
 from jobs.api import router as jobs_router
 from studio.accounts.api import router as accounts_router
 from studio.api.auth import AUTH, signed_in
@@ -26,6 +27,7 @@ api.add_router("", network_router)
 api.add_router("", assets_router)
 api.add_router("", models_router)
 api.add_router("", jobs_router)
+api.add_router("", endpoints_router)
 
 
 @api.exception_handler(MooringError)

@@ -1,0 +1,404 @@
+"""API operations on online endpoints and their deployments."""
+
+import base64
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import NoReverseMatch, reverse
+from ninja import Router, Schema
+
+from endpoints import calling, selectors, services
+from endpoints.accepting import check_deployment, check_endpoint
+from endpoints.logs import read_log
+from endpoints.models import Change, Deployment, Endpoint, Replica, Revision
+from studio.accounts.access import workspace_for
+from studio.api.paging import page
+
+router = Router(tags=["online endpoints"])
+_ALL = "/workspaces/{workspace}/online-endpoints"
+_ONE = _ALL + "/{name}"
+_DEPLOYMENTS = _ONE + "/deployments"
+_DEPLOYMENT = _DEPLOYMENTS + "/{deployment}"
+
+
+class EndpointIn(Schema):
+    """An endpoint: its YAML, and what is set over it."""
+
+    yaml: str
+    set: list[str] = []
+
+
+class DeploymentIn(Schema):
+    """A deployment: its YAML, what is set over it, and the digests of the trees that came with it."""
+
+    yaml: str
+    set: list[str] = []
+    code: str | None = None
+    model: str | None = None
+    all_traffic: bool = False
+
+
+class TrafficIn(Schema):
+    """How requests are shared (percents, 0 or 100 in all), and how many are copied; what is left out stays."""
+
+    traffic: dict[str, int] | None = None
+    mirror_traffic: dict[str, int] | None = None
+
+
+class EditIn(Schema):
+    """What is said of an endpoint."""
+
+    description: str | None = None
+    tags: dict[str, str] | None = None
+
+
+class KeyIn(Schema):
+    """Which of the keys: primary or secondary."""
+
+    key_type: str
+
+
+class ScaleIn(Schema):
+    """How many instances."""
+
+    instance_count: int
+
+
+class BackIn(Schema):
+    """Which revision to go back to; none: the last good one before."""
+
+    revision: int | None = None
+
+
+class CallIn(Schema):
+    """A request to send: its body as text, or base64 where it is no text."""
+
+    body: str = ""
+    base64: bool = False
+    content_type: str = "application/json"
+    deployment: str = ""
+    path: str = "score"
+
+
+@router.post(_ALL, response={201: dict[str, Any]})
+def create_online_endpoint(request: HttpRequest, workspace: str, given: EndpointIn) -> tuple[int, dict[str, Any]]:
+    """Create an endpoint."""
+    space = workspace_for(request.user, workspace, "contributor")
+    endpoint = services.create_endpoint(request.user, space, text=given.yaml, overrides=given.set)
+    return 201, shown(request, endpoint)
+
+
+@router.post(_ALL + "/validate")
+def validate_online_endpoint(request: HttpRequest, workspace: str, given: EndpointIn) -> dict[str, Any]:
+    """Check an endpoint's YAML without making it."""
+    space = workspace_for(request.user, workspace, "contributor")
+    accepted = check_endpoint(space, given.yaml, given.set, new=True)
+    return {"valid": True, "name": accepted.name, "warnings": accepted.values["warnings"]}
+
+
+@router.get(_ALL)
+def list_online_endpoints(request: HttpRequest, workspace: str, limit: int = 50, after: str | None = None) -> dict[str, Any]:
+    """List endpoints."""
+    rows = selectors.endpoints_of(workspace_for(request.user, workspace)).order_by("-id")
+    return page(rows, limit=limit, after=after, show=lambda one: shown(request, one, whole=False))
+
+
+@router.get(_ONE)
+def get_online_endpoint(request: HttpRequest, workspace: str, name: str) -> dict[str, Any]:
+    """Return one endpoint with its deployments."""
+    return shown(request, _endpoint(request, workspace, name))
+
+
+@router.put(_ONE)
+def update_online_endpoint(request: HttpRequest, workspace: str, name: str, given: EndpointIn) -> dict[str, Any]:
+    """Bring an endpoint to what its YAML says."""
+    endpoint = _endpoint(request, workspace, name, "contributor")
+    return shown(request, services.update_endpoint(request.user, endpoint, text=given.yaml, overrides=given.set))
+
+
+@router.patch(_ONE)
+def edit_online_endpoint(request: HttpRequest, workspace: str, name: str, given: EditIn) -> dict[str, Any]:
+    """Change the description or the tags of an endpoint."""
+    endpoint = _endpoint(request, workspace, name, "contributor")
+    return shown(request, services.edit_endpoint(request.user, endpoint, description=given.description, tags=given.tags))
+
+
+@router.put(_ONE + "/traffic")
+def set_online_endpoint_traffic(request: HttpRequest, workspace: str, name: str, given: TrafficIn) -> dict[str, Any]:
+    """Share the requests among the deployments."""
+    endpoint = _endpoint(request, workspace, name, "contributor")
+    return shown(request, services.set_traffic(request.user, endpoint, traffic=given.traffic, mirror_traffic=given.mirror_traffic))
+
+
+@router.post(_ONE + "/keys")
+def get_online_endpoint_keys(request: HttpRequest, workspace: str, name: str) -> dict[str, Any]:
+    """Return both keys of an endpoint; who asked is written down."""
+    return dict(services.reveal_keys(request.user, _endpoint(request, workspace, name, "contributor")))
+
+
+@router.post(_ONE + "/regenerate-keys")
+def regenerate_online_endpoint_key(request: HttpRequest, workspace: str, name: str, given: KeyIn) -> dict[str, Any]:
+    """Replace one key; the other goes on opening the endpoint."""
+    endpoint = _endpoint(request, workspace, name, "contributor")
+    return shown(request, services.regenerate_key(request.user, endpoint, which=given.key_type))
+
+
+@router.post(_ONE + "/invoke")
+def invoke_online_endpoint(request: HttpRequest, workspace: str, name: str, given: CallIn) -> dict[str, Any]:
+    """Send one request through the studio and return what was answered."""
+    endpoint = _endpoint(request, workspace, name, "contributor")
+    body = base64.b64decode(given.body) if given.base64 else given.body.encode()
+    method = "GET" if given.path == "swagger.json" else "POST"
+    answer = calling.call_endpoint(
+        request.user, endpoint, body=body, content_type=given.content_type, deployment=given.deployment, path=given.path, method=method
+    )
+    return called(answer)
+
+
+@router.delete(_ONE, response={202: dict[str, Any]})
+def delete_online_endpoint(request: HttpRequest, workspace: str, name: str) -> tuple[int, dict[str, Any]]:
+    """Delete an endpoint with all its deployments."""
+    endpoint = _endpoint(request, workspace, name, "contributor")
+    services.delete_endpoint(request.user, endpoint)
+    return 202, shown(request, endpoint, whole=False)
+
+
+@router.post(_DEPLOYMENTS, response={201: dict[str, Any]})
+def create_online_deployment(request: HttpRequest, workspace: str, name: str, given: DeploymentIn) -> tuple[int, dict[str, Any]]:
+    """Create a deployment of an endpoint."""
+    endpoint = _endpoint(request, workspace, name, "contributor")
+    made = services.create_deployment(
+        request.user, endpoint, text=given.yaml, overrides=given.set, code=given.code or "", model=given.model or "",
+        all_traffic=given.all_traffic,
+    )  # fmt: skip
+    return 201, deployment_shown(made)
+
+
+@router.post(_DEPLOYMENTS + "/validate")
+def validate_online_deployment(request: HttpRequest, workspace: str, name: str, given: DeploymentIn) -> dict[str, Any]:
+    """Check a deployment's YAML without making it; local files are taken as sent."""
+    endpoint = _endpoint(request, workspace, name, "contributor")
+    accepted = check_deployment(endpoint, given.yaml, given.set, files=False)
+    return {"valid": True, "name": accepted.name, "warnings": accepted.warnings, "image": accepted.spec["image"]}
+
+
+@router.get(_DEPLOYMENTS)
+def list_online_deployments(request: HttpRequest, workspace: str, name: str) -> dict[str, Any]:
+    """List the deployments of an endpoint."""
+    endpoint = _endpoint(request, workspace, name)
+    return {"items": [deployment_shown(one, whole=False) for one in selectors.deployments_of(endpoint)], "next": None}
+
+
+@router.get(_DEPLOYMENT)
+def get_online_deployment(request: HttpRequest, workspace: str, name: str, deployment: str) -> dict[str, Any]:
+    """Return one deployment with its replicas and revisions."""
+    return deployment_shown(_deployment(request, workspace, name, deployment))
+
+
+@router.put(_DEPLOYMENT)
+def update_online_deployment(request: HttpRequest, workspace: str, name: str, deployment: str, given: DeploymentIn) -> dict[str, Any]:
+    """Bring a deployment to what its YAML says: a new revision if its pods change."""
+    row = _deployment(request, workspace, name, deployment, "contributor")
+    made = services.update_deployment(
+        request.user, row, text=given.yaml, overrides=given.set, code=given.code or "", model=given.model or "",
+        all_traffic=given.all_traffic,
+    )  # fmt: skip
+    return deployment_shown(made)
+
+
+@router.post(_DEPLOYMENT + "/scale")
+def scale_online_deployment(request: HttpRequest, workspace: str, name: str, deployment: str, given: ScaleIn) -> dict[str, Any]:
+    """Run so many instances of a deployment."""
+    row = _deployment(request, workspace, name, deployment, "contributor")
+    return deployment_shown(services.scale_deployment(request.user, row, instance_count=given.instance_count))
+
+
+@router.post(_DEPLOYMENT + "/rollback")
+def roll_back_online_deployment(request: HttpRequest, workspace: str, name: str, deployment: str, given: BackIn) -> dict[str, Any]:
+    """Go back to a revision that was ready."""
+    row = _deployment(request, workspace, name, deployment, "contributor")
+    return deployment_shown(services.roll_back_deployment(request.user, row, number=given.revision))
+
+
+@router.post(_DEPLOYMENT + "/retry")
+def retry_online_deployment(request: HttpRequest, workspace: str, name: str, deployment: str) -> dict[str, Any]:
+    """Roll the newest revision out once more."""
+    return deployment_shown(services.retry_deployment(request.user, _deployment(request, workspace, name, deployment, "contributor")))
+
+
+@router.delete(_DEPLOYMENT, response={202: dict[str, Any]})
+def delete_online_deployment(request: HttpRequest, workspace: str, name: str, deployment: str) -> tuple[int, dict[str, Any]]:
+    """Delete a deployment that gets no traffic."""
+    row = _deployment(request, workspace, name, deployment, "contributor")
+    services.delete_deployment(request.user, row)
+    return 202, deployment_shown(row, whole=False)
+
+
+@router.get(_DEPLOYMENT + "/logs")
+def get_online_deployment_log(
+    request: HttpRequest,
+    workspace: str,
+    name: str,
+    deployment: str,
+    container: str = "inference-server",
+    pod: str = "",
+    lines: int = 50,
+    previous: bool = False,
+) -> HttpResponse:
+    """Return the last lines of a container of a deployment: of the replica named, else of one that serves."""
+    row = _deployment(request, workspace, name, deployment)
+    text = read_log(row, container=container, pod=pod, lines=lines, previous=previous)
+    return HttpResponse(text, content_type="text/plain; charset=utf-8", headers={"X-Content-Type-Options": "nosniff"})
+
+
+def shown(request: HttpRequest, endpoint: Endpoint, *, whole: bool = True) -> dict[str, Any]:
+    """Return an endpoint as the API shows it; never a key."""
+    problem = selectors.problem_of(endpoint)
+    where = selectors.router_for(endpoint)
+    uri = selectors.scoring_uri(endpoint, where)
+    values: dict[str, Any] = {
+        "name": endpoint.name,
+        "status": endpoint.status,
+        "provisioning_state": selectors.provisioning_state(endpoint),
+        "reason": endpoint.reason,
+        "compute": endpoint.compute_name,
+        "auth_mode": endpoint.auth_mode,
+        "scoring_uri": uri,
+        "openapi_uri": uri.removesuffix("score") + "swagger.json" if uri else "",
+        "insecure": where.insecure,
+        "traffic": endpoint.traffic,
+        "mirror_traffic": endpoint.mirror_traffic,
+        "applied_traffic": endpoint.applied.get("traffic", {}),
+        "applied": endpoint.applied_generation == endpoint.generation,
+        "description": endpoint.description,
+        "tags": endpoint.tags,
+        "created_at": endpoint.created_at,
+        "created_by": endpoint.created_by.username if endpoint.created_by else "",
+        "url": _url(request, endpoint),
+    }
+    if not whole:
+        return values
+    return values | {
+        "problem": problem.as_dict() if problem else None,
+        "warnings": endpoint.warnings,
+        "address_reason": "" if uri else where.reason,
+        # Where the name need not resolve: what to connect to, as curl's --resolve has it.
+        "address": where.address,
+        "deployments": [deployment_shown(one, whole=False) for one in selectors.deployments_of(endpoint)],
+        "timeline": [_change(change) for change in endpoint.changes.all()],
+    }
+
+
+def deployment_shown(deployment: Deployment, *, whole: bool = True) -> dict[str, Any]:
+    """Return a deployment as the API shows it."""
+    problem = selectors.problem_of(deployment)
+    revision = deployment.current or deployment.wanted
+    spec = revision.spec if revision else {}
+    values: dict[str, Any] = {
+        "name": deployment.name,
+        "endpoint_name": deployment.endpoint.name,
+        "status": deployment.status,
+        "provisioning_state": selectors.provisioning_state(deployment),
+        "reason": deployment.reason,
+        "problem": problem.as_dict() if problem else None,
+        "traffic": deployment.traffic,
+        "instance_count": deployment.instance_count,
+        "ready_replicas": sum(1 for one in deployment.replicas.all() if one.ready),
+        "instance_type": spec.get("instance_type", ""),
+        "model": _model(spec),
+        "image": spec.get("image", ""),
+        "revision": deployment.current.number if deployment.current else None,
+        "created_at": deployment.created_at,
+        "tags": deployment.tags,
+    }
+    if not whole:
+        return values
+    return values | {
+        "description": deployment.description,
+        "warnings": deployment.warnings,
+        "scoring_script": spec.get("scoring_script", ""),
+        "environment_variables": spec.get("environment_variables", {}),
+        "request_settings": spec.get("request_settings", {}),
+        "resources": spec.get("resources", {}),
+        "retry": deployment.retry,
+        "rollout_deadline_seconds": deployment.rollout_deadline_seconds,
+        "good_revision": deployment.good.number if deployment.good else None,
+        "wanted_revision": deployment.wanted.number if deployment.wanted else None,
+        "replicas": [_replica(one) for one in deployment.replicas.all()],
+        "revisions": [_revision(one) for one in deployment.revisions.all()],
+        "timeline": [_change(change) for change in deployment.endpoint.changes.filter(deployment=deployment.name)],
+        "yaml": deployment.yaml,
+    }
+
+
+def called(answer: calling.Answer) -> dict[str, Any]:
+    """Return an answer as JSON: the body as text where it is text, else base64."""
+    try:
+        body, encoded = answer.body.decode(), False
+    except UnicodeDecodeError:
+        body, encoded = base64.b64encode(answer.body).decode(), True
+    return {
+        "status": answer.status,
+        "headers": answer.headers,
+        "body": body,
+        "base64": encoded,
+        "cut": answer.cut,
+        "milliseconds": answer.milliseconds,
+        "way": answer.way,
+        "note": answer.note,
+    }
+
+
+def _replica(one: Replica) -> dict[str, Any]:
+    return {
+        "pod": one.pod_name,
+        "node": one.node,
+        "state": one.state,
+        "ready": one.ready,
+        "restarts": one.restarts,
+        "revision": one.revision,
+        "reason": one.reason,
+        "created_at": one.created_at,
+        "ready_at": one.ready_at,
+    }
+
+
+def _revision(one: Revision) -> dict[str, Any]:
+    problem = selectors.problem_of(one)
+    return {
+        "number": one.number,
+        "status": one.status,
+        "reason": one.reason,
+        "problem": problem.as_dict() if problem else None,
+        "evidence": one.evidence,
+        "image": one.spec.get("image", ""),
+        "model": _model(one.spec),
+        "created_at": one.created_at,
+        "created_by": one.created_by.username if one.created_by else "",
+        "ready_at": one.ready_at,
+        "failed_at": one.failed_at,
+    }
+
+
+def _change(change: Change) -> dict[str, Any]:
+    return {"deployment": change.deployment, "status": change.status, "at": change.at, "reason": change.reason}
+
+
+def _model(spec: dict[str, Any]) -> str:
+    model = spec.get("model") or {}
+    return str(model.get("reference") or model.get("name") or "")
+
+
+def _url(request: HttpRequest, endpoint: Endpoint) -> str:
+    try:
+        return request.build_absolute_uri(reverse("endpoints:detail", args=[endpoint.workspace.name, endpoint.name]))
+    except NoReverseMatch:
+        return ""
+
+
+def _endpoint(request: HttpRequest, workspace: str, name: str, role: str = "reader") -> Endpoint:
+    return selectors.endpoint_for(workspace_for(request.user, workspace, role), name)
+
+
+def _deployment(request: HttpRequest, workspace: str, name: str, deployment: str, role: str = "reader") -> Deployment:
+    return selectors.deployment_for(_endpoint(request, workspace, name, role), deployment)
