@@ -2,12 +2,14 @@
 
 from django.urls import path
 
+from compute.extension import views as extension
 from compute.network import views as network
 from compute.views import attach, browse, clusters, computes, instance_types
 
 app_name = "compute"
 
 _CLUSTER = "ops/clusters/<slug:name>/"
+_EXTENSION = _CLUSTER + "extension/"
 _NETWORK = _CLUSTER + "network/"
 _TYPES = _CLUSTER + "instance-types/"
 _COMPUTES = _CLUSTER + "computes/"
@@ -25,6 +27,10 @@ urlpatterns = [
     path(_CLUSTER + "edit/", clusters.edit, name="cluster-edit"),
     path(_CLUSTER + "probe/", clusters.probe, name="cluster-probe"),
     path(_CLUSTER + "detach/", clusters.detach, name="cluster-detach"),
+    path(_EXTENSION, extension.extension, name="extension"),
+    path(_EXTENSION + "remove/", extension.remove, name="extension-remove"),
+    path(_EXTENSION + "revisions/<int:number>/", extension.revision, name="extension-revision"),
+    path(_EXTENSION + "revisions/<int:number>/rollback/", extension.rollback, name="extension-rollback"),
     path(_NETWORK, network.network, name="network"),
     path(_NETWORK + "certificate/", network.certificate, name="network-certificate"),
     path(_NETWORK + "certificate/put-back/", network.put_back, name="network-put-back"),

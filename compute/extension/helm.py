@@ -108,9 +108,14 @@ def find_program(given: str) -> str:
 
 
 @contextmanager
-def helm_for(connection: Connection, program: str, parent: Path) -> Iterator[Helm]:
-    """Give a Helm for a cluster in a fresh folder under `parent`, which is removed afterwards with the kubeconfig in it."""
-    folder = Path(tempfile.mkdtemp(prefix=FOLDER, dir=parent))
+def helm_for(connection: Connection, program: str, parent: Path, key: str) -> Iterator[Helm]:
+    """Give a Helm for a cluster in a fresh folder under `parent`, which is removed afterwards with the kubeconfig in it.
+
+    `key` names what it is for: a folder that a killed worker left for the same is removed now.
+    """
+    for left in parent.glob(f"{FOLDER}{key}-*"):
+        shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"{FOLDER}{key}-", dir=parent))
     try:
         kubeconfig = folder / "kubeconfig"
         descriptor = os.open(kubeconfig, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -119,16 +124,6 @@ def helm_for(connection: Connection, program: str, parent: Path) -> Iterator[Hel
         yield Helm(program, folder, kubeconfig, _environment(folder, kubeconfig, os.environ))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def sweep_folders(parent: Path, older_than_seconds: float) -> None:
-    """Remove the folders of Helms whose worker was killed."""
-    for folder in parent.glob(f"{FOLDER}*"):
-        try:
-            if time.time() - folder.stat().st_mtime > older_than_seconds:
-                shutil.rmtree(folder, ignore_errors=True)
-        except FileNotFoundError:
-            continue
 
 
 def _environment(folder: Path, kubeconfig: Path, environ: Mapping[str, str]) -> dict[str, str]:

@@ -17,7 +17,7 @@ from django.utils import timezone
 from compute.connections import connection_of, kube_client
 from compute.extension import checking, crds, removing
 from compute.extension.chart import Assembled, ChartUnusable, assemble
-from compute.extension.helm import Helm, HelmFailed, HelmMissing, find_program, helm_for, sweep_folders
+from compute.extension.helm import Helm, HelmFailed, HelmMissing, find_program, helm_for
 from compute.extension.legs import Hold, Lost, held
 from compute.extension.looking import Looker
 from compute.extension.models import ExtensionOperation, ExtensionRevision, ExtensionStatus, OperationKind
@@ -84,7 +84,6 @@ class _Leg:
         move(self.extension, BUSY[OperationKind(operation.kind)], expect=[each for each in ExtensionStatus.values
                                                                             if each != BUSY[OperationKind(operation.kind)]])  # fmt: skip
         self.notes.begin()
-        sweep_folders(settings.DATA / "tmp", HELM_SECONDS * 2)
         try:
             client = kube_client(self.cluster)
             if operation.kind == OperationKind.REMOVE:
@@ -116,7 +115,7 @@ class _Leg:
     def _bring(self, client: KubeClient) -> None:
         if self.operation.submitted_at is None:
             program = find_program(settings.HELM)
-            with helm_for(connection_of(self.cluster), program, settings.DATA / "tmp") as helm:
+            with helm_for(connection_of(self.cluster), program, settings.DATA / "tmp", str(self.operation.pk)) as helm:
                 if self.operation.kind == OperationKind.ROLLBACK:
                     self._certificate()
                     self._submit(client, helm, self._rollback_arguments())
@@ -318,7 +317,7 @@ class _Leg:
 
     def _remove(self, client: KubeClient) -> None:
         program = find_program(settings.HELM)
-        with helm_for(connection_of(self.cluster), program, settings.DATA / "tmp") as helm:
+        with helm_for(connection_of(self.cluster), program, settings.DATA / "tmp", str(self.operation.pk)) as helm:
             self.notes.step("router", "moving", "Ending requests, then taking Envoy down")
             removing.take_down_router(client, check=self.hold.check)
             self.notes.step("router", "done")

@@ -15,6 +15,7 @@ TABS = (
     ("nodes", "Nodes", "compute:cluster-nodes"),
     ("types", "Instance types", "compute:type-list"),
     ("computes", "Computes", "compute:compute-list"),
+    ("extension", "Extension", "compute:extension"),
     ("network", "Network", "compute:network"),
     ("connection", "Connection", "compute:cluster-connection"),
     ("audit", "Audit", "compute:cluster-audit"),

@@ -129,12 +129,12 @@ def _spec(given: dict[str, Any], selector: list[dict[str, Any]]) -> dict[str, An
     return {
         "description": given["description"],
         "nodeSelector": {row["key"]: row["value"] for row in selector},
-        "tolerations": [_toleration(line) for line in given["tolerations"].splitlines() if line.strip()],
+        "tolerations": [toleration_of(line) for line in given["tolerations"].splitlines() if line.strip()],
         "resources": {"requests": requests, "limits": limits},
     }
 
 
-def _toleration(line: str) -> dict[str, Any]:
+def toleration_of(line: str) -> dict[str, Any]:
     """Return the toleration for a taint as people write it: `key=value:Effect`, `key:Effect` or `key`."""
     words, _, effect = line.strip().partition(":")
     key, equals, value = words.partition("=")
@@ -146,7 +146,7 @@ def _toleration(line: str) -> dict[str, Any]:
     return toleration
 
 
-def _toleration_line(toleration: dict[str, Any]) -> str:
+def toleration_line(toleration: dict[str, Any]) -> str:
     value = f"={toleration['value']}" if toleration.get("value") else ""
     effect = f":{toleration['effect']}" if toleration.get("effect") else ""
     return f"{toleration.get('key', '')}{value}{effect}"
@@ -170,7 +170,7 @@ def _initial(each: TypeSpec) -> dict[str, Any]:
         "limits_memory": each.limits.get("memory", ""),
         "gpu_resource": gpu,
         "gpus": each.limits.get(gpu, ""),
-        "tolerations": "\n".join(_toleration_line(toleration) for toleration in each.tolerations),
+        "tolerations": "\n".join(toleration_line(toleration) for toleration in each.tolerations),
         "selector": each.node_selector,
         "default": each.is_default,
         "version": each.row.resource_version if each.row and each.row.is_ours else "",

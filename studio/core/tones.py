@@ -60,6 +60,8 @@ STATES: dict[str, tuple[str, Tone]] = {
     "simulated": ("Simulated", "look"),
     # certificates of routers, checks of the way out
     "drifted": ("Changed in the cluster", "look"),
+    "absent": ("Not installed", "neutral"),
+    "installing": ("Installing", "moving"),
     "removing": ("Removing", "moving"),
     "running": ("Running", "moving"),
     "done": ("Done", "good"),
