@@ -108,6 +108,7 @@ def probe_again(actor: Any, cluster: Cluster) -> None:
     with transaction.atomic():
         record(actor, "asked to check", cluster)
         nudge("compute.probe_cluster", cluster.pk)
+        nudge("compute.settle_network", cluster.pk)
 
 
 @dataclass(frozen=True)
