@@ -1,14 +1,16 @@
 """Tie endpoints to what lies below them: who may watch them, and what the watch of a cluster says of their pods."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from compute.models import Compute
 from compute.services import WORKLOADS, Workloads
 from compute.watching import OBSERVERS, SNAPSHOTS
-from endpoints.models import Endpoint
+from endpoints.models import Endpoint, Revision
 from endpoints.observing import changed, listed
 from endpoints.services import delete_endpoint
 from studio.accounts.access import workspace_for
+from studio.assets.collecting import HOLDERS, digests_in
 from studio.live.topics import register_topic
 
 
@@ -16,9 +18,15 @@ def connect() -> None:
     """Register the topics of endpoints, and the observer of their pods."""
     register_topic("endpoints", _workspace)
     register_topic("endpoint", _endpoint)
+    HOLDERS["endpoints"] = _held
     OBSERVERS["deployment"] = changed
     SNAPSHOTS["deployment"] = listed
     WORKLOADS["endpoints"] = Workloads(running_on=_running_on, on_detach=_on_detach)
+
+
+def _held() -> Iterator[str]:
+    """Yield the digests that revisions refer to; an old one may be gone back to."""
+    return digests_in(Revision.objects.values_list("spec", flat=True).iterator())
 
 
 def _running_on(compute: Compute) -> int:

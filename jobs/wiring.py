@@ -1,6 +1,7 @@
 """Tie jobs to what lies below them: who may watch them, and what the watch of a cluster says of their pods."""
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,12 @@ from compute.models import Compute
 from compute.services import WORKLOADS, Workloads
 from compute.watching import OBSERVERS, SNAPSHOTS
 from jobs import registering
-from jobs.models import LOG_FILES, UNFINISHED, Job, Process
+from jobs.models import LOG_FILES, UNFINISHED, Job, Output, Process
 from jobs.observing import changed, listed
 from jobs.runner_api import BODIES
 from jobs.services import cancel_job
 from studio.accounts.access import workspace_for
+from studio.assets.collecting import HOLDERS, digests_in
 from studio.assets.registry.tables import ORIGINS, READERS, SOURCES, USERS
 from studio.core.bodies import register_bodies
 from studio.core.errors import ProblemError
@@ -30,9 +32,16 @@ def connect() -> None:
     READERS["yaml"] = registering.read_yaml
     ORIGINS["job"] = registering.origin
     USERS["jobs"] = registering.readers
+    HOLDERS["jobs"] = _held
     for what, largest in BODIES.items():
         register_bodies(rf"^/runner/v1/jobs/[^/]+/{what}", largest)
     WORKLOADS["jobs"] = Workloads(running_on=_running_on, on_detach=_on_detach)
+
+
+def _held() -> Iterator[str]:
+    """Yield the digests that jobs refer to: their code, what they read, and what they left."""
+    yield from Output.objects.values_list("digest", flat=True).iterator()
+    yield from digests_in(Job.objects.values_list("code_digest", "inputs").iterator())
 
 
 def _running_on(compute: Compute) -> int:

@@ -35,6 +35,7 @@ app.config_from_object(
             "endpoints": {"task": "endpoints.sweep", "schedule": 5.0, "options": {"expires": 5}},
             "clusters": {"task": "compute.sweep", "schedule": 10.0, "options": {"expires": 10}},
             "networks": {"task": "compute.sweep_network", "schedule": 10.0, "options": {"expires": 10}},
+            "content": {"task": "assets.collect", "schedule": 3600.0, "options": {"expires": 3600}},
             "figures": {"task": "endpoints.sample_all", "schedule": 10.0, "options": {"expires": 10}},
         },
     }
@@ -46,4 +47,4 @@ def _keep_the_studios_logging(**_: object) -> None:
     """Leave logging as Django's settings made it."""
 
 
-app.autodiscover_tasks(["compute", "compute.network", "jobs", "endpoints"])
+app.autodiscover_tasks(["compute", "compute.network", "jobs", "endpoints", "studio.assets"])

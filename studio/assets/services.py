@@ -47,7 +47,8 @@ def missing_blobs(workspace: Workspace, digests: Iterable[str]) -> list[str]:
     for start in range(0, len(wanted), 500):
         part = wanted[start : start + 500]
         held.update(Blob.objects.filter(workspace=workspace, digest__in=part).values_list("digest", flat=True))
-    return [digest for digest in wanted if digest not in held or not store().has(digest)]
+    # Touched: what is said to be here stays long enough to be referred to.
+    return [digest for digest in wanted if digest not in held or not store().touch(digest)]
 
 
 def take_tree(workspace: Workspace, value: Any) -> Snapshot | list[str]:
@@ -78,9 +79,13 @@ def tree_of_archive(workspace: Workspace, source: BinaryIO) -> Snapshot:
 
 def tree_for(workspace: Workspace, digest: str) -> Tree | None:
     """Return a tree that the workspace holds, or None."""
-    if not Snapshot.objects.filter(workspace=workspace, digest=digest).exists():
+    # Touched before it is looked for: from here on it is young, and not collected before something refers to it.
+    if not store().touch(digest) or not Snapshot.objects.filter(workspace=workspace, digest=digest).exists():
         return None
-    return load_tree(digest, store())
+    tree = load_tree(digest, store())
+    for file in tree.files:
+        store().touch(file.digest)
+    return tree
 
 
 def image_for(asked: str) -> str | None:
@@ -125,6 +130,9 @@ def keep_tree(workspace: Workspace, tree: Tree) -> Snapshot:
     Callers make sure that the content is the workspace's: it sent it, or one of its jobs left it.
     """
     save_tree(tree, store())
+    gone = sum(not store().touch(file.digest) for file in tree.files)
+    if gone:
+        raise ProblemError("tree-incomplete", count=gone)
     with transaction.atomic():
         claims = {file.digest: Blob(workspace=workspace, digest=file.digest, size=file.size) for file in tree.files}
         Blob.objects.bulk_create(claims.values(), ignore_conflicts=True, batch_size=200)

@@ -5,6 +5,7 @@ A name appears only after its bytes are on the disk (write, fsync, rename, fsync
 at worst a file in `incoming`, which `sweep` removes. Free of Django.
 """
 
+import fcntl
 import hashlib
 import os
 import re
@@ -12,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -184,6 +186,39 @@ class BlobStore:
             return False
         return True
 
+    def touch(self, digest: str) -> bool:
+        """Make a blob young again before something is said to refer to it; False when it is not there."""
+        if not is_digest(digest):
+            return False
+        with self.locked():
+            try:
+                os.utime(self.path(digest))
+            except FileNotFoundError:
+                return False
+        return True
+
+    def delete_old(self, digest: str, *, older_than_seconds: float) -> bool:
+        """Remove a blob that nobody has published or touched for so long; looked at again while nobody can do so."""
+        with self.locked(exclusive=True):
+            return self.is_old(digest, older_than_seconds) and self.delete(digest)
+
+    def is_old(self, digest: str, seconds: float) -> bool:
+        """Tell whether a blob is there and was neither published nor touched for so long."""
+        try:
+            return time.time() - self.path(digest).stat().st_mtime >= seconds
+        except FileNotFoundError:
+            return False
+
+    @contextmanager
+    def locked(self, *, exclusive: bool = False) -> Iterator[None]:
+        """Hold the lock between those who refer to blobs (shared) and who collects them (alone), over all processes."""
+        descriptor = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
+            yield
+        finally:
+            os.close(descriptor)
+
     def __iter__(self) -> Iterator[str]:
         """Yield the digest of every blob, in no promised order."""
         for folder in self.blobs.iterdir():
@@ -206,6 +241,10 @@ class BlobStore:
 
     def publish(self, staged: dict[str, Path]) -> None:
         """Move finished files from `incoming` to their digests, durable and visible when this returns."""
+        with self.locked():
+            self._publish(staged)
+
+    def _publish(self, staged: dict[str, Path]) -> None:
         fresh = {}
         for digest, source in staged.items():
             try:
