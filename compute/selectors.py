@@ -8,6 +8,7 @@ from django.db.models import Count, QuerySet
 
 from compute import instance_types
 from compute.connections import connection_of, kube_client
+from compute.extension.selectors import workload_placement
 from compute.instance_types import TypeSpec
 from compute.kube.capacity import Fit
 from compute.kube.capacity import fits as pods_that_fit
@@ -103,12 +104,13 @@ def fits(compute: Compute, nodes: Iterable[Node] | None = None) -> dict[str, Fit
     pods = [_as_pods(node) for node in objects]
     whole = [node for node, _ in pods]
     holders = [pod for _, pod in pods]
+    placement = workload_placement(compute.cluster)
     found = {}
     for name, each in types_of(compute.cluster).items():
         if each.problem:
             found[name] = Fit(0, each.problem, ever=False)
             continue
-        found[name] = pods_that_fit(_with_the_runner(each), whole, holders)
+        found[name] = pods_that_fit(_as_run(each, *placement), whole, holders)
     return found
 
 
@@ -159,11 +161,15 @@ def capacity_of(nodes: Iterable[Node]) -> Capacity:
     )
 
 
-def _with_the_runner(each: TypeSpec) -> dict[str, Any]:
-    """Return the spec with what runs beside the command: sums of quantities, as a pod of two containers has them."""
+def _as_run(each: TypeSpec, selector: dict[str, str], tolerations: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the spec as its pods have it: with what runs beside the command, and where all workloads of the cluster run."""
     asks = parse_resources({**each.limits, **each.requests})
     whole = {name: format_quantity(value) for name, value in add(asks, parse_resources(BESIDE)).items()}
-    return {"nodeSelector": each.node_selector, "tolerations": each.tolerations, "resources": {"requests": whole}}
+    return {
+        "nodeSelector": {**selector, **each.node_selector},
+        "tolerations": [*each.tolerations, *tolerations],
+        "resources": {"requests": whole},
+    }
 
 
 def _as_node(node: Node) -> dict[str, Any]:

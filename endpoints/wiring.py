@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from compute.models import Compute
+from compute.extension.services import ROUTED
+from compute.models import Cluster, Compute
 from compute.services import WORKLOADS, Workloads
 from compute.watching import OBSERVERS, SNAPSHOTS
 from endpoints.models import Endpoint, Revision
@@ -21,6 +22,7 @@ def connect() -> None:
     HOLDERS["endpoints"] = _held
     OBSERVERS["deployment"] = changed
     SNAPSHOTS["deployment"] = listed
+    ROUTED["endpoints"] = _on_router
     WORKLOADS["endpoints"] = Workloads(running_on=_running_on, on_detach=_on_detach)
 
 
@@ -31,6 +33,12 @@ def _held() -> Iterator[str]:
 
 def _running_on(compute: Compute) -> int:
     return Endpoint.objects.filter(compute=compute).count()
+
+
+def _on_router(cluster: Cluster) -> list[str]:
+    """Return the names of the endpoints on a cluster's router, with their workspaces."""
+    found = Endpoint.objects.filter(cluster=cluster).select_related("workspace").order_by("workspace__name", "name")
+    return [f"{endpoint.workspace.name}/{endpoint.name}" for endpoint in found]
 
 
 def _on_detach(compute: Compute, running: str) -> None:

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db.models import F
 
 from compute import selectors as computes
+from compute.extension.selectors import workload_placement
 from compute.kube import kinds
 from compute.kube.client import KubeClient
 from compute.kube.config import KubeconfigRefused
@@ -108,6 +109,7 @@ def plan_of(job: Job) -> manifests.Plan:
     assert compute is not None
     spec = computes.instance_type(compute, job.instance_type or None)
     resources = spec.get("resources") or {}
+    selector, tolerations = workload_placement(compute.cluster)
     return manifests.Plan(
         id=job.pk,
         name=job.name,
@@ -127,8 +129,9 @@ def plan_of(job: Job) -> manifests.Plan:
         outputs={name: value["mount"] for name, value in job.outputs.items() if value.get("mount")},
         requests={key: str(value) for key, value in (resources.get("requests") or {}).items()},
         limits={key: str(value) for key, value in (resources.get("limits") or {}).items() if value is not None},
-        node_selector=spec.get("nodeSelector") or {},
-        tolerations=spec.get("tolerations") or [],
+        # Where all workloads of the cluster run, and within it where those of the instance type do.
+        node_selector={**selector, **(spec.get("nodeSelector") or {})},
+        tolerations=[*(spec.get("tolerations") or []), *tolerations],
         count=job.instance_count,
         retries=job.retries,
         timeout_seconds=job.timeout_seconds,

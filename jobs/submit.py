@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 
+from compute.extension.selectors import takes_jobs
 from compute.models import Compute
 from compute.selectors import computes_of, default_type, types_of
 from jobs import spec
@@ -200,6 +201,8 @@ def _compute(workspace: Workspace, loaded: spec.Loaded) -> Compute:
     if not compute.usable:
         reason = compute.shown_reason or "it is not ready"
         raise _at(loaded, "compute", "job-compute-not-ready", name=asked, status=compute.shown_status, reason=reason)
+    if not takes_jobs(compute.cluster):
+        raise _at(loaded, "compute", "extension-no-training", cluster=compute.cluster.name)
     return compute
 
 

@@ -54,6 +54,4 @@ register(
             "Change the settings to those of the revision instead.", 409),
     Problem("extension-in-use", "Endpoints need it", "{count} endpoints are on the router of {cluster}: {names}.",
             "Delete them first, or remove the extension by force: they stop answering.", 409),
-    Problem("extension-installed", "The extension is still installed", "The cluster {cluster} has the extension.",
-            "Remove the extension first, then detach the cluster.", 409),
 )  # fmt: skip

@@ -24,11 +24,10 @@ def workload_placement(cluster: Cluster) -> tuple[dict[str, str], list[dict[str,
     return wanted.node_selector, wanted.tolerations
 
 
-def check_takes_jobs(cluster: Cluster, *, field: str | None = None) -> None:
-    """Refuse jobs where the extension says no to training; a cluster without extension takes them."""
+def takes_jobs(cluster: Cluster) -> bool:
+    """Tell whether jobs may run: not where the extension says no to training; a cluster without extension takes them."""
     row = Extension.objects.filter(cluster=cluster).first()
-    if row is not None and row.settings and not row.settings.get("enableTraining"):
-        raise ProblemError("extension-no-training", field=field, cluster=cluster.name)
+    return row is None or not row.settings or bool(row.settings.get("enableTraining"))
 
 
 def check_takes_endpoints(cluster: Cluster, *, field: str | None = None) -> None:

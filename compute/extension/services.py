@@ -1,10 +1,12 @@
 """What people do to the extension of a cluster; page, API and command line end here."""
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings as studio_settings
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from compute.connections import kube_client
 from compute.extension import checking
@@ -21,6 +23,8 @@ from studio.core.errors import ProblemError, ProblemList
 from studio.core.nudge import nudge
 from studio.core.states import move
 
+# A removal that failed is tried again after so long while its cluster is being detached.
+RETRY = timedelta(seconds=60)
 # Filled by the apps that put endpoints on a cluster's router: each returns their names.
 ROUTED: dict[str, Callable[[Cluster], list[str]]] = {}
 
@@ -72,6 +76,20 @@ def remove_extension(actor: Any, cluster: Cluster, *, force: bool = False) -> Ex
     _check_usable(cluster)
     _check_helm()
     return _begin(actor, row, OperationKind.REMOVE, settings=row.settings, diff={"forced": ["", str(force)]} if names else {})
+
+
+def removed_for_detach(cluster: Cluster) -> str:
+    """Have the extension removed from a cluster that is being detached; returns what is waited for, nothing when it is gone."""
+    row = Extension.objects.filter(cluster=cluster).first()
+    if row is None or row.status == ExtensionStatus.ABSENT:
+        return ""
+    last = row.operations.first()
+    if last is not None and last.is_open:
+        return f"Waiting for the extension: {last.reason or last.get_kind_display()}"
+    if last is not None and last.kind == OperationKind.REMOVE and last.ended_at and timezone.now() - last.ended_at < RETRY:
+        return f"The extension could not be removed and is tried again: {last.reason}"
+    _begin(None, row, OperationKind.REMOVE, settings=row.settings, diff={"forced": ["", "the cluster is detached"]})
+    return "Removing the extension"
 
 
 def check_settings(cluster: Cluster, settings: Mapping[str, Any]) -> Wanted:

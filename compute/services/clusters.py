@@ -8,6 +8,8 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from compute.connections import forget_client, kube_client
+from compute.extension.models import Extension, ExtensionStatus
+from compute.extension.services import removed_for_detach
 from compute.kube import config, kinds, names
 from compute.kube.config import Connection, ContextChoice, KubeconfigRefused
 from compute.kube.errors import Forbidden, KubeError, NotFound
@@ -121,6 +123,7 @@ class Going:
     instance_types: list[str]
     custom_resource: bool
     stays: list[str]
+    extension: bool = False
 
     @property
     def lines(self) -> list[str]:
@@ -130,6 +133,8 @@ class Going:
             lines.append(f"{self.running} running jobs, which are canceled")
         lines += [f"namespace {name} with all that is in it" for name in self.namespaces]
         lines += [f"instance type {name}" for name in self.instance_types]
+        if self.extension:
+            lines.append("the extension with its router")
         if self.custom_resource:
             lines.append(f"custom resource {CRD_NAME}")
         return [*lines, "the stored credentials"]
@@ -159,6 +164,7 @@ def what_goes(cluster: Cluster) -> Going:
         instance_types=types,
         custom_resource=takes_resource,
         stays=stays,
+        extension=Extension.objects.filter(cluster=cluster).exclude(status=ExtensionStatus.ABSENT).exists(),
     )
 
 
@@ -196,6 +202,10 @@ def finish_detach(cluster_id: int) -> None:
     waited = (timezone.now() - cluster.status_at).total_seconds()
     if running and waited < CANCEL_SECONDS:
         _waits(cluster, f"Waiting for {running} jobs to end")
+        return
+    waits = removed_for_detach(cluster)
+    if waits:
+        _waits(cluster, waits)
         return
     try:
         left = _clean(cluster)
