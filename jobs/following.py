@@ -22,7 +22,7 @@ from compute import selectors as computes
 from compute.kube.aclient import AsyncKubeClient
 from compute.kube.errors import KubeError
 from compute.kube.pods import PodAddress, PodProxy, PodTransport, PortForward, pod_request, stream_pod_http
-from jobs.keeping import append_log, log_topic, stored_bytes
+from jobs.keeping import append_log, log_topic, note_cut, stored_bytes
 from jobs.manifests import PORT
 from jobs.models import FINAL, Job, Process
 from jobs.progress import settle, usable_exit
@@ -252,7 +252,9 @@ def _note_whole(process_id: int, end: int, exit: dict[str, Any] | None) -> None:
     if usable := usable_exit(exit):
         values["exit"] = usable
     Process.objects.filter(pk=process_id).update(**values)
-    settle(Process.objects.get(pk=process_id).job_id)
+    process = Process.objects.get(pk=process_id)
+    note_cut(process)
+    settle(process.job_id)
 
 
 def keep_prepare_log(process_id: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.http import HttpResponseBase, StreamingHttpResponse
 
-from jobs.keeping import stored_bytes
+from jobs.keeping import cut_at, stored_bytes
 from jobs.models import FINAL, LOG_FILES, Job, Process
 from studio.accounts.access import workspace_for
 from studio.core.bytes import file_pieces, pieces
@@ -32,7 +32,7 @@ def logs_of(job: Job) -> list[dict[str, Any]]:
                 final = process.log_final or job.status in FINAL
                 found.append(
                     {"process": process.index, "attempt": process.attempt, "file": file, "bytes": bytes, "final": final,
-                     "cut": process.log_tail_lost and file == "std_log.txt"}
+                     "cut": (process.log_tail_lost and file == "std_log.txt") or cut_at(process.log_path(file)) is not None}
                 )  # fmt: skip
     # A reader takes the last row of a process as its log: the newest attempt of the command's own output.
     return sorted(found, key=lambda row: (row["file"] == "std_log.txt", row["process"], row["attempt"]))

@@ -5,16 +5,19 @@ nothing. The Redis stream of a log has the end offset as entry id, so Redis itse
 """
 
 import os
+import re
 from pathlib import Path
 from typing import BinaryIO
 
 import redis
 import structlog
+from django.conf import settings
 from django.db import transaction
+from django.db.models import Sum
 
 from jobs.models import Job, Output, Process
 from studio.assets.services import store
-from studio.assets.store import Blob, BlobWriter, StoreError
+from studio.assets.store import Blob, BlobTooLarge, BlobWriter, StoreError
 from studio.core.errors import ProblemError
 from studio.live.bus import client
 
@@ -24,7 +27,6 @@ log = structlog.get_logger(__name__)
 LIVE_PIECES = 500
 LIVE_BYTES = 4 * 1024 * 1024
 LIVE_SECONDS = 3600
-LARGEST_OUTPUT = 64 * 1024**3
 
 
 def stored_bytes(process: Process, file: str = "std_log.txt") -> int:
@@ -41,11 +43,21 @@ def append_log(path: Path, topic: str, offset: int, piece: bytes) -> int:
     A piece that starts behind the end is refused (nothing is written): there must be no holes.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    came = offset + len(piece)
     try:
         size = os.fstat(descriptor).st_size
+        if _cut_at(descriptor, size) is not None:
+            # Read past, so that who brings it comes to its end.
+            return max(came, size)
         if offset > size:
             return size
+        # One that is longer already, from before the limit was lowered, is cut where it ends.
+        most = max(settings.LARGEST_LOG, size)
+        if came > most:
+            # The line stands where the log was cut, whoever writes it.
+            start = min(offset, most)
+            piece, offset = piece[: most - start] + _CUT.format(most).encode(), start
         view = memoryview(piece)
         at = offset
         while view:
@@ -57,7 +69,30 @@ def append_log(path: Path, topic: str, offset: int, piece: bytes) -> int:
     end = offset + len(piece)
     if end > size:
         _tell(topic, size, piece[size - offset :])
-    return max(end, size)
+    return max(came, end, size)
+
+
+_CUT = "\n[mooring] The log is cut here, at byte {}: no more than that is kept of one log.\n"
+_CUT_LINE = re.compile(rb"\n\[mooring\] The log is cut here, at byte ([0-9]{1,19}): no more than that is kept of one log\.\n\Z")
+
+
+def cut_at(path: Path) -> int | None:
+    """Return at which byte a log was cut because it grew too large, or None."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        return _cut_at(descriptor, os.fstat(descriptor).st_size)
+    finally:
+        os.close(descriptor)
+
+
+def _cut_at(descriptor: int, size: int) -> int | None:
+    start = max(0, size - 120)
+    found = _CUT_LINE.search(os.pread(descriptor, 120, start))
+    # A job may print such a line, but hardly the place where it stands.
+    return int(found[1]) if found and int(found[1]) == start + found.start() else None
 
 
 def _tell(topic: str, offset: int, piece: bytes) -> None:
@@ -77,7 +112,20 @@ def _tell(topic: str, offset: int, piece: bytes) -> None:
 def log_is_whole(process: Process) -> bool:
     """Tell whether all that the command printed is kept, as far as the runner has said how much that is."""
     total = (process.exit or {}).get("log_bytes")
-    return isinstance(total, int) and stored_bytes(process) >= total
+    return isinstance(total, int) and (stored_bytes(process) >= total or cut_at(process.log_path()) is not None)
+
+
+def note_cut(process: Process) -> None:
+    """Have the job say that the log of a process was cut, once."""
+    at = cut_at(process.log_path())
+    if at is None:
+        return
+    text = f"The log of process {process.index} is cut at byte {at}: no more than that is kept of one log."
+    with transaction.atomic():
+        job = Job.objects.select_for_update().get(pk=process.job_id)
+        if not any(warning.get("text") == text for warning in job.warnings):
+            job.warnings = [*job.warnings, {"path": "", "line": None, "column": None, "text": text}]
+            job.save(update_fields=["warnings"])
 
 
 def log_topic(process: Process, file: str = "std_log.txt") -> str:
@@ -89,10 +137,23 @@ def keep_output(job: Job, *, index: int, root: str, path: str, digest: str, sour
     """Keep one output file whose sha256 is `digest`; the same file again changes nothing."""
     _check_path(root, path)
     try:
-        blob = store().put(source, expect=digest, limit=LARGEST_OUTPUT)
+        blob = store().put(source, expect=digest, limit=room_for(job, root, path))
+    except BlobTooLarge as error:
+        raise _too_much(root, path) from error
     except StoreError as error:
         raise ProblemError(error.problem_id, text=str(error)) from error
     return _note_output(job, index, root, path, blob)
+
+
+def room_for(job: Job, root: str, path: str) -> int:
+    """Return how large this output may be beside the others that the job has left."""
+    others = job.output_files.exclude(root=root, path=path).aggregate(Sum("size"))["size__sum"] or 0
+    return max(0, int(settings.LARGEST_OUTPUTS) - int(others))
+
+
+def _too_much(root: str, path: str) -> ProblemError:
+    limit = f"{settings.LARGEST_OUTPUTS / 1024**3:.3g} GiB"
+    return ProblemError("job-outputs-too-large", output=f"{root}/{path}", limit=limit)
 
 
 def _note_output(job: Job, index: int, root: str, path: str, blob: Blob) -> Output:
@@ -104,6 +165,8 @@ def _note_output(job: Job, index: int, root: str, path: str, blob: Blob) -> Outp
 def keep_piecewise(job: Job, index: int, root: str, path: str, digest: str, writer: BlobWriter) -> Output:
     """Keep an output that was written piece by piece, if it is the one announced."""
     _check_path(root, path)
+    if writer.size > room_for(job, root, path):
+        raise _too_much(root, path)
     try:
         blob = writer.commit(expect=digest)
     except StoreError as error:

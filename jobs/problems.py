@@ -55,6 +55,8 @@ register(
     Problem("job-outputs-not-stored", "The outputs could not be stored",
             "The command ended with exit code {code}, but what it left could not be stored: {text}",
             "Submit it again. If it happens again, ask an operator whether pods reach the studio and its disk has room.", 422),
+    Problem("job-outputs-too-large", "The outputs are too large", "{output} was not kept: all outputs of a job together may have {limit}.",
+            "Write less to ./outputs and the named outputs, or ask an operator to raise MOORING_LARGEST_OUTPUTS.", 413),
     Problem("job-log-cut", "The end of the log is missing", "The pod went away before the end of its log was read.",
             "What was read is kept and marked. Submit it again if the end matters.", 422),
     Problem("job-evicted", "Evicted", "The node put the pod out: {text}",

@@ -15,13 +15,14 @@ import structlog
 
 from compute.kube.errors import ServerFault
 from compute.kube.pods import PodAddress, PodTransport, pod_request
-from jobs.keeping import keep_piecewise, missing_outputs
+from jobs.keeping import keep_piecewise, missing_outputs, room_for
 from jobs.models import Job, Process
 from jobs.progress import finished
 from studio.assets.services import store
 from studio.assets.store import BlobWriter
 from studio.assets.trees import load_tree, tar_stream
 from studio.core.bytes import pieces
+from studio.core.errors import ProblemError
 
 log = structlog.get_logger(__name__)
 
@@ -75,13 +76,19 @@ async def fetch_outputs(line: Line, job: Job, process_id: int, exit: dict[str, A
         return False
     rows = [row for row in listing.get("outputs") or [] if isinstance(row, dict)]
     process = await run(Process.objects.get, pk=process_id)
+    refused: list[dict[str, Any]] = []
     lacking = set(await run(missing_outputs, job, rows))
     for row in rows:
         name = f"{row.get('root')}/{row.get('path')}"
         if name in lacking:
-            await _fetch(line, job, process.index, row, run)
+            try:
+                await _fetch(line, job, process.index, row, run)
+            except ProblemError as error:
+                if error.problem.id != "job-outputs-too-large":
+                    raise
+                refused.append({"id": error.problem.id, "severity": "error", "text": error.text})
     listed = [{"root": row.get("root"), "path": row.get("path"), "sha256": row.get("sha256")} for row in rows]
-    await run(_note, process, exit, listing.get("problems") or [])
+    await run(_note, process, exit, [*(listing.get("problems") or []), *refused])
     status, _ = await line.ask("POST", "/v1/outputs/ack", json.dumps({"outputs": listed}).encode())
     return status == 200
 
@@ -94,7 +101,11 @@ async def _fetch(line: Line, job: Job, index: int, row: dict[str, Any], run: Run
         async with line.transport.open(line.address, "GET", where, headers=line.headers) as answer:
             if answer.status != 200:
                 raise ServerFault(f"The pod answered {answer.status} for {root}/{path}.")
+            room = await run(room_for, job, root, path)
             async for piece in answer:
+                if writer.size > room:
+                    # Refused below; what is left of it is not fetched.
+                    break
                 await asyncio.to_thread(writer.write, piece)
         await run(keep_piecewise, job, index, root, path, digest, writer)
     finally:

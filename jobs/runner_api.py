@@ -122,8 +122,9 @@ def log_tail(request: HttpRequest, job: Job, index: int) -> HttpResponseBase:
         raise ProblemError("request-invalid", text="No such process, or no offset.")
     at = int(offset)
     end = keeping.stored_bytes(process, file)
+    cut_at = keeping.cut_at(process.log_path(file))
     while piece := request.read(PIECE):
-        if at > end:
+        if at > end and cut_at is None:
             break
         end = keeping.append_log(process.log_path(file), keeping.log_topic(process, file), at, piece)
         at += len(piece)
@@ -138,6 +139,7 @@ def _note_end(process: Process, end: int) -> None:
         values["log_final"] = True
     Process.objects.filter(pk=process.pk).update(**values)
     if values.get("log_final"):
+        keeping.note_cut(process)
         settle(process.job_id)
 
 

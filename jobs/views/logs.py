@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.views.decorators.http import require_GET
 
 from jobs import selectors
+from jobs.keeping import cut_at
 from jobs.models import LOG_FILES, Job, Process
 from jobs.views.overview import log_url
 from jobs.views.parts import job_page, link
@@ -34,6 +35,7 @@ def log(request: HttpRequest, workspace: Workspace, name: str) -> HttpResponse:
             "download_url": log_url("log-download", workspace, job, process, file),
             "topic": f"log:{process.pk}.{file.removesuffix('.txt')}",
             "ended": job.is_final or process.log_final,
+            "too_large": cut_at(process.log_path(file)) is not None,
             "cut": process.log_tail_lost and file == "std_log.txt",
         }
     return job_page(request, "jobs/log.html", workspace, job, "log", context)

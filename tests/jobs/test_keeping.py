@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import redis
 
-from jobs.keeping import append_log
+from jobs.keeping import append_log, cut_at
 from studio.live.bus import client
 
 
@@ -100,3 +100,49 @@ def test_writers_at_once_leave_the_same_bytes_as_one(log: Path, seed: int) -> No
     assert ends == sorted(set(ends)) and ends[-1] == len(whole)
     assert all(whole[start : start + len(piece)] == piece and start + len(piece) == end
                for end, (_, start, piece) in zip(ends, entries, strict=True))  # fmt: skip
+
+
+def test_a_log_that_grows_too_large_ends_with_a_line_that_says_so(log: Path, settings: Any) -> None:
+    settings.LARGEST_LOG = 100
+    assert append_log(log, "log:1", 0, b"x" * 90) == 90
+    assert append_log(log, "log:1", 90, b"y" * 20) >= 110
+    kept = log.read_bytes()
+    assert kept.startswith(b"x" * 90 + b"y" * 10 + b"\n[mooring] The log is cut here, at byte 100") and kept.endswith(b"\n")
+    assert cut_at(log) == 100
+    assert b"".join(piece for _, _, piece in told("log:1")) == kept
+    # What comes then is read past: who brings it comes to its end, and nothing is kept of it.
+    for offset in (100, 110, 5000):
+        assert append_log(log, "log:1", offset, b"z" * 1000) >= offset + 1000
+    assert log.read_bytes() == kept
+
+
+def test_a_log_is_cut_the_same_by_all_who_write_it(log: Path, settings: Any) -> None:
+    settings.LARGEST_LOG = 10_000
+    whole = random.Random(1).randbytes(40_000)
+
+    def follow(size: int) -> None:
+        at = 0
+        while at < len(whole):
+            at = append_log(log, "log:1", at, whole[at : at + size])
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(follow, (700, 1000, 1300, 9999)))
+    assert log.read_bytes()[:10_000] == whole[:10_000] and cut_at(log) == 10_000 and len(log.read_bytes()) < 10_200
+
+
+def test_a_job_that_prints_such_a_line_is_not_cut(log: Path, settings: Any) -> None:
+    settings.LARGEST_LOG = 100
+    append_log(log, "log:1", 0, b"x" * 150)
+    settings.LARGEST_LOG = 10_000
+    other = log.with_name("2-std_log.txt")
+    append_log(other, "log:2", 0, b"before " + log.read_bytes())
+    assert cut_at(other) is None
+    end = other.stat().st_size
+    assert append_log(other, "log:2", end, b"after") == end + 5 and other.read_bytes().endswith(b"after")
+
+
+def test_a_limit_that_was_lowered_takes_nothing_away(log: Path, settings: Any) -> None:
+    append_log(log, "log:1", 0, b"x" * 200)
+    settings.LARGEST_LOG = 100
+    append_log(log, "log:1", 200, b"y" * 10)
+    assert log.read_bytes().startswith(b"x" * 200 + b"\n[mooring]") and cut_at(log) == 200

@@ -218,3 +218,25 @@ def test_a_tail_of_nothing_that_is_known_is_refused(job: Job, process: Process, 
 
 def test_other_methods_are_refused_before_anything_is_read(job: Job, code: str) -> None:
     assert ask(job, "POST", f"trees/{code}").status_code == 405
+
+
+def test_outputs_beyond_what_a_job_may_leave_are_refused_and_said(job: Job, process: Process, settings: Any) -> None:
+    settings.LARGEST_OUTPUTS = 10
+    assert put(job, "artifacts/outputs/a", b"12345678").status_code == 200
+    refused = put(job, "artifacts/outputs/b", b"123")
+    assert (refused.status_code, refused.json()["id"]) == (413, "job-outputs-too-large")
+    assert "artifacts/outputs/b" in refused.json()["detail"]
+    assert put(job, "artifacts/outputs/a", b"1234567890").status_code == 200
+    assert put(job, "artifacts/outputs/a", b"12345678").status_code == 200
+    assert put(job, "artifacts/outputs/b", b"12").status_code == 200
+
+
+def test_a_cut_log_is_whole_and_the_job_says_so(job: Job, process: Process, settings: Any) -> None:
+    settings.LARGEST_LOG = 100
+    Process.objects.update(exit={"code": 0, "reason": "exited", "log_bytes": 3000})
+    for start in range(0, 3000, 500):
+        answer = ask(job, "PUT", f"processes/0/log?pod_uid={process.pod_uid}&offset={start}", body=b"x" * 500)
+        assert answer.json()["stored"] == start + 500
+    process.refresh_from_db()
+    job.refresh_from_db()
+    assert process.log_final and "cut at byte 100" in job.warnings[0]["text"]
