@@ -26,8 +26,8 @@ class AccessLog:
         self._poll.register(handle, select.POLLOUT)
 
     def took(self, request: Request, status: int, seconds: float, sent: int) -> None:
-        """Note one answered request; a probe that was answered well says nothing new."""
-        if not self._on or (status == 200 and request.path in PROBES):
+        """Note one answered request; what a probe is told says nothing new."""
+        if not self._on or (request.path in PROBES and status in (200, 503)):
             return
         path = request.path[:SHOWN_PATH].decode("latin-1")
         client = f" client={request.client_id.decode()}" if request.client_id else ""

@@ -18,6 +18,7 @@ class Settings(NamedTuple):
     model_dir: Optional[str]
     host: Optional[str]
     port: int
+    workers_wanted: int
     workers: int
     max_concurrent: int
     max_queue: int
@@ -70,6 +71,7 @@ def read_settings(env: Optional[Mapping[str, str]] = None) -> Settings:
         model_dir=env.get("AZUREML_MODEL_DIR") or None,
         host=env.get("MOORING_SCORING_HOST") or None,
         port=ours("PORT", 5001, 0, 65535),
+        workers_wanted=workers,
         workers=min(workers, max_concurrent),
         max_concurrent=max_concurrent,
         max_queue=ours("MAX_QUEUE", 1000, 0, 1000000),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -132,8 +133,11 @@ def test_no_worker_outlives_a_killed_server(server: Server) -> None:
     raise AssertionError("the worker is still there")
 
 
-def test_the_shell_in_front_of_the_zip_finds_a_python(server: Server, tmp_path: Path) -> None:
-    server.start(command=[str(server.pyz)], python=sys.executable)
+@pytest.mark.parametrize("shell", [[], ["/bin/sh"], ["bash"], ["busybox", "sh"]])
+def test_the_shell_in_front_of_the_zip_finds_a_python(server: Server, shell: list[str]) -> None:
+    if shell and not shutil.which(shell[0]):
+        pytest.skip(f"there is no {shell[0]} here")
+    server.start(command=[*shell, str(server.pyz)], python=sys.executable)
     assert server.score("a") == "a"
 
 

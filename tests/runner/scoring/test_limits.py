@@ -76,6 +76,7 @@ def test_workers_share_what_runs_at_once(server: Server, pool: ThreadPoolExecuto
 def test_there_are_never_more_workers_than_requests_at_once(server: Server) -> None:
     server.start(SLEEPER, max_concurrent=1, WORKER_COUNT=4)
     assert len(server.workers()) == 1
+    assert "WORKER_COUNT is 4: more of them" in server.log
 
 
 def test_who_waits_too_long_is_told_to_come_again(server: Server, pool: ThreadPoolExecutor) -> None:
