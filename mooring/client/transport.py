@@ -194,7 +194,8 @@ def problem_of(response: httpx.Response) -> MooringError:
         str(told.get("detail", "")),
         str(told.get("todo", "")),
         status=status,
-        errors=tuple(_error_at(one) for one in told.get("errors", ()) if isinstance(one, dict)),
+        # A problem that comes alone says itself where it stands.
+        errors=tuple(_error_at(one) for one in told.get("errors") or ([told] if told.get("line") else ()) if isinstance(one, dict)),
         body=told,
     )
 

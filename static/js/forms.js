@@ -136,6 +136,7 @@ function drop(box) {
 
   const keep = (/** @type {Chosen[]} */ files) => {
     const byPath = new Map(files.filter(({ path }) => !LEFT_OUT.test(path)).map((one) => [one.path, one]))
+    nameAfter(rootOf([...byPath.values()]))
     chosen = withoutRoot([...byPath.values()]).sort((a, b) => (a.path < b.path ? -1 : 1))
     const transfer = new DataTransfer()
     for (const { file } of chosen) transfer.items.add(file)
@@ -143,6 +144,14 @@ function drop(box) {
     paths.value = chosen.length ? JSON.stringify(chosen.map(({ path }) => path)) : ''
     draw()
     box.dispatchEvent(new Event('input', { bubbles: true }))
+  }
+
+  // Where the folder's own name matters, a field says it: filled in until a person writes there.
+  const nameField = document.getElementById(box.dataset.dropNames ?? '')
+  let named = ''
+  const nameAfter = (/** @type {string} */ root) => {
+    if (!(nameField instanceof HTMLInputElement) || !root || (nameField.value && nameField.value !== named)) return
+    nameField.value = named = root
   }
 
   const draw = () => {
@@ -181,14 +190,22 @@ function drop(box) {
 }
 
 /**
+ * The one folder around all files, or nothing.
+ * @param {Chosen[]} files
+ * @returns {string}
+ */
+export function rootOf(files) {
+  const roots = new Set(files.map(({ path }) => (path.includes('/') ? path.split('/')[0] : '')))
+  return roots.size === 1 ? [...roots][0] : ''
+}
+
+/**
  * A chosen folder is the root of the code: its own name is no part of the paths.
  * @param {Chosen[]} files
  * @returns {Chosen[]}
  */
 export function withoutRoot(files) {
-  const roots = new Set(files.map(({ path }) => (path.includes('/') ? path.split('/')[0] : '')))
-  if (roots.size !== 1 || roots.has('')) return files
-  return files.map(({ file, path }) => ({ file, path: path.slice(path.indexOf('/') + 1) }))
+  return rootOf(files) === '' ? files : files.map(({ file, path }) => ({ file, path: path.slice(path.indexOf('/') + 1) }))
 }
 
 /**
