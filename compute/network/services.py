@@ -19,6 +19,7 @@ from compute.problems import told
 from studio.audit.services import record
 from studio.core.errors import ProblemError, ProblemList
 from studio.core.nudge import nudge
+from studio.core.states import move
 
 __all__ = [
     "SECRET_NAME",
@@ -58,8 +59,10 @@ def follow_secret(actor: Any, cluster: Cluster, *, name: str) -> RouterCertifica
 def put_back_certificate(actor: Any, cluster: Cluster) -> RouterCertificate:
     """Have the certificate that is kept here written over whatever stands in the cluster."""
     row = _certificate(cluster)
+    others = [each for each in CertificateStatus.values if each not in (CertificateStatus.WAITING, CertificateStatus.REMOVING)]
     with transaction.atomic():
         RouterCertificate.objects.filter(pk=row.pk).exclude(status=CertificateStatus.REMOVING).update(overwrite=True)
+        move(row, CertificateStatus.WAITING, expect=others, actor=actor, reason="Being put back", problem_id="")
         record(actor, "put the router's certificate back", cluster, diff={"fingerprint": ["", row.facts.get("fingerprint", "")]})
         nudge("compute.settle_network", cluster.pk)
     return row

@@ -147,7 +147,7 @@ def test_a_certificate_comes_is_rotated_in_place_drifts_and_goes(studio: Studio,
     def chain() -> str:
         return base64.b64decode(there()["data"]["tls.crt"]).decode()
 
-    refused = give(Family(first.root, first.middle, make("x", names=("scoring.mooring.example",), ends=-0.5)), check=False)
+    refused = give(Family(first.root, first.middle, make("x", first.middle, names=("scoring.mooring.example",), ends=-0.5)), check=False)
     assert refused.returncode == 1 and "certificate-expired" in refused.stderr
 
     shown = json.loads(give(first).stdout)["certificate"]
