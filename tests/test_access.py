@@ -15,6 +15,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
+from compute.extension.models import Extension, ExtensionOperation, ExtensionRevision
 from compute.models import Cluster, Compute, InstanceType
 from compute.network.models import EgressCheck, PodNetworkSettings, RouterCertificate
 from jobs.models import Job, Process
@@ -106,6 +107,11 @@ TABLE: dict[tuple[str, str], str] = {
     ("GET", _OPS): OPERATORS,
     ("GET", _OPS + "line/"): OPERATORS,
     ("GET", _OPS + "nodes/"): OPERATORS,
+    ("GET", _OPS + "extension/"): OPERATORS,
+    ("POST", _OPS + "extension/"): OPERATORS,
+    ("GET", _OPS + "extension/remove/"): OPERATORS,
+    ("GET", _OPS + "extension/revisions/<int:number>/"): OPERATORS,
+    ("POST", _OPS + "extension/revisions/<int:number>/rollback/"): OPERATORS,
     ("GET", _OPS + "network/"): OPERATORS,
     ("GET", _OPS + "network/certificate/"): OPERATORS,
     ("POST", _OPS + "network/certificate/put-back/"): OPERATORS,
@@ -143,6 +149,17 @@ TABLE: dict[tuple[str, str], str] = {
     ("POST", _API_OPS + "/probe"): OPERATORS,
     ("GET", _API_OPS + "/manifest"): OPERATORS,
     ("PUT", _API_OPS + "/credentials"): OPERATORS,
+    ("GET", _API_OPS + "/extension"): OPERATORS,
+    ("POST", _API_OPS + "/extension"): OPERATORS,
+    ("PATCH", _API_OPS + "/extension"): OPERATORS,
+    ("DELETE", _API_OPS + "/extension"): OPERATORS,
+    ("POST", _API_OPS + "/extension/check"): OPERATORS,
+    ("POST", _API_OPS + "/extension/rollback"): OPERATORS,
+    ("GET", _API_OPS + "/extension/revisions"): OPERATORS,
+    ("GET", _API_OPS + "/extension/revisions/<number>"): OPERATORS,
+    ("GET", _API_OPS + "/extension/revisions/<number>/difference"): OPERATORS,
+    ("GET", _API_OPS + "/extension/operations"): OPERATORS,
+    ("GET", _API_OPS + "/extension/operations/<id>"): OPERATORS,
     ("GET", _API_OPS + "/network"): OPERATORS,
     ("PUT", _API_OPS + "/network/certificate"): OPERATORS,
     ("DELETE", _API_OPS + "/network/certificate"): OPERATORS,
@@ -214,6 +231,10 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "api/v1/workspaces"): {"name": "another"},
     ("POST", "api/v1/clusters"): {"name": "new", "kubeconfig": "not one"},
     ("PUT", _API_OPS + "/credentials"): {"kubeconfig": "not one"},
+    ("POST", _API_OPS + "/extension"): {"settings": {}},
+    ("PATCH", _API_OPS + "/extension"): {"settings": {"enableTraining": "perhaps"}},
+    ("POST", _API_OPS + "/extension/check"): {"settings": {"enableTraining": "perhaps"}},
+    ("POST", _API_OPS + "/extension/rollback"): {"revision": 1},
     ("POST", _API_OPS + "/network/checks"): {"addresses": ["example.com"]},
     ("POST", _API_OPS + "/instance-types"): {"name": "tiny", **_TYPE},
     ("PUT", _API_OPS + "/instance-types/<type>"): _TYPE,
@@ -253,6 +274,9 @@ def everything(people: People) -> dict[str, str]:
     )
     PodNetworkSettings.objects.create(cluster=cluster, http_proxy=f"http://user:{PLANTED}@proxy:3128")
     check = EgressCheck.objects.create(cluster=cluster, addresses=["https://x"], status="done", cleaned=True)
+    extension = Extension.objects.create(cluster=cluster, status="ready", revision=1, settings={"enableTraining": True})
+    operation = ExtensionOperation.objects.create(extension=extension, kind="install", status="done")
+    ExtensionRevision.objects.create(extension=extension, number=1, helm_revision=1, kind="install", digest="0", manifest="kind: Gateway")
     InstanceType.objects.create(cluster=cluster, group="mooring.dev", name="small", spec={"resources": {"requests": {"cpu": "1"}}})
     compute = Compute.objects.create(workspace=people.workspace, cluster=cluster, name="local", namespace="mooring-team", status="ready")
     job = Job.objects.create(
@@ -264,7 +288,7 @@ def everything(people: People) -> dict[str, str]:
     kept = keep_tree(people.workspace, Tree(()))
     model = Model.objects.create(workspace=people.workspace, name="a_model")
     ModelVersion.objects.create(model=model, version="1", snapshot=kept, base_name="model")
-    return NEEDED | {"process": str(process.pk), "rule_id": str(rule.pk), "check_id": str(check.pk)}
+    return NEEDED | {"process": str(process.pk), "rule_id": str(rule.pk), "check_id": str(check.pk), "number": "1", "id": str(operation.pk)}
 
 
 def filled(pattern: str, values: dict[str, str]) -> str:
