@@ -79,26 +79,34 @@ def remove_job(job_id: int) -> None:
     try:
         client = computes.kube_client(job.cluster)
         _delete_objects(client, job)
-        pods = client.list(kinds.POD, job.namespace, labels={"mooring.dev/kind": "job", "mooring.dev/id": str(job.pk)})
+        absent = _absent_pods(client, job)
     except KubeError as error:
         if not error.retryable:
             log.warning("job could not be removed", job=job.name, error=str(error))
         _explain(job, f"The cluster does not answer: {error}")
         return
-    _note_absent_pods(job, pods)
+    for uid in absent:
+        lost_pod(job, uid)
     _removed(job)
 
 
 def verify_job(job_id: int) -> None:
-    """Ask the cluster whether the job's object is still there, when the watch could not see it."""
+    """Ask the cluster whether the job's object and pods are still there, when a list did not have them.
+
+    A list is older than what was told since: two legs of the stream at once, or a pod made in between.
+    """
     job = _job(job_id)
     if job is None or job.cluster is None or not job.object_uid or job.status in FINAL:
         return
     try:
-        found = computes.kube_client(job.cluster).find(kinds.JOB, manifests.object_name(job.pk), job.namespace)
+        client = computes.kube_client(job.cluster)
+        absent = _absent_pods(client, job)
+        found = client.find(kinds.JOB, manifests.object_name(job.pk), job.namespace)
     except KubeError as error:
         log.info("job could not be verified", job=job.name, error=str(error))
         return
+    for uid in absent:
+        lost_pod(job, uid)
     if found is None or found["metadata"]["uid"] != job.object_uid:
         saw_object(job, "Gone")
 
@@ -208,14 +216,19 @@ def _uid_of_ours(client: KubeClient, kind: kinds.Kind, job: Job) -> str:
 
 def _is_ours(thing: dict[str, Any], job: Job) -> bool:
     labels = thing["metadata"].get("labels") or {}
-    return bool(labels.get("mooring.dev/id") == str(job.pk) and labels.get("mooring.dev/workspace") == job.workspace.name)
+    same = labels.get("mooring.dev/id") == str(job.pk) and labels.get("mooring.dev/workspace") == job.workspace.name
+    return bool(same and manifests.names_job(thing, job.name))
 
 
-def _note_absent_pods(job: Job, pods: list[dict[str, Any]]) -> None:
-    """Note which pods are gone already; those that still drain are followed until they are."""
+def _absent_pods(client: KubeClient, job: Job) -> list[str]:
+    """Return which known pods are gone; those that still drain are followed until they are."""
+    # Read before the cluster is asked: a pod that is told of meanwhile is missing from an answer that is older than it.
+    known = list(Process.objects.filter(job=job, gone=False).values_list("pod_uid", flat=True))
+    if not known:
+        return []
+    pods = client.list(kinds.POD, job.namespace, labels={"mooring.dev/kind": "job", "mooring.dev/id": str(job.pk)})
     present = {pod["metadata"]["uid"] for pod in pods}
-    for process in Process.objects.filter(job=job, gone=False).exclude(pod_uid__in=present):
-        lost_pod(job, process.pod_uid)
+    return [uid for uid in known if uid not in present]
 
 
 def _removed(job: Job) -> None:

@@ -13,6 +13,7 @@ from compute.network.pods import PodNetwork
 
 PORT = 8484
 ROOT = "/mooring"
+JOB_NAME = "mooring.dev/job"
 # The sidecar drains within this; the entrypoint ends the command after GRACE seconds of it.
 DRAIN_SECONDS = 600
 GRACE_SECONDS = 30
@@ -66,6 +67,17 @@ def labels(plan: Plan) -> dict[str, str]:
     }
 
 
+def annotations(plan: Plan) -> dict[str, str]:
+    """Return the annotations of everything of this job; names are longer than labels may be."""
+    return {JOB_NAME: plan.name}
+
+
+def names_job(thing: dict[str, Any], name: str) -> bool:
+    """Tell whether an object is of the job of this name, as far as it says so: ids repeat from studio to studio."""
+    said = (thing["metadata"].get("annotations") or {}).get(JOB_NAME)
+    return said is None or said == name
+
+
 def object_name(job_id: int) -> str:
     """Return the name of a job's objects."""
     return f"mj-{job_id}"
@@ -88,6 +100,7 @@ def render_secret(plan: Plan, owner_uid: str = "") -> dict[str, Any]:
         "grace_seconds": GRACE_SECONDS,
     }
     metadata: dict[str, Any] = {"name": object_name(plan.id), "namespace": plan.namespace, "labels": labels(plan)}
+    metadata["annotations"] = annotations(plan)
     if owner_uid:
         metadata["ownerReferences"] = [
             {"apiVersion": "batch/v1", "kind": "Job", "name": object_name(plan.id), "uid": owner_uid, "controller": True}
@@ -114,7 +127,7 @@ def render_job(plan: Plan) -> dict[str, Any]:
             "name": object_name(plan.id),
             "namespace": plan.namespace,
             "labels": labels(plan),
-            "annotations": {"mooring.dev/job": plan.name},
+            "annotations": annotations(plan),
         },
         "spec": {
             "completions": plan.count,
@@ -123,7 +136,7 @@ def render_job(plan: Plan) -> dict[str, Any]:
             "backoffLimit": plan.retries,
             # A new pod only when the old one has ended for good: two of one process would write over each other.
             "podReplacementPolicy": "Failed",
-            "template": {"metadata": {"labels": labels(plan)}, "spec": _pod(plan)},
+            "template": {"metadata": {"labels": labels(plan), "annotations": annotations(plan)}, "spec": _pod(plan)},
         },
     }
 

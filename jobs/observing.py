@@ -10,6 +10,7 @@ import structlog
 from django.utils import timezone
 
 from jobs.following import wanted
+from jobs.manifests import names_job
 from jobs.models import FINAL, UNFINISHED, Job, Process
 from jobs.observe import observe
 from jobs.progress import lost_pod, saw_object, saw_pod
@@ -34,13 +35,13 @@ def listed(cluster_id: int, kind: str, namespace: str | None, uids: set[str]) ->
     if kind == "Pod":
         rows = Process.objects.filter(job__cluster_id=cluster_id, gone=False, job__status__in=UNFINISHED)
         rows = rows.filter(job__namespace=namespace) if namespace else rows
-        for process in rows.exclude(pod_uid__in=uids).select_related("job__workspace"):
-            lost_pod(process.job, process.pod_uid)
+        # Both may have been made after the list was: a worker asks the cluster itself.
+        for id in set(rows.exclude(pod_uid__in=uids).values_list("job_id", flat=True)):
+            nudge("jobs.verify", id)
     elif kind == "Job":
         made = Job.objects.filter(cluster_id=cluster_id, status__in=UNFINISHED).exclude(object_uid="")
         made = made.filter(namespace=namespace) if namespace else made
         for id in made.exclude(object_uid__in=uids).values_list("pk", flat=True):
-            # It may have been made after the list was: a worker asks the cluster itself.
             nudge("jobs.verify", id)
 
 
@@ -85,5 +86,5 @@ def _job_of(cluster_id: int, thing: dict[str, Any]) -> Job | None:
     if not id.isdecimal():
         return None
     job = Job.objects.select_related("workspace", "cluster").filter(pk=int(id), cluster_id=cluster_id).first()
-    # The same id in another namespace is another studio's job on a shared cluster.
-    return job if job and metadata.get("namespace") == job.namespace else None
+    # The same id in another namespace, or under another name, is another studio's job on a shared cluster.
+    return job if job and metadata.get("namespace") == job.namespace and names_job(thing, job.name) else None

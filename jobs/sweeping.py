@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import structlog
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from jobs.models import FINAL, UNFINISHED, Job, Status
@@ -20,15 +21,15 @@ def sweep() -> None:
     """Nudge what waits for the cluster, for its removal or for its end."""
     before = timezone.now() - PATIENCE
     old = Job.objects.filter(status_at__lt=before)
-    for id in _ids(old.filter(status=Status.NOT_STARTED) | old.filter(status=Status.QUEUED, object_uid="")):
+    for id in _turn("start", old.filter(status=Status.NOT_STARTED) | old.filter(status=Status.QUEUED, object_uid="")):
         nudge("jobs.start", id)
-    for id in _ids(old.filter(status=Status.CANCEL_REQUESTED) | old.filter(status__in=FINAL, cleaned=False)):
+    for id in _turn("remove", old.filter(status=Status.CANCEL_REQUESTED) | old.filter(status__in=FINAL, cleaned=False)):
         nudge("jobs.remove", id)
-    for id in _ids(Job.objects.exclude(deleted_at=None).filter(deleted_at__lt=before)):
+    for id in _turn("delete", Job.objects.exclude(deleted_at=None).filter(deleted_at__lt=before)):
         nudge("jobs.delete", id)
     for job in old.filter(status__in=UNFINISHED, cluster=None).select_related("workspace")[:MOST]:
         lost_cluster(job)
-    for id in _ids(old.filter(status__in=[Status.RUNNING, Status.FINALIZING, Status.CANCEL_REQUESTED])):
+    for id in _turn("settle", old.filter(status__in=[Status.RUNNING, Status.FINALIZING, Status.CANCEL_REQUESTED])):
         _settle(id)
 
 
@@ -40,5 +41,15 @@ def _settle(id: int) -> None:
         log.exception("job could not be settled", row=id)
 
 
-def _ids(rows: object) -> list[int]:
-    return list(rows.order_by("pk").values_list("pk", flat=True)[:MOST])  # type: ignore[attr-defined]
+# Where the last turn of each kind ended: rows that never move must not keep those behind them from being looked at.
+_last: dict[str, int] = {}
+
+
+def _turn(kind: str, rows: QuerySet[Job]) -> list[int]:
+    """Return the next rows of a kind, from where the last turn ended, and from the first again after the last."""
+    keys = rows.order_by("pk").values_list("pk", flat=True)
+    found = list(keys.filter(pk__gt=_last.get(kind, 0))[:MOST])
+    if len(found) < MOST:
+        found += list(keys.filter(pk__lte=_last.get(kind, 0))[: MOST - len(found)])
+    _last[kind] = found[-1] if found else 0
+    return found

@@ -11,8 +11,8 @@ import pytest
 from compute.kube import kinds
 from compute.kube.client import KubeClient
 from compute.kube.errors import Unreachable
-from jobs import launch, observing, services
-from jobs.models import Job
+from jobs import launch, observing, services, sweeping
+from jobs.models import Job, Process
 from jobs.progress import saw_object, settle
 from tests.conftest import People
 from tests.fakekube import FakeKube
@@ -247,8 +247,57 @@ def test_after_a_new_list_what_is_missing_is_noted(
     assert ("jobs.verify", job.pk) in sent
     observing.listed(compute.cluster.pk, "Pod", "another-namespace", set())
     assert Job.objects.get(pk=job.pk).status == "Running"
-    observing.listed(compute.cluster.pk, "Pod", NAMESPACE, set())
+    with django_capture_on_commit_callbacks(execute=True):
+        sent.clear()
+        observing.listed(compute.cluster.pk, "Pod", NAMESPACE, set())
+    # The list was older than the pod: the cluster has it.
+    assert sent == [("jobs.verify", job.pk)]
+    launch.verify_job(job.pk)
+    assert Job.objects.get(pk=job.pk).status == "Running"
+    launch.computes.kube_client(compute.cluster).delete(kinds.POD, pod["metadata"]["name"], NAMESPACE, grace=0)
+    launch.verify_job(job.pk)
     assert Job.objects.get(pk=job.pk).problem_id == "job-pod-lost"
+
+
+def test_a_pod_that_is_told_of_while_the_cluster_is_asked_is_not_lost(make_job: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = make_job()
+    launch.start_job(job.pk)
+    Process.objects.create(job=job, index=0, pod_uid="older", pod_name="older")
+    ask = KubeClient.list
+
+    def answer(self: KubeClient, *given: Any, **how: Any) -> Any:
+        found = ask(self, *given, **how)
+        Process.objects.create(job=job, index=0, pod_uid="newer", pod_name="newer", attempt=2)
+        return found
+
+    monkeypatch.setattr(KubeClient, "list", answer)
+    launch.verify_job(job.pk)
+    assert dict(Process.objects.values_list("pod_uid", "gone")) == {"older": True, "newer": False}
+
+
+def test_a_job_of_another_studio_in_the_same_namespace_is_neither_taken_nor_told(make_job: Make, compute: Any, kube: KubeClient) -> None:
+    job = make_job()
+    launch.start_job(job.pk)
+    thing = kube.get(kinds.JOB, job.object_name, NAMESPACE)
+    thing["metadata"]["annotations"]["mooring.dev/job"] = "of_another_studio"
+    observing.changed(compute.cluster.pk, "Job", "DELETED", thing)
+    assert Job.objects.get(pk=job.pk).object_state == ""
+    assert not launch._is_ours(thing, job)
+
+
+def test_rows_that_never_move_keep_no_others_from_their_turn(
+    make_job: Make, sent: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
+) -> None:
+    monkeypatch.setattr(sweeping, "MOST", 2)
+    sweeping._last.clear()
+    jobs = [make_job(name=f"job_{number}").pk for number in range(5)]
+    turns = []
+    for _ in range(4):
+        with django_capture_on_commit_callbacks(execute=True):
+            sent.clear()
+            sweeping.sweep()
+        turns.append([id for task, id in sent if task == "jobs.start"])
+    assert [id for turn in turns for id in turn] == [*jobs, *jobs[:3]]
 
 
 def test_a_job_canceled_before_its_object_came_is_over_without_one(make_job: Make, people: People) -> None:

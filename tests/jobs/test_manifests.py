@@ -94,7 +94,7 @@ def test_a_typical_job_is_rendered_whole() -> None:
             "backoffLimit": 1,
             "podReplacementPolicy": "Failed",
             "template": {
-                "metadata": {"labels": LABELS},
+                "metadata": {"labels": LABELS, "annotations": {"mooring.dev/job": "calm_otter_1"}},
                 "spec": {
                     "restartPolicy": "Never",
                     "automountServiceAccountToken": False,
@@ -155,7 +155,9 @@ def test_the_secret_holds_the_token_and_what_to_bring_where() -> None:
     assert secret == {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": {"name": "mj-7", "namespace": "mooring-team", "labels": LABELS},
+        "metadata": {
+            "name": "mj-7", "namespace": "mooring-team", "labels": LABELS, "annotations": {"mooring.dev/job": "calm_otter_1"},
+        },
         "type": "Opaque",
     }
     assert data.keys() == {"token", "spec.json"} and data["token"] == "the-token"
