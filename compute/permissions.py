@@ -38,7 +38,8 @@ JOB_NEEDS = (
     Need(kinds.POD, (*READ, "create", "delete"),
          "Pods are followed; probe pods are made; canceling deletes a job's pods at once."),
     Need(kinds.SECRET, ("get", "create", "patch", "delete"),
-         "Each job has one Secret with its own token; it goes with the job. No other Secret is read or listed."),
+         "Each job has one Secret with its own token; it goes with the job. None is listed, and no other read but "
+         "the router's certificate, and one that a person names for it."),
     Need(kinds.POD, ("get",), "What a pod printed, when its sidecar cannot be asked.", "log"),
     Need(kinds.POD, ("get", "create", "update"), "Logs and outputs are fetched from the job's sidecar.", "proxy"),
     Need(kinds.POD, ("get", "create"), "The same, where the API server cannot reach pods itself.", "portforward"),

@@ -19,8 +19,8 @@ EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 TOLERATION_KEYS = ("key", "operator", "value", "effect", "tolerationSeconds")
 # Settings of the original that have no place here, and what stands in for them.
 ELSEWHERE = {
-    "sslCertPemFile": "Upload the certificate on the cluster's page, tab Network (`mooring network certificate`).",
-    "sslKeyPemFile": "Upload the key with its certificate on the cluster's page, tab Network (`mooring network certificate`).",
+    "sslCertPemFile": "Upload the certificate on the cluster's page, tab Network (`mooring cluster network certificate`).",
+    "sslKeyPemFile": "Upload the key with its certificate on the cluster's page, tab Network (`mooring cluster network certificate`).",
     "internalLoadBalancerProvider": "Annotate the Service in the cluster's own way; it is kept.",
     "installVolcano": "The studio needs no Volcano.",
     "installPromOp": "The studio samples figures itself; no Prometheus operator is needed.",

@@ -1,6 +1,5 @@
 """The forms of a cluster's network; what they hold is checked by the services, whose problems come back to the fields."""
 
-
 from django import forms
 
 from compute.forms import MONO

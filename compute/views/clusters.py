@@ -10,6 +10,7 @@ from django.views.decorators.http import require_POST
 from compute import manifests, selectors, services
 from compute.forms import RenameForm
 from compute.models import Cluster, ClusterStatus
+from compute.network.selectors import certificate_of
 from compute.picture import draw_nodes
 from compute.selectors import capacity_of
 from compute.views.frame import cluster_frame, cluster_or_404
@@ -55,6 +56,7 @@ def overview(request: HttpRequest, name: str) -> HttpResponse:
         "changes": cluster.changes.all()[:8],
         "computes": cluster.computes.select_related("workspace", "cluster"),
         "gpu_products": cluster.facts.get("gpu_products") or [],
+        "certificate": certificate_of(cluster),
     }
     return _page(request, "compute/cluster_overview.html", context)
 
