@@ -41,7 +41,7 @@ def _pod(client: KubeClient, namespace: str, pod: dict[str, Any]) -> dict[str, A
         "phase": status.get("phase"),
         "conditions": conditions,
         "events": _events(client, namespace, str(metadata.get("uid") or "")),
-        "log": {"container": container, "text": _log(client, namespace, str(metadata.get("name")), container, status)},
+        "log": {"container": container, "text": _log(client, namespace, str(metadata.get("name")), container)},
     }
 
 
@@ -69,11 +69,9 @@ def _events(client: KubeClient, namespace: str, uid: str) -> list[dict[str, Any]
     ]
 
 
-def _log(client: KubeClient, namespace: str, pod: str, container: str, status: dict[str, Any]) -> str:
-    """Return the last lines of a container: of its end before, when it has only just begun again."""
-    statuses = status.get("containerStatuses" if container == SERVER else "initContainerStatuses")
-    again = bool(fields(named(statuses, container).get("lastState")).get("terminated"))
-    for previous in (True, False) if again else (False,):
+def _log(client: KubeClient, namespace: str, pod: str, container: str) -> str:
+    """Return the last lines of a container: of its end before, when it has been started again meanwhile."""
+    for previous in (True, False):
         try:
             text = client.logs(namespace, pod, container, tail=LINES, limit_bytes=BYTES, previous=previous).read()
         except KubeError as error:

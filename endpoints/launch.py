@@ -4,6 +4,7 @@ Called by tasks, outside of any transaction; each function may run twice or be c
 server-side apply under names that come from the rows' ids, so doing it again changes nothing.
 """
 
+import time
 from typing import Any
 
 import structlog
@@ -19,13 +20,15 @@ from compute.kube.errors import Forbidden, KubeError, NotFound
 from compute.models import Compute
 from compute.network.selectors import pod_network
 from endpoints import evidence, manifests, rollout
-from endpoints.models import Deployment, DeploymentStatus, Revision
+from endpoints.models import ROLLING, Deployment, DeploymentStatus, Revision
 from endpoints.observe import Rollout, observe, rollout_of
 
 log = structlog.get_logger(__name__)
 
 # Rounds in which what is wanted changed while it was being applied.
 ROUNDS = 5
+# How long a Deployment may take to count a pod that is ready, and how often it is asked (seconds).
+COUNTED_SECONDS, ASK_SECONDS = 2.0, 0.1
 
 
 def roll_deployment(deployment_id: int) -> None:
@@ -143,12 +146,23 @@ def _apply(client: KubeClient, plan: manifests.Plan) -> dict[str, Any]:
 def _decide(client: KubeClient, deployment: Deployment, seen: Rollout) -> None:
     labels: dict[str, str | None] = dict(manifests.selector(deployment.pk))
     pods = client.list(kinds.POD, deployment.endpoint.namespace, labels=labels)
-    rollout.saw_all_pods(deployment, [observe(pod, now=timezone.now()) for pod in pods])
+    listed = [observe(pod, now=timezone.now()) for pod in pods]
+    rollout.saw_all_pods(deployment, listed)
+    seen = _settled(client, deployment, seen, sum(1 for one in listed if one.ready))
     rollout.saw_object(deployment, seen)
     told = rollout.decide(deployment, seen)
     if told is not None:
         number = deployment.current.number if deployment.current else 0
         rollout.fail(deployment, told, evidence.gather(client, deployment.endpoint.namespace, pods, number))
+
+
+def _settled(client: KubeClient, deployment: Deployment, seen: Rollout, ready: int) -> Rollout:
+    """Ask a moment longer when the pods are ready and their Deployment has not counted them yet."""
+    ends = time.monotonic() + COUNTED_SECONDS
+    while deployment.status in ROLLING and not seen.done and ready >= deployment.instance_count and time.monotonic() < ends:
+        time.sleep(ASK_SECONDS)
+        seen = rollout_of(client.get(kinds.DEPLOYMENT, deployment.object_name, deployment.endpoint.namespace))
+    return seen
 
 
 def _not_now(deployment: Deployment, error: KubeError) -> None:

@@ -1,6 +1,6 @@
 """Bring an endpoint's keys, policy and route into its cluster, in the order in which it is never open; and out again.
 
-Secret → SecurityPolicy → BackendTrafficPolicy → HTTPRoute; removed the other way round. Called by tasks, outside of
+Secret → SecurityPolicy → what the router does by itself → HTTPRoute; removed the other way round. Called by tasks, outside of
 any transaction; each function may run twice or be cut off anywhere.
 """
 
@@ -59,7 +59,7 @@ def remove_endpoint(endpoint: Endpoint) -> None:
     if cluster is not None:
         try:
             client = computes.kube_client(cluster)
-            for kind in (kinds.HTTP_ROUTE, kinds.TRAFFIC_POLICY, kinds.SECURITY_POLICY, kinds.SECRET):
+            for kind in (kinds.HTTP_ROUTE, kinds.ROUTE_FILTER, kinds.TRAFFIC_POLICY, kinds.SECURITY_POLICY, kinds.SECRET):
                 _delete(client, kind, endpoint)
         except NotFound:
             # The extension is gone with its kinds, and so is what was of them.
@@ -128,6 +128,8 @@ def _apply(client: KubeClient, endpoint: Endpoint) -> None:
         exceptions = routing.render_exceptions(plan)
         for exception in exceptions:
             client.apply(kinds.TRAFFIC_POLICY, exception, plan.namespace, force=True)
+        for answer in routing.render_answers(plan):
+            client.apply(kinds.ROUTE_FILTER, answer, plan.namespace, force=True)
         client.apply(kinds.HTTP_ROUTE, routing.render_route(plan), plan.namespace, force=True)
         _drop_exceptions(client, endpoint, {one["metadata"]["name"] for one in exceptions})
         endpoint.refresh_from_db()
@@ -208,7 +210,7 @@ def _delete(client: KubeClient, kind: kinds.Kind, endpoint: Endpoint) -> None:
         "mooring.dev/id": str(endpoint.pk),
         "mooring.dev/workspace": endpoint.workspace.name,
     }
-    if kind == kinds.TRAFFIC_POLICY:
+    if kind in (kinds.TRAFFIC_POLICY, kinds.ROUTE_FILTER):
         for found in client.list(kind, endpoint.namespace, labels=labels):
             client.delete(kind, found["metadata"]["name"], endpoint.namespace, uid=found["metadata"]["uid"])
         return

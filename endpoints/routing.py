@@ -5,6 +5,7 @@ by the Gateway API's own order (gateway-api.sigs.k8s.io, HTTPRouteRule). Each ba
 own: without one Envoy Gateway makes one cluster of a rule's backends, and Envoy counts them as one.
 """
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,8 +19,8 @@ DEPLOYMENT_HEADER = "azureml-model-deployment"
 BACKEND_HEADER = "x-mooring-deployment"
 ENDPOINT = "mooring.dev/endpoint"
 STUDIO = "mooring.dev/studio"
-# A route has 16 rules at most: two a deployment (scoring and its description), two for the weights.
-MOST_DEPLOYMENTS = 7
+# A route has 16 rules at most: two a deployment (scoring and its description), two for the weights, one for the rest.
+MOST_DEPLOYMENTS = 6
 # What the router adds to a deployment's own time limit, so that the deployment's own answer comes first.
 SLACK_SECONDS = 1
 
@@ -148,6 +149,9 @@ def exception_name(deployment_id: int) -> str:
 def render_route(plan: Plan) -> dict[str, Any]:
     """Return the HTTPRoute."""
     rules = [rule for backend in plan.backends for rule in _own_rules(plan, backend)]
+    # Whoever names a deployment means it: a name that there is not must not be answered by another one.
+    unknown = [{"type": "RegularExpression", "name": DEPLOYMENT_HEADER, "value": ".+"}]
+    rules.append(_answering("unknown", f"{plan.path}/score", unknown, unknown_name(plan.id)))
     return {
         "apiVersion": f"{GATEWAY}/v1",
         "kind": "HTTPRoute",
@@ -157,6 +161,18 @@ def render_route(plan: Plan) -> dict[str, Any]:
             "rules": [*rules, *_shared_rules(plan)],
         },
     }
+
+
+def render_answers(plan: Plan) -> list[dict[str, Any]]:
+    """Return what the router answers by itself: where no deployment gets traffic, and where one is named that is not."""
+    no_traffic = {"id": "no-traffic", "message": f"No deployment of endpoint {plan.name} gets traffic."}
+    unknown = {"id": "no-such-deployment", "message": f"Endpoint {plan.name} has no ready deployment of the name in {DEPLOYMENT_HEADER}."}
+    return [_answer(plan, plan.object_name, 503, no_traffic), _answer(plan, unknown_name(plan.id), 404, unknown)]
+
+
+def unknown_name(endpoint_id: int) -> str:
+    """Return the name of the answer to those who name a deployment that there is not."""
+    return f"me-{endpoint_id}-unknown"
 
 
 def backends_of(plan: Plan) -> dict[tuple[int, int], str]:
@@ -179,10 +195,13 @@ def _own_rules(plan: Plan, backend: Backend) -> list[dict[str, Any]]:
 
 
 def _shared_rules(plan: Plan) -> list[dict[str, Any]]:
-    """Return the rules of the weights; without any traffic they are there and have nobody to answer them."""
+    """Return the rules of the weights; without any traffic the router answers by itself."""
     shared = plan.weighted
-    first = max(shared, key=lambda one: plan.traffic[one.name], default=Backend(0, ""))
-    timeout = max((one.timeout for one in shared), default=first.timeout)
+    if not shared:
+        paths = (("weights", "score"), ("weights-swagger", "swagger.json"))
+        return [_answering(name, f"{plan.path}/{path}", [], plan.object_name) for name, path in paths]
+    first = max(shared, key=lambda one: plan.traffic[one.name])
+    timeout = max(one.timeout for one in shared)
     references = [_reference(one, plan.traffic[one.name]) for one in shared]
     mirrors = [
         {
@@ -193,7 +212,7 @@ def _shared_rules(plan: Plan) -> list[dict[str, Any]]:
             },
         }
         for one in plan.backends
-        if plan.mirror.get(one.name) and shared
+        if plan.mirror.get(one.name)
     ]
     score = _rule("weights", f"{plan.path}/score", [], first.score_path, timeout, references, mirrors)
     swagger = _rule("weights-swagger", f"{plan.path}/swagger.json", [], first.swagger_path, timeout, references)
@@ -211,8 +230,30 @@ def _rule(
 ) -> dict[str, Any]:
     rewrite = {"type": "URLRewrite", "urlRewrite": {"path": {"type": "ReplaceFullPath", "replaceFullPath": target}}}
     match = without_empty({"path": {"type": "Exact", "value": path}, "headers": headers})
-    rule = {"name": name, "matches": [match], "filters": [rewrite, *(more or [])], "timeouts": {"request": f"{timeout}s"}}
-    return rule | ({"backendRefs": references} if references else {})
+    filters = [rewrite, *(more or [])]
+    return {"name": name, "matches": [match], "filters": filters, "timeouts": {"request": f"{timeout}s"}, "backendRefs": references}
+
+
+def _answering(name: str, path: str, headers: list[dict[str, Any]], answer: str) -> dict[str, Any]:
+    """Return a rule that the router answers by itself."""
+    match = without_empty({"path": {"type": "Exact", "value": path}, "headers": headers})
+    reference = {"type": "ExtensionRef", "extensionRef": {"group": ENVOY, "kind": "HTTPRouteFilter", "name": answer}}
+    return {"name": name, "matches": [match], "filters": [reference]}
+
+
+def _answer(plan: Plan, name: str, status: int, said: dict[str, str]) -> dict[str, Any]:
+    return {
+        "apiVersion": f"{ENVOY}/v1alpha1",
+        "kind": "HTTPRouteFilter",
+        "metadata": _metadata(plan) | {"name": name},
+        "spec": {
+            "directResponse": {
+                "contentType": "application/json",
+                "statusCode": status,
+                "body": {"type": "Inline", "inline": json.dumps(said)},
+            }
+        },
+    }
 
 
 def _reference(backend: Backend, weight: int = 1) -> dict[str, Any]:
