@@ -33,6 +33,8 @@ Store = Callable[..., Awaitable[Any]]
 OBSERVERS: dict[str, Callable[[int, str, str, Object], None]] = {}
 # kind label → called after each complete list with (cluster_id, "Pod" or "Job", namespace or None for all, uids)
 SNAPSHOTS: dict[str, Callable[[int, str, str | None, set[str]], None]] = {}
+# app → the namespaces of a cluster in which something of it is still to be followed, also when no compute is there any more
+SCOPES: dict[str, Callable[[int], set[str]]] = {}
 
 WRITE_SECONDS = 1.0
 AGE_SECONDS = 5.0
@@ -213,7 +215,7 @@ async def _follow(
 async def _follow_ours(
     picture: _Picture, client: AsyncKubeClient, kind: Kind, labels: dict[str, str | None] | None, pace: Pace | None
 ) -> None:
-    """Watch a kind in each namespace that is a compute: all that the identity may see."""
+    """Watch a kind in each namespace that is a compute, or in which something left of one runs: all that we may see."""
     tasks: dict[str, asyncio.Task[None]] = {}
     try:
         while True:
@@ -234,7 +236,8 @@ async def _follow_ours(
 
 
 def _namespaces(cluster_id: int) -> set[str]:
-    return set(Compute.objects.filter(cluster=cluster_id).values_list("namespace", flat=True))
+    computes = set(Compute.objects.filter(cluster=cluster_id).values_list("namespace", flat=True))
+    return computes.union(*(scope(cluster_id) for scope in SCOPES.values()))
 
 
 def _allowed_everywhere(connection: Connection) -> dict[str, bool]:

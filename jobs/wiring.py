@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from django.db.models import Q
+
 from compute.models import Compute
 from compute.services import WORKLOADS, Workloads
-from compute.watching import OBSERVERS, SNAPSHOTS
+from compute.watching import OBSERVERS, SCOPES, SNAPSHOTS
 from jobs import registering
-from jobs.models import LOG_FILES, UNFINISHED, Job, Output, Process
+from jobs.models import FINAL, LOG_FILES, UNFINISHED, Job, Output, Process
 from jobs.observing import changed, listed
 from jobs.runner_api import BODIES
 from jobs.services import cancel_job
@@ -32,10 +34,17 @@ def connect() -> None:
     READERS["yaml"] = registering.read_yaml
     ORIGINS["job"] = registering.origin
     USERS["jobs"] = registering.readers
+    SCOPES["jobs"] = _followed_in
     HOLDERS["jobs"] = _held
     for what, largest in BODIES.items():
         register_bodies(rf"^/runner/v1/jobs/[^/]+/{what}", largest)
     WORKLOADS["jobs"] = Workloads(running_on=_running_on, on_detach=_on_detach)
+
+
+def _followed_in(cluster_id: int) -> set[str]:
+    """Return where jobs of a cluster run, or have objects to be taken out: a compute may have been let go under them."""
+    jobs = Job.objects.filter(Q(status__in=UNFINISHED) | Q(status__in=FINAL, cleaned=False), cluster_id=cluster_id)
+    return set(jobs.order_by().values_list("namespace", flat=True).distinct())
 
 
 def _held() -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from compute import watching
 from compute.kube import kinds
 from compute.kube.client import KubeClient
 from compute.kube.errors import Unreachable
@@ -306,3 +307,14 @@ def test_a_job_canceled_before_its_object_came_is_over_without_one(make_job: Mak
     saw_object(job, "Gone")
     settle(job.pk)
     assert Job.objects.get(pk=job.pk).status == "Canceled"
+
+
+def test_a_namespace_is_watched_until_the_last_job_that_was_left_in_it_is_over(make_job: Make, compute: Any) -> None:
+    running, ended = make_job("Running"), make_job("Failed", cleaned=True, name="ended", namespace="of-the-ended")
+    cluster = compute.cluster
+    compute.delete()
+    assert watching._namespaces(cluster.pk) == {running.namespace}
+    Job.objects.filter(pk=running.pk).update(status="Completed")
+    assert watching._namespaces(cluster.pk) == {running.namespace}
+    Job.objects.filter(pk=running.pk).update(cleaned=True)
+    assert ended.namespace == "of-the-ended" and watching._namespaces(cluster.pk) == set()
