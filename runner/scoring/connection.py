@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 READ, WRITE = select.EPOLLIN | select.EPOLLRDHUP, select.EPOLLOUT
 GONE = select.EPOLLHUP | select.EPOLLERR
-PIECE = 256 << 10
-JOINED = 64 << 10  # a body up to this size is copied behind its headers: cheaper than a second call
+PIECE = 64 << 10
+JOINED = 8 << 10  # a body up to this size is copied behind its headers: cheaper than a second call
 AHEAD = 64 << 10  # of the requests after the present one at most this much is read
 AT_ONCE = 32  # requests that one connection has answered before others have their turn
 WRITE_SECONDS = 30.0
@@ -237,7 +237,7 @@ class Connection:
 
     def _flush(self) -> None:
         try:
-            sent = self._sock.send(self._out[:PIECE])
+            sent = self._sock.send(self._out)
         except BlockingIOError:
             return
         except OSError:

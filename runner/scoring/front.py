@@ -78,9 +78,7 @@ class Front:
             host, port = self._listener.getsockname()[:2]
             self.log.say(f"Listening on {host} port {port}; {len(self.workers)} workers, {self.settings.max_concurrent} requests at once.")
             if self.settings.workers < self.settings.workers_wanted:
-                self.log.say(
-                    f"WORKER_COUNT is {self.settings.workers_wanted}: more of them than requests at once would be idle."
-                )
+                self.log.say(f"WORKER_COUNT is {self.settings.workers_wanted}: more of them than requests at once would be idle.")
             while not self._over():
                 self._turn()
         finally:

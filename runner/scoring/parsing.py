@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, Optional, Tuple, Union
 
 # A token's characters; what a field's value may hold (no control characters but the tab).
 TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]"
@@ -89,7 +89,7 @@ class Reader:
         self._request: Optional[Request] = None
         self._length = -1  # bytes that the body still lacks; -1: chunked
         self._chunk = 0  # of the present chunk: bytes still to come; -1: its end; -2: the trailers
-        self._parts: List[bytes] = []
+        self._parts: List[Union[bytes, memoryview]] = []
         self._gathered = bytearray()
         self._trailers = 0
 
@@ -133,7 +133,8 @@ class Reader:
                 self._parts.append(self._buffer[: self._length])
                 self._buffer = self._buffer[self._length :]
             if self._parts:
-                request.body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+                first = self._parts[0]
+                request.body = first if len(self._parts) == 1 and isinstance(first, bytes) else b"".join(self._parts)
                 self._parts = []
         elif self._chunks():
             request.body = bytes(self._gathered)
@@ -158,10 +159,16 @@ class Reader:
             raise self._too_long(buffer)
         self._searched = 0
         head = buffer[: end + 2]
-        self._buffer = buffer[end + 4 :]
         request, length = read_head(head)
         if length > self._max_body:
             raise too_large(self._max_body)
+        here = len(buffer) - end - 4
+        if length > here > 0:  # a body's beginning is not copied before its end is here
+            self._parts.append(memoryview(buffer)[end + 4 :])
+            self._buffer = b""
+            length -= here
+        else:
+            self._buffer = buffer[end + 4 :]
         self._request, self._length, self._chunk, self._trailers = request, length, 0, 0
         return request
 

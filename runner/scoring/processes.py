@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 TO_WORKER = struct.Struct("!II")  # bytes of the request's description, bytes of its body
 FROM_WORKER = struct.Struct("!HII")  # status, bytes of the answer's headers, bytes of its body
 HELLO, FAILED = 0, 1  # instead of a status: ready for requests; the script cannot be used
-PIECE = 256 << 10
+PIECE = 64 << 10
+JOINED = 8 << 10  # a body up to this size is copied behind its description: cheaper than a second piece
 MOST_FAILURES = 5
 LONGEST_PAUSE = 10.0
 STEADY_SECONDS = 60.0
@@ -51,7 +52,7 @@ class Slot:
         self.started = self.worker.front.now
         body = request.body
         content = TO_WORKER.pack(len(meta), len(body)) + meta
-        if len(body) <= PIECE:
+        if len(body) <= JOINED:
             content += body
             body = b""
         try:
@@ -61,7 +62,8 @@ class Slot:
         except OSError:
             return  # the worker is gone: the end of its socket says so next
         if sent < len(content) + len(body):
-            self._out = memoryview(content + body)[sent:]
+            done = len(content)
+            self._out = memoryview(content + body)[sent:] if sent < done else memoryview(body)[sent - done :]
             self.worker.front.poller.modify(self._fd, select.EPOLLIN | select.EPOLLOUT)
 
     def on_event(self, mask: int) -> None:

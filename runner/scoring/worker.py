@@ -26,7 +26,8 @@ from .swagger import swagger_of
 TO_WORKER = struct.Struct("!II")
 FROM_WORKER = struct.Struct("!HII")
 HELLO, FAILED = 0, 1
-PIECE = 256 << 10
+BUFFER = 1 << 20
+JOINED = 8 << 10
 MOST = 1 << 30  # bytes of an answer
 
 Reply = Tuple[int, bytes, bytes]
@@ -54,64 +55,61 @@ def work(handles: "list[int]") -> int:
     return 0
 
 
-def _serve(sock: socket.socket, call: Callable[[bytes, bytes], Reply], hello: bytes) -> None:
+def _serve(sock: socket.socket, call: Callable[[bytes, memoryview], Reply], hello: bytes) -> None:
     """Answer requests of one socket until it is closed."""
+    # One buffer for all requests: a new one for each large body would cost more than reading it.
+    kept = memoryview(bytearray(BUFFER))
     try:
         send(sock, HELLO, b"", hello)
         while True:
-            data = sock.recv(PIECE)
-            if not data:
+            room, got = kept, sock.recv_into(kept)
+            if not got:
                 return
-            while len(data) < TO_WORKER.size:
-                data += _more(sock)
-            meta, size = TO_WORKER.unpack_from(data)
+            while got < TO_WORKER.size:
+                got += _more(sock, room[got:])
+            meta, size = TO_WORKER.unpack_from(room)
             whole = TO_WORKER.size + meta + size
-            if len(data) < whole:
-                data = _rest(sock, data, whole)
+            if whole > BUFFER:
+                room = memoryview(bytearray(whole))
+                room[:got] = kept[:got]
+            while got < whole:
+                got += _more(sock, room[got:whole])
             middle = TO_WORKER.size + meta
-            send(sock, *call(data[TO_WORKER.size : middle], data[middle:]))
+            send(sock, *call(bytes(room[TO_WORKER.size : middle]), room[middle:whole]))
     except (EOFError, ConnectionError):
         return
 
 
-def _more(sock: socket.socket) -> bytes:
-    data = sock.recv(PIECE)
-    if not data:
+def _more(sock: socket.socket, room: memoryview) -> int:
+    got = sock.recv_into(room)
+    if not got:
         raise EOFError
-    return data
-
-
-def _rest(sock: socket.socket, begun: bytes, whole: int) -> bytes:
-    """Give a message of which a part has come, whole."""
-    gathered = bytearray(whole)
-    gathered[: len(begun)] = begun
-    view, at = memoryview(gathered), len(begun)
-    while at < whole:
-        got = sock.recv_into(view[at:])
-        if not got:
-            raise EOFError
-        at += got
-    return bytes(gathered)
+    return got
 
 
 def send(sock: socket.socket, status: int, head: bytes, body: bytes) -> None:
     """Send an answer to the server."""
-    sock.sendall(FROM_WORKER.pack(status, len(head), len(body)) + head + body)
+    content = FROM_WORKER.pack(status, len(head), len(body)) + head
+    if len(body) <= JOINED:
+        sock.sendall(content + body)
+    else:
+        sock.sendall(content)
+        sock.sendall(body)
 
 
-def caller(script: Script, settings: Settings) -> Callable[[bytes, bytes], Reply]:
+def caller(script: Script, settings: Settings) -> Callable[[bytes, memoryview], Reply]:
     """Give the function that turns a request into an answer by `run()`."""
     run, raw, named = script.run, script.raw, script.named
     failed = settings.failed_status
 
-    def call(meta: bytes, body: bytes) -> Reply:
+    def call(meta: bytes, body: memoryview) -> Reply:
         try:
             given: Any
             if raw:
-                given = RawRequest(meta.partition(b"\n")[2], body)
+                given = RawRequest(meta.partition(b"\n")[2], bytes(body))
             else:
                 try:
-                    given = body.decode()
+                    given = str(body, "utf-8")
                 except UnicodeDecodeError:
                     return 400, JSON, problem("request-not-text", "The body is not UTF-8 text.", meta)
                 if named is not None:
