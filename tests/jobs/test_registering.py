@@ -289,7 +289,9 @@ stage: staging
         assert told, answer.json()
         assert line is None or told[0]["line"] == line
 
-    def test_models_and_versions_are_listed_shown_changed_and_removed(self, post: Callable[..., Any], job: Job, people: People, client_for: Callable[..., Client]) -> None:
+    def test_models_and_versions_are_listed_shown_changed_and_removed(
+        self, post: Callable[..., Any], job: Job, people: People, client_for: Callable[..., Client]
+    ) -> None:
         client = client_for(people.contributor)
         for _ in range(3):
             post({"name": "flowers", "path": "runs:/calm_otter/model"})

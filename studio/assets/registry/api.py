@@ -54,7 +54,7 @@ def list_models(
 ) -> dict[str, Any]:
     """List models, newest first; with `archived` the archived ones instead."""
     space = workspace_for(request.user, workspace)
-    rows = selectors.models_like(space, text=q, type=type, archived=archived)
+    rows = selectors.with_latest(selectors.models_like(space, text=q, type=type, archived=archived))
     return page(rows, limit=limit, after=after, show=lambda model: shown_model(request, model))
 
 
@@ -190,16 +190,17 @@ def zip_of(version: ModelVersion) -> HttpResponseBase:
 
 def shown_model(request: HttpRequest, model: Model) -> dict[str, Any]:
     """Return a model as the API shows it."""
-    latest = selectors.latest_of(model)
+    listed = hasattr(model, "held")
+    row: Any = model if listed else selectors.with_latest(selectors.models_of(model.workspace)).get(pk=model.pk)
     return {
         "name": model.name,
         "type": model.type,
         "description": model.description,
         "tags": model.tags,
         "archived": model.archived,
-        "latest_version": latest.version if latest else None,
-        "versions": model.versions.count(),
-        "job": latest.job_name if latest else "",
+        "latest_version": row.latest_version,
+        "versions": row.held,
+        "job": row.latest_job or "",
         "created_by": model.created_by.username if model.created_by else "",
         "created_at": model.created_at,
         "url": request.build_absolute_uri(reverse("assets:model", args=[model.workspace.name, model.name])),

@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Iterable
 
-from django.db.models import Count, Max, Q, QuerySet
+from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery
 
 from studio.accounts.models import Workspace
 from studio.assets.registry import problems  # noqa: F401 - its problems are raised from here
@@ -25,6 +25,16 @@ _NEARBY = 2_000
 def models_of(workspace: Workspace) -> QuerySet[Model]:
     """Return the models of a workspace, archived ones included."""
     return Model.objects.filter(workspace=workspace).select_related("workspace", "created_by")
+
+
+def with_latest(rows: QuerySet[Model]) -> QuerySet[Model]:
+    """Add to each model `latest_version` and `latest_job` of its newest usable version, and how many there are (`held`)."""
+    newest = ModelVersion.objects.filter(model=OuterRef("pk"), archived=False).order_by("-id")
+    return rows.annotate(
+        latest_version=Subquery(newest.values("version")[:1]),
+        latest_job=Subquery(newest.values("job_name")[:1]),
+        held=Count("versions", filter=Q(versions__archived=False)),
+    )
 
 
 def latest_of_each(models: Iterable[Model]) -> dict[int, ModelVersion]:

@@ -90,7 +90,11 @@ def test_htmx_gets_the_table_alone(client: Client, register: Register) -> None:
 def test_every_page_of_a_version_stands_in_every_state(client: Client, reader: Client, register: Register, people: People) -> None:
     version = register(files={"MLmodel": MLMODEL, "data/a.csv": b"a,b\n1,2\n"}, stage="staging", properties={"k": 1}, description="x\n\ny")
     services.edit_model(people.contributor, version.model, description="of flowers", tags={"a": "b"})
-    for act in (lambda: None, lambda: services.archive(people.contributor, version), lambda: services.archive(people.contributor, version.model)):
+    for act in (
+        lambda: None,
+        lambda: services.archive(people.contributor, version),
+        lambda: services.archive(people.contributor, version.model),
+    ):
         act()
         for person in (client, reader):
             for tab in ("", "files/", "files/?file=data/a.csv", "lineage/"):
@@ -129,7 +133,14 @@ def test_one_file_and_all_as_zip_are_sent(client: Client, register: Register) ->
 
 def test_a_folder_sent_with_the_form_becomes_a_version(client: Client) -> None:
     files = [SimpleUploadedFile("a.bin", b"a"), SimpleUploadedFile("b.txt", b"b")]
-    form = {"name": "flowers", "files": files, "files_paths": '["x/a.bin", "b.txt"]', "base_name": "weights", "tag_key": "k", "tag_value": "v"}
+    form = {
+        "name": "flowers",
+        "files": files,
+        "files_paths": '["x/a.bin", "b.txt"]',
+        "base_name": "weights",
+        "tag_key": "k",
+        "tag_value": "v",
+    }
     answer = client.post(NEW, form)
     assert answer["Location"] == VERSION
     version = ModelVersion.objects.get()
@@ -210,3 +221,14 @@ def test_description_and_tags_are_edited(client: Client, register: Register) -> 
         assert client.post(path + "edit/", {"description": "new", "tag_key": "k", "tag_value": "v"}).status_code == 302
         assert client.post(path + "edit/", {"description": "new", "tag_key": "", "tag_value": "v"}).status_code == 422
     assert (ModelVersion.objects.get().description, Model.objects.get().tags) == ("new", {"k": "v"})
+
+
+def test_a_long_list_takes_no_query_a_model(client: Client, register: Register, django_assert_max_num_queries: Any) -> None:
+    for number in range(12):
+        register(f"m{number}")
+        register(f"m{number}")
+    with django_assert_max_num_queries(20):
+        page(client, HOME)
+    with django_assert_max_num_queries(10):
+        told = client.get("/api/v1/workspaces/team/models").json()["items"]
+    assert {(one["latest_version"], one["versions"]) for one in told} == {("2", 2)}

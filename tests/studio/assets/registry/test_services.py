@@ -26,8 +26,11 @@ pytestmark = pytest.mark.django_db
 Register = Callable[..., ModelVersion]
 
 
-BOMB = b"flavors: {a: &a [1,1,1,1,1,1,1,1], b: &b [*a,*a,*a,*a,*a,*a,*a,*a], c: &c [*b,*b,*b,*b,*b,*b,*b,*b], " + b"""
+BOMB = (
+    b"flavors: {a: &a [1,1,1,1,1,1,1,1], b: &b [*a,*a,*a,*a,*a,*a,*a,*a], c: &c [*b,*b,*b,*b,*b,*b,*b,*b], "
+    + b"""
   d: &d [*c,*c,*c,*c,*c,*c,*c,*c], e: &e [*d,*d,*d,*d,*d,*d,*d,*d], f: [*e,*e,*e,*e,*e,*e,*e,*e]}"""
+)
 
 
 def refused(make: Callable[[], Any]) -> ProblemError:
@@ -127,7 +130,9 @@ def test_an_mlmodel_file_makes_it_an_mlflow_model_with_flavors_and_signature(reg
     assert version.signature["inputs"] == [{"type": "double", "name": "petal length"}]
 
 
-@pytest.mark.parametrize("content", [b"", b"[1, 2]", b"flavors: text", b"flavors: {}", b"{", b"\xff\xfe", b"a: *b", b"x: " + b"[" * 3000, BOMB])
+@pytest.mark.parametrize(
+    "content", [b"", b"[1, 2]", b"flavors: text", b"flavors: {}", b"{", b"\xff\xfe", b"a: *b", b"x: " + b"[" * 3000, BOMB]
+)
 def test_an_mlmodel_file_that_cannot_be_read_makes_a_custom_model(content: bytes, register: Register) -> None:
     files = {"MLmodel": content, "model.pkl": b"x"}
     assert register(files=files).model.type == "custom_model"
@@ -221,7 +226,10 @@ def used() -> Iterator[list[Use]]:
 def test_what_a_deployment_uses_is_not_deleted(register: Register, people: People, used: list[Use]) -> None:
     version = register()
     used.append(Use("Deployment", "blue", "/", holds=True))
-    for delete in (lambda: services.delete_version(people.contributor, version), lambda: services.delete_model(people.contributor, version.model)):
+    for delete in (
+        lambda: services.delete_version(people.contributor, version),
+        lambda: services.delete_model(people.contributor, version.model),
+    ):
         problem = refused(delete)
         assert (problem.problem.id, "deployment blue" in problem.text) == ("model-in-use", True)
     used[:] = [Use("Job", "reader", "/")]
