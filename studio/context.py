@@ -21,6 +21,7 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
         links = [
             _link(request, "Jobs", reverse("jobs:list", args=[workspace.name]), "player-play"),
             _link(request, "Models", reverse("assets:models", args=[workspace.name]), "cube"),
+            _link(request, "Endpoints", reverse("endpoints:list", args=[workspace.name]), "plug-connected"),
             _link(request, "Computes", reverse("compute:browse", args=[workspace.name]), "cpu"),
         ]
         groups.append({"title": "Data science", "links": links})

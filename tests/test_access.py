@@ -18,6 +18,7 @@ from django.utils import timezone
 from compute.extension.models import Extension, ExtensionOperation, ExtensionRevision
 from compute.models import Cluster, Compute, InstanceType
 from compute.network.models import EgressCheck, PodNetworkSettings, RouterCertificate
+from endpoints.models import Deployment, Endpoint, Revision
 from jobs.models import Job, Process
 from studio.assets.models import ImageRule, Model, ModelVersion
 from studio.assets.services import keep_tree
@@ -40,6 +41,9 @@ OPERATORS_TOLD = "sffffyy"
 
 _W = "w/<slug:workspace>/"
 _JOB = _W + "jobs/<slug:name>/"
+_END = _W + "endpoints/<slug:name>/"
+_DEP = _END + "deployments/<slug:deployment>/"
+_POD = _END + "logs/<slug:deployment>/<str:pod>/<str:container>/"
 _OPS = "ops/clusters/<slug:name>/"
 _API_W = "api/v1/workspaces/<workspace>/"
 _API_JOB = _API_W + "jobs/<name>"
@@ -98,6 +102,34 @@ TABLE: dict[tuple[str, str], str] = {
     ("POST", _MODEL_VERSION + "archive/"): CONTRIBUTORS,
     ("POST", _MODEL_VERSION + "restore/"): CONTRIBUTORS,
     ("POST", _MODEL_VERSION + "delete/"): CONTRIBUTORS,
+    # Endpoints
+    ("GET", _W + "endpoints/"): READERS,
+    ("GET", _W + "endpoints/-/new/"): CONTRIBUTORS,
+    ("POST", _W + "endpoints/-/new/"): CONTRIBUTORS,
+    ("GET", _W + "endpoints/-/name/"): CONTRIBUTORS,
+    ("GET", _END): READERS,
+    ("GET", _END + "deployments/-/new/"): CONTRIBUTORS,
+    ("POST", _END + "deployments/-/new/"): CONTRIBUTORS,
+    ("GET", _END + "test/"): READERS,
+    ("POST", _END + "test/"): CONTRIBUTORS,
+    ("GET", _END + "consume/"): READERS,
+    ("POST", _END + "consume/keys/"): CONTRIBUTORS,
+    ("POST", _END + "consume/regenerate/"): CONTRIBUTORS,
+    ("GET", _END + "consume/ca.pem"): READERS,
+    ("GET", _END + "monitoring/"): READERS,
+    ("GET", _END + "monitoring/figures.json"): READERS,
+    ("GET", _END + "logs/"): READERS,
+    ("GET", _POD + "lines"): READERS,
+    ("GET", _POD + "download"): READERS,
+    ("GET", _END + "revisions/"): READERS,
+    ("GET", _END + "events/"): READERS,
+    ("POST", _END + "traffic/"): CONTRIBUTORS,
+    ("POST", _END + "delete/"): CONTRIBUTORS,
+    ("POST", _DEP + "scale/"): CONTRIBUTORS,
+    ("POST", _DEP + "roll-back/"): CONTRIBUTORS,
+    ("POST", _DEP + "roll-out/"): CONTRIBUTORS,
+    ("POST", _DEP + "retries/"): CONTRIBUTORS,
+    ("POST", _DEP + "delete/"): CONTRIBUTORS,
     # Operators' pages
     ("GET", "ops/images/"): OPERATORS,
     ("POST", "ops/images/<int:rule_id>/delete/"): OPERATORS,
@@ -250,6 +282,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
 NEEDED = {
     "workspace": "team", "space": "team", "name": "a_job", "compute": "local", "type": "small", "file": "std_log.txt",
     "process": "1", "rule_id": "1", "root": "artifacts", "path": "outputs/model.txt", "digest": "sha256:" + "0" * 64, "index": "0", "version": "1",
+    "deployment": "blue", "pod": "a-pod", "container": "inference-server",
 }  # fmt: skip
 
 
@@ -288,6 +321,13 @@ def everything(people: People) -> dict[str, str]:
     kept = keep_tree(people.workspace, Tree(()))
     model = Model.objects.create(workspace=people.workspace, name="a_model")
     ModelVersion.objects.create(model=model, version="1", snapshot=kept, base_name="model")
+    endpoint = Endpoint.objects.create(
+        name="an-endpoint", workspace=people.workspace, compute=compute, cluster=cluster, compute_name="local", namespace="mooring-team",
+        status="ready",
+    )  # fmt: skip
+    deployment = Deployment.objects.create(endpoint=endpoint, name="blue", status="ready", token=PLANTED)
+    revision = Revision.objects.create(deployment=deployment, number=1, status="good", spec={})
+    Deployment.objects.update(wanted=revision, current=revision, good=revision)
     return NEEDED | {"process": str(process.pk), "rule_id": str(rule.pk), "check_id": str(check.pk), "number": "1", "id": str(operation.pk)}
 
 
@@ -296,6 +336,8 @@ def filled(pattern: str, values: dict[str, str]) -> str:
     given = dict(values)
     if "clusters/" in pattern:
         given["name"] = "gpu-a"
+    elif "endpoints/" in pattern:
+        given["name"] = "an-endpoint"
     elif "models/" in pattern:
         given["name"] = "a_model"
     elif "computes/<name>" in pattern:
@@ -370,7 +412,7 @@ def _guarded(view: Any) -> bool:
 NOTHING_INSIDE = {
     _JOB + "outputs/<str:root>/<path:file>", _JOB + "code/<path:file>", _JOB + "code.zip", _JOB + "code/", _JOB + "outputs.zip",
     _API_JOB + "/outputs/<root>/<path:path>", _API_W + "blobs/<digest>", _MODEL_VERSION + "files/<path:file>",
-    _API_VERSION + "/files/<path:path>",
+    _API_VERSION + "/files/<path:path>", _END + "consume/ca.pem", _POD + "lines", _POD + "download",
 }  # fmt: skip
 
 

@@ -9,7 +9,8 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
 from endpoints import services
-from endpoints.views.parts import deployment_for, deployments_of, endpoint_for
+from endpoints.selectors import deployment_for, deployments_of, endpoint_for
+from endpoints.views.details import refused_traffic
 from studio.accounts.http import workspace_view
 from studio.accounts.models import Workspace
 from studio.core.errors import ProblemError, ProblemList
@@ -21,16 +22,16 @@ def set_traffic(request: HttpRequest, workspace: Workspace, name: str) -> HttpRe
     """Share the requests as the numbers of the form say, and copy some of them."""
     endpoint = endpoint_for(workspace, name)
 
-    def act() -> str:
-        names = [row.name for row in deployments_of(endpoint)]
+    names = [row.name for row in deployments_of(endpoint)]
+    to = request.POST.get("mirror_name", "")
+    before = dict(endpoint.traffic)
+    try:
         traffic = {one: _percent(request.POST.get(f"percent_{one}", ""), one) for one in names if f"percent_{one}" in request.POST}
-        to = request.POST.get("mirror_name", "")
         copied = {to: _percent(request.POST.get("mirror_percent", ""), to)} if to else {}
-        before = dict(endpoint.traffic)
         services.set_traffic(request.user, endpoint, traffic=traffic, mirror_traffic=copied)
-        return f"Traffic: {shares(before)} becomes {shares(traffic)}."
-
-    _tried(request, act)
+    except ProblemError as error:
+        return refused_traffic(request, workspace, endpoint, error)
+    messages.success(request, f"Traffic: {shares(before)} becomes {shares(traffic)}.")
     return redirect("endpoints:detail", workspace.name, name)
 
 

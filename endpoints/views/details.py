@@ -7,11 +7,13 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from endpoints.figures.series import Recent, recent_by_deployment
-from endpoints.models import ROLLING, Deployment, DeploymentStatus, Endpoint, Revision
-from endpoints.views.parts import deployments_of, endpoint_for, endpoint_page, head_of, link, problem_of
+from endpoints.models import ROLLING, Deployment, DeploymentStatus, Endpoint, Revision, RevisionStatus
+from endpoints.selectors import deployments_of, endpoint_for, problem_of
+from endpoints.views.parts import endpoint_page, head_of, link, may_act
 from endpoints.views.traffic import bar_of, parts_of
 from studio.accounts.http import workspace_view
 from studio.accounts.models import Workspace
+from studio.core.errors import ProblemError
 from studio.core.templatetags.mooring import confirm
 
 PARTS = {"traffic": "endpoints/traffic.html", "cards": "endpoints/cards.html"}
@@ -32,11 +34,20 @@ def detail(request: HttpRequest, workspace: Workspace, name: str) -> HttpRespons
     return endpoint_page(request, "endpoints/detail.html", workspace, endpoint, "detail", context)
 
 
+def refused_traffic(request: HttpRequest, workspace: Workspace, endpoint: Endpoint, error: ProblemError) -> HttpResponse:
+    """Show the Details tab again with the shares as they were typed, and what is wrong with them."""
+    context = details_of(endpoint, acts=may_act(workspace))
+    for part in context["parts"]:
+        part["typed"] = request.POST.get(f"percent_{part['name']}", part["percent"])
+    context |= {"mirror": (request.POST.get("mirror_name", ""), request.POST.get("mirror_percent", "")), "traffic_problem": error}
+    return endpoint_page(request, "endpoints/detail.html", workspace, endpoint, "detail", context, 422)
+
+
 def details_of(endpoint: Endpoint, *, acts: bool) -> dict[str, Any]:
     """Return what the Details tab shows beside the head."""
     rows = deployments_of(endpoint)
     figures = recent_by_deployment(endpoint)
-    replicas = {row.pk: list(row.replicas.order_by("-revision", "created_at", "pod_name")) for row in rows}
+    replicas = {row.pk: list(row.replicas.all()) for row in rows}
     return {
         "parts": parts_of(endpoint, rows),
         "bar": bar_of(endpoint, rows),
@@ -90,6 +101,12 @@ def _menu(endpoint: Endpoint, row: Deployment) -> list[dict[str, Any]]:
         {"title": "New revision", "icon": "edit", "url": link("new-deployment", endpoint, of=row.name)},
         {"title": "Revisions", "icon": "history", "url": link("revisions", endpoint, deployment=row.name)},
     ]
+    if row.status == DeploymentStatus.FAILED:
+        links.append({"title": "Roll out again", "icon": "rotate", "post": link("roll-out", endpoint, row.name)})
+    if any(one.status == RevisionStatus.GOOD and one.pk != row.wanted_id for one in row.revisions.all()):
+        text = "Its pods are started beside those that serve now; requests move when they are ready."
+        words = confirm(title=f"Roll back {row.name} to its last good revision", text=text, verb="Roll back")
+        links.append({"title": "Roll back", "icon": "arrow-back-up", "post": link("roll-back", endpoint, row.name), "confirm": words})
     turn = {"title": f"Turn retries {'off' if row.retry else 'on'}", "icon": "refresh"}
     links.append({**turn, "post": link("set-retry", endpoint, row.name, to="off" if row.retry else "on")})
     delete = {"title": "Delete", "icon": "trash", "post": link("delete-deployment", endpoint, row.name), "danger": True}

@@ -14,7 +14,8 @@ from compute.kube.errors import KubeError
 from compute.kube.kubeconfig_parts import KubeconfigRefused
 from compute.selectors import kube_client
 from endpoints.models import Endpoint
-from endpoints.views.parts import deployments_of, endpoint_for, endpoint_page, head_of
+from endpoints.selectors import deployments_of, endpoint_for
+from endpoints.views.parts import endpoint_page, head_of
 from jobs.views.events import EXPLAINED
 from studio.accounts.http import workspace_view
 from studio.accounts.models import Workspace
@@ -49,15 +50,15 @@ def events(request: HttpRequest, workspace: Workspace, name: str) -> HttpRespons
 
 def cluster_events(endpoint: Endpoint) -> dict[str, Any]:
     """Ask the cluster for what it says of the endpoint's objects and pods; one that does not answer is said."""
-    if endpoint.cluster is None:
+    if endpoint.compute is None:
         return {"trouble": "The cluster of this endpoint was detached; what it said is gone with it."}
     names = {endpoint.object_name: ""}
     names |= {row.object_name: row.name for row in deployments_of(endpoint)}
     try:
         # One list of the namespace instead of one a pod: pods come and go with every rollout.
-        found = kube_client(endpoint.cluster).list(kinds.EVENT, endpoint.namespace)
+        found = kube_client(endpoint.compute.cluster).list(kinds.EVENT, endpoint.namespace)
     except (KubeError, KubeconfigRefused) as error:
-        return {"trouble": f"Cluster {endpoint.cluster.name} does not answer: {error}", "seen_at": endpoint.cluster.seen_at}
+        return {"trouble": f"Cluster {endpoint.compute.cluster.name} does not answer: {error}", "seen_at": endpoint.compute.cluster.seen_at}
     rows = [_row(event, names) for event in found if _owner(event, names) is not None]
     rows.sort(key=lambda row: row["sort"], reverse=True)
     return {"cluster_rows": rows[:MOST_EVENTS], "asked_at": timezone.now()}

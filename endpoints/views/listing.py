@@ -8,12 +8,12 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET
 
-from compute.models import Compute
 from compute.router import Router, router_of
 from compute.selectors import computes_of
 from endpoints.figures.series import recent
 from endpoints.models import Endpoint, EndpointStatus
-from endpoints.views.parts import address_of, may_act, menu_of
+from endpoints.selectors import scoring_uri
+from endpoints.views.parts import may_act, menu_of
 from endpoints.views.traffic import bar_of
 from studio.accounts.http import workspace_view
 from studio.accounts.models import Workspace
@@ -75,7 +75,7 @@ def _rows(endpoints: list[Endpoint], *, acts: bool) -> list[dict[str, Any]]:
             "endpoint": endpoint,
             "url": reverse("endpoints:detail", args=[endpoint.workspace.name, endpoint.name]),
             "router": routers[endpoint.cluster_id],
-            "address": address_of(endpoint, routers[endpoint.cluster_id]),
+            "address": scoring_uri(endpoint, routers[endpoint.cluster_id]),
             "bar": bar_of(endpoint, list(endpoint.deployments.all())),
             "recent": figures[endpoint.pk],
             "links": menu_of(endpoint, row=True) if acts and endpoint.status != EndpointStatus.DELETING else [],
@@ -121,9 +121,3 @@ def _chosen(request: HttpRequest, state: str, compute: str) -> list[dict[str, st
                 query.pop(gone, None)
             found.append({"name": title, "value": word, "url": f"?{query.urlencode()}"})
     return found
-
-
-def reachable_computes(workspace: Workspace) -> list[tuple[Compute, Router]]:
-    """Return the computes with where their clusters' routers answer, those that do first."""
-    found = [(compute, router_of(compute.cluster)) for compute in computes_of(workspace)]
-    return sorted(found, key=lambda pair: (not pair[1].ready, not pair[1].installed, pair[0].name))

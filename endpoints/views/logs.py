@@ -13,7 +13,8 @@ from compute.kube.kubeconfig_parts import KubeconfigRefused
 from compute.selectors import kube_client
 from endpoints.manifests import PREPARE, SERVER
 from endpoints.models import Deployment, Endpoint, Replica
-from endpoints.views.parts import deployment_for, deployments_of, endpoint_for, endpoint_page, link
+from endpoints.selectors import deployment_for, deployments_of, endpoint_for
+from endpoints.views.parts import endpoint_page, link
 from studio.accounts.http import workspace_view
 from studio.accounts.models import Workspace
 from studio.core.bytes import download
@@ -36,7 +37,7 @@ def log(request: HttpRequest, workspace: Workspace, name: str) -> HttpResponse:
     rows = deployments_of(endpoint)
     asked = request.GET.get("deployment", "")
     deployment = next((row for row in rows if row.name == asked), next(iter(rows), None))
-    replicas = list(deployment.replicas.order_by("-revision", "created_at", "pod_name")) if deployment else []
+    replicas = list(deployment.replicas.all()) if deployment else []
     replica = next((one for one in replicas if one.pod_name == request.GET.get("replica")), next(iter(replicas), None))
     container = request.GET.get("container", SERVER)
     container = container if container in CONTAINERS else SERVER
@@ -89,7 +90,7 @@ def download_log(request: HttpRequest, workspace: Workspace, name: str, deployme
         stream = _client(endpoint).logs(
             endpoint.namespace, pod, container, previous=previous, timestamps=True, limit_bytes=MOST_DOWNLOADED
         )  # fmt: skip
-    except (Invalid, KubeError, NotFound):
+    except (Invalid, NotFound):
         raise ProblemError("not-found") from None
     except (KubeError, KubeconfigRefused) as error:
         return render(request, "endpoints/log_trouble.html", {"text": str(error)}, status=503)
@@ -149,9 +150,9 @@ def _replica(workspace: Workspace, name: str, deployment: str, pod: str, contain
 
 
 def _client(endpoint: Endpoint) -> KubeClient:
-    if endpoint.cluster is None:
+    if endpoint.compute is None:
         raise ProblemError("not-found")
-    return kube_client(endpoint.cluster)
+    return kube_client(endpoint.compute.cluster)
 
 
 def _tabs(endpoint: Endpoint, deployment: Deployment, replica: Replica, container: str, *, previous: bool) -> list[dict[str, Any]]:

@@ -10,7 +10,8 @@ from django.views.decorators.http import require_GET
 
 from endpoints.figures.series import RANGES, Range, over_time, range_named, trouble_of
 from endpoints.models import Endpoint
-from endpoints.views.parts import deployments_of, endpoint_for, endpoint_page, link
+from endpoints.selectors import deployments_of, endpoint_for
+from endpoints.views.parts import endpoint_page, link
 from studio.accounts.http import workspace_view
 from studio.accounts.models import Workspace
 

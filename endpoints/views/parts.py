@@ -7,12 +7,10 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
-from compute.router import Router, router_of
 from endpoints.figures.series import Recent, recent
-from endpoints.models import Deployment, Endpoint, EndpointStatus
+from endpoints.models import Endpoint, EndpointStatus
+from endpoints.selectors import problem_of, router_for, scoring_uri
 from studio.accounts.models import RANK, Workspace
-from studio.core.errors import ProblemError
-from studio.core.problems import CATALOGUE
 from studio.core.templatetags.mooring import confirm
 
 TABS = (
@@ -24,31 +22,6 @@ TABS = (
 def may_act(workspace: Workspace) -> bool:
     """Tell whether the person at the page may change endpoints here, call them and see their keys."""
     return RANK[getattr(workspace, "held_role", "reader")] >= RANK["contributor"]
-
-
-def endpoint_for(workspace: Workspace, name: str) -> Endpoint:
-    """Return a workspace's endpoint by name; there is nothing when there is none."""
-    rows = Endpoint.objects.select_related("workspace", "cluster", "compute", "created_by")
-    found = rows.filter(workspace=workspace, name=name).first()
-    if found is None:
-        raise ProblemError("not-found")
-    return found
-
-
-def deployments_of(endpoint: Endpoint) -> list[Deployment]:
-    """Return an endpoint's deployments by name, each with its revisions and this very endpoint."""
-    rows = list(endpoint.deployments.select_related("wanted", "current", "good", "created_by").order_by("name"))
-    for row in rows:
-        row.endpoint = endpoint
-    return rows
-
-
-def deployment_for(endpoint: Endpoint, name: str) -> Deployment:
-    """Return an endpoint's deployment by name; there is nothing when there is none."""
-    found = next((row for row in deployments_of(endpoint) if row.name == name), None)
-    if found is None:
-        raise ProblemError("not-found")
-    return found
 
 
 def link(view: str, endpoint: Endpoint, *places: str, **query: str) -> str:
@@ -82,32 +55,12 @@ def head_of(workspace: Workspace, endpoint: Endpoint) -> dict[str, Any]:
         "workspace": workspace,
         "endpoint": endpoint,
         "router": router,
-        "address": address_of(endpoint, router),
+        "address": scoring_uri(endpoint, router),
         "recent": recent([endpoint]).get(endpoint.pk, Recent()),
         "problem": problem_of(endpoint) if endpoint.status == EndpointStatus.FAILED else None,
         "may_act": acts,
         "links": menu_of(endpoint) if acts else [],
     }
-
-
-def router_for(endpoint: Endpoint) -> Router:
-    """Return where the router of the endpoint's cluster answers; one that is gone answers nowhere."""
-    if endpoint.cluster is None:
-        return Router(reason="The cluster of this endpoint was detached.")
-    return router_of(endpoint.cluster)
-
-
-def address_of(endpoint: Endpoint, router: Router) -> str:
-    """Return where the endpoint takes requests, or nothing while that is not known."""
-    return f"{router.base_url}{endpoint.score_path}" if router.base_url else ""
-
-
-def problem_of(row: Any) -> ProblemError | None:
-    """Return the problem that a row's state is about, in words."""
-    if row.problem_id not in CATALOGUE:
-        return None
-    params = row.problem_params if isinstance(row.problem_params, dict) else {}
-    return ProblemError(row.problem_id, **{"text": row.reason, "todo": "", **params})
 
 
 def menu_of(endpoint: Endpoint, *, row: bool = False) -> list[dict[str, Any]]:

@@ -1,7 +1,6 @@
 """What a deployment's pods ran and run: its revisions, how each ended, and what differs between two."""
 
 import difflib
-import json
 from typing import Any
 
 import yaml
@@ -9,7 +8,8 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET
 
 from endpoints.models import Deployment, DeploymentStatus, Endpoint, Revision, RevisionStatus
-from endpoints.views.parts import deployments_of, endpoint_for, endpoint_page, link, may_act, problem_of
+from endpoints.selectors import deployments_of, endpoint_for, problem_of
+from endpoints.views.parts import endpoint_page, link, may_act
 from studio.accounts.http import workspace_view
 from studio.accounts.models import Workspace
 from studio.core.templatetags.mooring import confirm
@@ -85,19 +85,19 @@ def _written(spec: dict[str, Any]) -> list[str]:
 
 
 def evidence_text(evidence: dict[str, Any]) -> str:
-    """Return what was kept of a failure as text: pods, conditions, events, and the last lines of the log."""
-    parts = []
-    for key in ("pods", "conditions", "events"):
-        lines = [_line(one) for one in evidence.get(key) or []]
-        if lines:
-            parts.append("\n".join([key.capitalize(), *(f"  {line}" for line in lines)]))
-    said = evidence.get("log") or {}
-    if isinstance(said, dict) and said.get("text"):
-        parts.append(f"Log of {said.get('container', '')}\n{said['text']}")
-    return "\n\n".join(parts)
+    """Return what was kept of a failure as text: each pod with its conditions, events and last lines."""
+    return "\n\n".join("\n".join(_pod_lines(pod)) for pod in evidence.get("pods") or [])
 
 
-def _line(one: Any) -> str:
-    if not isinstance(one, dict):
-        return str(one)
-    return ", ".join(f"{key}: {json.dumps(value) if isinstance(value, dict | list) else value}" for key, value in one.items() if value)
+def _pod_lines(pod: dict[str, Any]) -> list[str]:
+    lines = [f"Pod {pod.get('name', '')} on {pod.get('node') or 'no node'}: {pod.get('phase', '')}"]
+    for one in pod.get("conditions") or []:
+        said = " ".join(str(one.get(key)) for key in ("reason", "message") if one.get(key))
+        lines.append(f"  {one.get('type')}: {one.get('status')} {said}".rstrip())
+    for one in pod.get("events") or []:
+        times = f" × {one['count']}" if (one.get("count") or 1) > 1 else ""
+        lines.append(f"  {one.get('at', '')} {one.get('reason', '')}{times}: {one.get('message', '')}")
+    log = pod.get("log") or {}
+    if log.get("text"):
+        lines += ["", f"Last lines of {log.get('container', '')}", str(log["text"]).rstrip()]
+    return lines

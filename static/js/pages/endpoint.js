@@ -85,3 +85,34 @@ each('[data-shows]', (box) => {
   box.addEventListener('change', show)
   show()
 })
+
+// What will be made, in the words of the form.
+each('[data-review]', (list) => {
+  const form = list.closest('form')
+  const draw = () => {
+    for (const cell of list.querySelectorAll('[data-review-of]')) {
+      const words = (/** @type {HTMLElement} */ (cell).dataset.reviewOf ?? '').split(' ').map((name) => wordsOf(form, name)).filter(Boolean)
+      cell.textContent = words.join(' · ') || '–'
+    }
+  }
+  form?.addEventListener('input', draw)
+  form?.addEventListener('change', draw)
+  document.addEventListener('htmx:afterSettle', draw)
+  draw()
+})
+
+/** @param {HTMLFormElement | null} form @param {string} name */
+function wordsOf(form, name) {
+  const field = form?.elements.namedItem(name)
+  if (field instanceof RadioNodeList) {
+    const chosen = [...field].find((one) => one instanceof HTMLInputElement && one.checked)
+    return chosen?.parentElement?.textContent?.trim() ?? ''
+  }
+  if (field instanceof HTMLSelectElement) return field.selectedOptions[0]?.textContent?.trim() ?? ''
+  return field instanceof HTMLInputElement ? field.value.trim() : ''
+}
+
+// A choice that says which part of a page to look at is a page of its own.
+document.addEventListener('change', (event) => {
+  if (event.target instanceof HTMLSelectElement && event.target.dataset.submits !== undefined) event.target.form?.requestSubmit()
+})
