@@ -95,10 +95,10 @@ def attach_cluster(request: HttpRequest, given: ClusterIn) -> tuple[int, Answer]
 
 
 @router.get("/clusters/manifest")
-def least_privilege_manifest(request: HttpRequest, namespace: Query[list[str]] = []) -> HttpResponse:  # noqa: B006
-    """Return the least-privilege identity as YAML for kubectl, before there is a cluster to ask."""
+def least_privilege_manifest(request: HttpRequest, namespace: Query[list[str]] = [], extension: bool = False) -> HttpResponse:  # noqa: B006
+    """Return the least-privilege identity as YAML for kubectl, before there is a cluster to ask; `extension` for installing it, too."""
     require_operator(request.user)
-    return _yaml(namespace)
+    return _yaml(namespace, extension)
 
 
 @router.get("/clusters/{name}")
@@ -132,10 +132,10 @@ def probe_cluster(request: HttpRequest, name: str) -> tuple[int, Answer]:
 
 
 @router.get("/clusters/{name}/manifest")
-def manifest_of(request: HttpRequest, name: str, namespace: Query[list[str]] = []) -> HttpResponse:  # noqa: B006
+def manifest_of(request: HttpRequest, name: str, namespace: Query[list[str]] = [], extension: bool = False) -> HttpResponse:  # noqa: B006
     """Return the least-privilege identity for a cluster, with the namespaces of its computes and those asked for."""
     row = _cluster(request, name)
-    return _yaml([*(each.namespace for each in row.computes.all()), *namespace])
+    return _yaml([*(each.namespace for each in row.computes.all()), *namespace], extension)
 
 
 @router.put("/clusters/{name}/credentials")
@@ -254,9 +254,9 @@ def _with_default(request: HttpRequest, row: Cluster, name: str, default: bool |
     return _type(row, name)
 
 
-def _yaml(namespaces: list[str]) -> HttpResponse:
+def _yaml(namespaces: list[str], extension: bool) -> HttpResponse:
     for namespace in namespaces:
         services.check_namespace_name(namespace)
-    answer = HttpResponse(manifests.least_privilege(namespaces), content_type="application/yaml; charset=utf-8")
+    answer = HttpResponse(manifests.least_privilege(namespaces, extension=extension), content_type="application/yaml; charset=utf-8")
     answer["Content-Disposition"] = 'inline; filename="mooring.yaml"'
     return answer

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from compute.kube import names
-from compute.permissions import CLUSTER_NEEDS, CRD_NAME, JOB_NEEDS, Need
+from compute.permissions import CLUSTER_NEEDS, CRD_NAME, EXTENSION_NEEDS, JOB_NEEDS, ROUTER_NEEDS, Need
 
 Object = dict[str, Any]
 
@@ -192,11 +192,12 @@ def _probe(what: str, cluster: int, place: str, image: str, args: list[str], env
     }
 
 
-def least_privilege(namespaces: Sequence[str], *, studio: str = "") -> str:
+def least_privilege(namespaces: Sequence[str], *, extension: bool = False) -> str:
     """Return the YAML that a cluster administrator applies: an identity that can do what the studio needs and no more.
 
     Each of `namespaces` is made (or labelled) so that it can be attached as a compute. The identity can make no
-    namespaces, grant no rights, and read no Secret that it does not know by name.
+    namespaces, grant no rights, and read no Secret that it does not know by name; with `extension` it may do what
+    installing the router takes, which includes granting Envoy Gateway its rights.
     """
     head = (
         "# The identity with which the Mooring studio uses this cluster. Apply it as a cluster administrator:\n"
@@ -217,6 +218,13 @@ def least_privilege(namespaces: Sequence[str], *, studio: str = "") -> str:
         _role("ClusterRole", "mooring-compute", None, JOB_NEEDS),
         _binding("RoleBinding", "mooring-compute", SYSTEM_NAMESPACE, "ClusterRole", "mooring-compute"),
     ]
+    if extension:
+        parts += [
+            _role("Role", "mooring-extend", SYSTEM_NAMESPACE, EXTENSION_NEEDS),
+            _binding("RoleBinding", "mooring-extend", SYSTEM_NAMESPACE, "Role", "mooring-extend"),
+            _role("ClusterRole", "mooring-extend", None, ROUTER_NEEDS),
+            _binding("ClusterRoleBinding", "mooring-extend", None, "ClusterRole", "mooring-extend"),
+        ]
     for name in dict.fromkeys(namespaces):
         parts.append(_commented("A namespace for a compute; jobs in it run at the level restricted.", _own_namespace(name)))
         parts.append(_binding("RoleBinding", "mooring-compute", name, "ClusterRole", "mooring-compute"))

@@ -70,6 +70,7 @@ EXTENSION_NEEDS = (
     Need(kinds.SERVICE, WRITE, "The Services of Envoy Gateway and of the router."),
     Need(kinds.DEPLOYMENT, WRITE, "The Deployments of Envoy Gateway and of the router."),
     Need(kinds.JOB, WRITE, "Envoy Gateway makes its own certificates in a Job."),
+    Need(kinds.LEASE, ("get", "list", "delete"), "Envoy Gateway's lock, which nobody else removes."),
     Need(kinds.DISRUPTION_BUDGET, WRITE, "Of three Envoys two stay while nodes are drained."),
     Need(kinds.ROLE, (*WRITE, "escalate", "bind"), "What Envoy Gateway may do in its namespace."),
     Need(kinds.ROLE_BINDING, WRITE, "The same, bound to its identity."),

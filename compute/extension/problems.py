@@ -31,8 +31,8 @@ register(
     Problem("extension-crd-conflict", "A definition of somebody else is in the way", TEXT,
             "Have whoever installed it upgrade it. The studio changes no definition that it did not install.", 409),
     Problem("extension-permissions-missing", "The studio's identity lacks permissions", "It may not: {missing}.",
-            "Apply the generated manifest with the part for the extension (cluster's page, tab Connection), or attach the cluster "
-            "with an identity that may.", 409),
+            "Apply the generated manifest with the part for the extension (`mooring cluster manifest --extension`, or the cluster's "
+            "page, tab Connection), or attach the cluster with an identity that may.", 409),
     Problem("extension-helm-missing", "There is no Helm 4", TEXT,
             "Install Helm 4 on the studio's machine, or set MOORING_HELM to its path, and start the studio again.", 409),
     Problem("extension-charts-missing", "The charts cannot be used", TEXT,

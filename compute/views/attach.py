@@ -94,7 +94,8 @@ def manifest(request: HttpRequest) -> HttpResponse:
     namespaces = [part for value in request.GET.getlist("namespace") for part in value.replace(",", " ").split()]
     for namespace in namespaces:
         services.check_namespace_name(namespace)
-    answer = HttpResponse(manifests.least_privilege(namespaces), content_type="application/yaml; charset=utf-8")
+    text = manifests.least_privilege(namespaces, extension=bool(request.GET.get("extension")))
+    answer = HttpResponse(text, content_type="application/yaml; charset=utf-8")
     answer["Content-Disposition"] = 'attachment; filename="mooring.yaml"'
     return answer
 

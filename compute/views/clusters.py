@@ -93,12 +93,14 @@ def connection(request: HttpRequest, name: str) -> HttpResponse:
         except MooringError as error:
             problems.append(error)
     given = [compute.namespace for compute in cluster.computes.all()] + ([] if problems else asked)
+    extension = bool(request.GET.get("extension"))
     context = cluster_frame(cluster, "connection") | {
-        "manifest": manifests.least_privilege(given),
+        "manifest": manifests.least_privilege(given, extension=extension),
+        "with_extension": extension,
         "command": manifests.kubeconfig_command(),
         "namespaces": request.GET.get("namespaces", ""),
         "namespace_problems": problems,
-        "manifest_query": "&".join(f"namespace={each}" for each in given),
+        "manifest_query": "&".join([*(f"namespace={each}" for each in given), *(["extension=yes"] if extension else [])]),
         "routes": _routes(cluster),
     }
     return _page(request, "compute/cluster_connection.html", context)

@@ -85,11 +85,12 @@ def manifest(
     argument: NameArgument = None,
     name: NameOption = None,
     namespace: Annotated[list[str] | None, typer.Option(help="A namespace that jobs are to run in; several times.")] = None,
+    extension: Annotated[bool, typer.Option("--extension", help="Also what installing the extension takes.")] = False,
 ) -> None:
     """Print the identity with the least rights that Mooring needs, to apply with kubectl; before attaching, without NAME."""
     which = the_name(argument, name) if argument or name else None
     with session.connect() as studio:
-        typer.echo(studio.clusters.manifest(which, namespaces=namespace or ()), nl=False)
+        typer.echo(studio.clusters.manifest(which, namespaces=namespace or (), extension=extension), nl=False)
 
 
 @clusters.command("detach")

@@ -56,13 +56,13 @@ class Clusters:
         query = {"forget": "true"} if forget else None
         return dict(self._transport.json("DELETE", f"clusters/{segment(name)}", query=query) or {})
 
-    def manifest(self, name: str | None = None, *, namespaces: Sequence[str] = ()) -> str:
+    def manifest(self, name: str | None = None, *, namespaces: Sequence[str] = (), extension: bool = False) -> str:
         """Return, as YAML, the identity with the least rights that Mooring needs: in a cluster, or in any.
 
-        The namespaces of the cluster's computes are among it, and those named.
+        The namespaces of the cluster's computes are among it, and those named; `extension` for installing it, too.
         """
         path = f"clusters/{segment(name)}/manifest" if name else "clusters/manifest"
-        query = {"namespace": [*namespaces]} if namespaces else None
+        query = {"namespace": [*namespaces]} | ({"extension": "true"} if extension else {})
         return self._transport.send("GET", path, query=query, headers={"Accept": "*/*"}).text
 
     def instance_types(self, cluster: str) -> builtins.list[InstanceType]:
