@@ -7,6 +7,12 @@ from compute.forms import MONO
 PEM = {**MONO, "rows": 8}
 
 
+class Text(forms.CharField):
+    """A text that another field may stand in for: that there is none at all is the service's to say."""
+
+    def validate(self, value: str) -> None: ...
+
+
 class CertificateForm(forms.Form):
     """A chain and its key, pasted or as files, or the name of a Secret."""
 
@@ -18,25 +24,22 @@ class CertificateForm(forms.Form):
         widget=forms.RadioSelect,
         choices=[("upload", "I give it here"), ("secret", "It is in a Secret of the cluster")],
     )
-    chain = forms.CharField(
+    chain = Text(
         label="Chain",
-        required=False,
         strip=False,
         widget=forms.Textarea(attrs={**PEM, "placeholder": "-----BEGIN CERTIFICATE-----"}),
         help_text="PEM: the server's certificate first, then those that signed it, up to the root.",
     )
     chain_file = forms.FileField(label="Or its file", required=False)
-    key = forms.CharField(
+    key = Text(
         label="Private key",
-        required=False,
         strip=False,
         widget=forms.Textarea(attrs={**PEM, "rows": 5, "placeholder": "-----BEGIN PRIVATE KEY-----"}),
         help_text="PEM, without a passphrase. It is kept encrypted and never shown again.",
     )
     key_file = forms.FileField(label="Or its file", required=False)
-    secret = forms.CharField(
+    secret = Text(
         label="Secret",
-        required=False,
         max_length=253,
         widget=forms.TextInput(attrs={**MONO, "placeholder": "scoring-tls"}),
         help_text="In the namespace mooring-system: of the type kubernetes.io/tls, or with cert.pem and key.pem. Renewals are followed.",
