@@ -20,7 +20,9 @@ from types import FrameType
 from typing import Any
 
 import httpx
+from memory import Memory
 from seed import SIMULATED, Seed, images_of
+from seed_endpoint import Address, NoExtension, NotServed, Serving, curl
 
 from mooring.client import Client
 from mooring.errors import MooringError
@@ -59,8 +61,8 @@ def main() -> int:
         wait_until_ready(studio, url)
         token = json.loads((data / "run" / "cli-token.json").read_text(encoding="utf-8"))["token"]
         with Client(url, token, workspace="demo") as client:
-            good = Seed(client, cluster, data, say).run(environment.get("MOORING_RUNNER_IMAGE", ""))
-            tell_where(url, cluster, data)
+            good, endpoint = bring_to_life(client, cluster, data, environment.get("MOORING_RUNNER_IMAGE", ""))
+            tell_where(url, cluster, data, endpoint)
         if once:
             return 0 if good else 1
         return studio.wait()
@@ -141,6 +143,28 @@ def wait_until_ready(studio: subprocess.Popen[bytes], url: str) -> None:
         time.sleep(0.2)
 
 
+def bring_to_life(client: Client, cluster: Mapping[str, Any], data: Path, runner_image: str) -> tuple[bool, Address | None]:
+    """Run the sample job and bring its model to an address; return whether all of it went well, and where that is."""
+    done = Memory(data)
+    if not Seed(client, cluster, done, say).run(runner_image):
+        return False, None
+    ended = time.monotonic()
+    fresh = "extension" not in done
+    serving = Serving(client, cluster, done, say)
+    try:
+        if answer := serving.run(str(done["sample"])):
+            took = f", {time.monotonic() - ended:.0f} s after the job" if fresh else ""
+            say(f"the endpoint has answered{took}: {answer}")
+    except NoExtension as problem:
+        say(f"the sample job has completed; its model is not deployed, as the cluster's extension could not be installed. {problem}")
+        # What a cluster of somebody else's allows is not up to this machine.
+        return cluster.get("mode") == "given", None
+    except NotServed as problem:
+        say(f"the sample job has completed; its model does not answer yet. {problem}")
+        return False, serving.address()
+    return True, serving.address()
+
+
 def stop_studio(studio: subprocess.Popen[bytes]) -> None:
     """Stop the studio and wait until it has gone; a second Ctrl-C hurries it."""
     if studio.poll() is None:
@@ -155,7 +179,7 @@ def stop_studio(studio: subprocess.Popen[bytes]) -> None:
             studio.kill()
 
 
-def tell_where(url: str, cluster: Mapping[str, Any], data: Path) -> None:
+def tell_where(url: str, cluster: Mapping[str, Any], data: Path, endpoint: Address | None) -> None:
     """Print where to look and how to go on from a terminal."""
     sign_in = "admin; the password was printed at the first start, above or in an earlier run"
     lines = [
@@ -169,6 +193,9 @@ def tell_where(url: str, cluster: Mapping[str, Any], data: Path) -> None:
         "           mooring job download NAME -w demo -p here",
         "stop       Ctrl-C; the cluster: make sandbox-down",
     ]
+    if endpoint:
+        lines[1:1] = [f"endpoint   {url}/w/demo/endpoints/{endpoint.endpoint}/"]
+        lines[-1:-1] = [f"call it    {curl(endpoint, data)}"]
     if cluster.get("simulated"):
         lines.append(SIMULATED)
     print("\n" + "\n".join(lines) + "\n", flush=True)

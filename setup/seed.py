@@ -7,12 +7,13 @@ removed. Only what the sandbox itself has made anew (its credentials, its images
 from __future__ import annotations
 
 import hashlib
-import json
 import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+from memory import Memory
 
 from mooring.client import Client, Compute, Job
 from mooring.errors import MooringError, MooringProblem
@@ -41,12 +42,11 @@ NAMESPACE_IN_USE = {"compute-namespace-exists", "compute-namespace-taken", "comp
 class Seed:
     """One run of the seed against a studio that is ready."""
 
-    def __init__(self, client: Client, cluster: Mapping[str, Any], data: Path, say: Callable[[str], None]) -> None:
+    def __init__(self, client: Client, cluster: Mapping[str, Any], done: Memory, say: Callable[[str], None]) -> None:
         self.client = client
         self.cluster = cluster
         self.say = say
-        self.path = data / "seed.json"
-        self.done: dict[str, Any] = json.loads(self.path.read_text(encoding="utf-8")) if self.path.exists() else {}
+        self.done = done
         self.kubeconfig = Path(str(cluster["kubeconfig"])).read_text(encoding="utf-8")
 
     def run(self, runner_image: str) -> bool:
@@ -64,7 +64,7 @@ class Seed:
         if "workspace" not in self.done:
             if WORKSPACE not in [one.name for one in self.client.workspaces.list()]:
                 self.client.workspaces.create(WORKSPACE, display_name="Demo")
-            self._remember(workspace=WORKSPACE)
+            self.done.keep(workspace=WORKSPACE)
 
     def _cluster(self) -> None:
         credentials = hashlib.sha256(self.kubeconfig.encode()).hexdigest()
@@ -73,12 +73,12 @@ class Seed:
             if not there:
                 self.say(f"attaching the cluster as “{CLUSTER}”")
                 self.client.clusters.attach(CLUSTER, kubeconfig=self.kubeconfig)
-            self._remember(cluster=credentials)
+            self.done.keep(cluster=credentials)
         elif there and self.done["cluster"] != credentials:
             # The sandbox was removed and made anew: same address, another authority.
             self.say("the cluster was made anew: replacing its credentials")
             self.client.clusters.replace_credentials(CLUSTER, kubeconfig=self.kubeconfig)
-            self._remember(cluster=credentials)
+            self.done.keep(cluster=credentials)
         elif not there:
             return
         self._until(lambda: self.client.clusters.get(CLUSTER).status in ("ready", "degraded"), "the cluster to be ready")
@@ -90,7 +90,7 @@ class Seed:
             made = self._attach_compute()
             self.say(f"attached namespace {made.namespace} as compute “{made.name}”")
         self._until(lambda: self.client.computes.get(COMPUTE).status == "ready", "the compute to be ready")
-        self._remember(compute=COMPUTE)
+        self.done.keep(compute=COMPUTE)
 
     def _attach_compute(self) -> Compute:
         """Attach the namespace `demo`, or the next free name: an earlier studio of this cluster may have left one."""
@@ -118,17 +118,17 @@ class Seed:
             if ours and (rule is None or rule["image"] != images[name]):
                 given = {"pattern": pattern, "image": images[name], "note": note, "position": position}
                 self.client.transport.json("PUT", "image-rules", json=given)
-        self._remember(image_rules={pattern: images[name] for _, pattern, name, _ in RULES})
+        self.done.keep(image_rules={pattern: images[name] for _, pattern, name, _ in RULES})
 
     def _sample(self) -> bool:
         if self.done.get("sample_ended"):
             return self.done["sample_ended"] == "Completed"
         job = self.client.jobs.create(SAMPLE, overrides=[f"compute={COMPUTE}"], idempotency_key="sample-train")
-        self._remember(sample=job.name)
+        self.done.keep(sample=job.name)
         self.say(f"submitted the sample job {job.name}: {job.url}")
         job = self._simulated(job) if self.cluster.get("simulated") else self._follow(job)
         if job.is_final:
-            self._remember(sample_ended=job.status)
+            self.done.keep(sample_ended=job.status)
         if self.cluster.get("simulated"):
             self.say(SIMULATED)
             return False
@@ -165,12 +165,6 @@ class Seed:
                 self.say(f"still waiting for {what}; its page says why")
                 return
             time.sleep(0.3)
-
-    def _remember(self, **facts: Any) -> None:
-        self.done |= facts
-        draft = self.path.with_suffix(".draft")
-        draft.write_text(json.dumps(self.done, indent=1), encoding="utf-8")
-        draft.replace(self.path)
 
 
 def images_of(cluster: Mapping[str, Any]) -> dict[str, str]:
