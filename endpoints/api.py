@@ -328,6 +328,7 @@ def deployment_shown(deployment: Deployment, *, whole: bool = True) -> dict[str,
         "revisions": [_revision(one) for one in deployment.revisions.all()],
         "timeline": [_change(change) for change in deployment.endpoint.changes.filter(deployment=deployment.name)],
         "yaml": deployment.yaml,
+        "set": deployment.overrides,
     }
 
 

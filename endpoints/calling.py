@@ -140,9 +140,8 @@ def _by_pod(
         raise ProblemError("endpoint-call-failed", text=str(error)[:400]) from error
     spent = (time.perf_counter() - began) * 1000
     shown = {name: value for name, value in answer.headers.items() if name.lower() not in HIDDEN}
-    note = (
-        f"The router answers only inside the cluster: {target.name} was called directly, without it and its keys. {router.reason}".strip()
-    )
+    why = "answers only inside the cluster" if router.in_cluster else "has no address yet"
+    note = f"The router {why}: {target.name} was called directly, without it and its keys. {router.reason}".strip()
     return Answer(answer.status, shown, taken[:MOST_SHOWN], round(spent, 2), "pod", len(taken) > MOST_SHOWN, note)
 
 

@@ -73,7 +73,13 @@ def update_deployment(
     model: str = "",
     all_traffic: bool = False,
 ) -> Deployment:
-    """Bring the deployment to what its YAML says now: a new revision if its pods change, else only what stands beside."""
+    """Bring the deployment to what its YAML says now: a new revision if its pods change, else only what stands beside.
+
+    With the same YAML as before its files are taken as before, where none are sent.
+    """
+    held = deployment.wanted.spec if deployment.wanted and text == deployment.yaml else {}
+    code = code or held.get("code_digest") or ""
+    model = model or (held.get("model") or {}).get("digest") or ""
     accepted = check_deployment(deployment.endpoint, text, overrides, code=code, model=model)
     if accepted.name != deployment.name:
         raise ProblemError("deployment-name-fixed", field="name", given=accepted.name, name=deployment.name)

@@ -11,6 +11,8 @@
     studio.computes             attach, list, get, update, detach
     studio.jobs                 create, validate, list, get, cancel, delete, resubmit, stream, outputs, download
     studio.models               register, list, get, versions, update, archive, restore, delete, download
+    studio.endpoints            create, update, set_traffic, list, get, keys, regenerate_key, invoke, delete, wait
+    studio.deployments          create, update, scale, roll_back, retry, list, get, logs, delete, wait
     studio.content              folders and files by content
 
 Every call has a time-out; what may be repeated is repeated for a while when the connection breaks. Raises
@@ -26,11 +28,15 @@ from typing import Self
 
 from mooring.client.clusters import Clusters, Computes
 from mooring.client.content import Content
+from mooring.client.endpoints import Deployments, Endpoints
 from mooring.client.extension import Extensions
 from mooring.client.jobs import Jobs
 from mooring.client.models import (
+    Called,
     Cluster,
     Compute,
+    Deployment,
+    Endpoint,
     InstanceType,
     Job,
     LogFile,
@@ -46,9 +52,12 @@ from mooring.client.transport import Transport
 from mooring.client.workspaces import Scope, Workspaces
 
 __all__ = [
+    "Called",
     "Client",
     "Cluster",
     "Compute",
+    "Deployment",
+    "Endpoint",
     "InstanceType",
     "Job",
     "LogFile",
@@ -95,6 +104,8 @@ class Client:
         self.content = Content(self.transport, scope)
         self.models = Models(self.transport, scope, self.content)
         self.jobs = Jobs(self.transport, scope, self.content)
+        self.endpoints = Endpoints(self.transport, scope)
+        self.deployments = Deployments(self.transport, scope, self.content)
 
     @property
     def url(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
@@ -166,6 +167,64 @@ class ModelVersion(_Answer):
     archived: bool = False
     created_at: datetime | None = None
     url: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint(_Answer):
+    """An online endpoint; `status` is creating, updating, ready, failed or deleting, `applied` whether the router follows."""
+
+    name: str
+    status: str = ""
+    reason: str = ""
+    compute: str = ""
+    scoring_uri: str = ""
+    traffic: Mapping[str, int] = field(default_factory=dict)
+    mirror_traffic: Mapping[str, int] = field(default_factory=dict)
+    applied: bool = False
+    problem: Mapping[str, Any] | None = None
+    description: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    created_at: datetime | None = None
+    url: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment(_Answer):
+    """A deployment; `status` is creating, updating, rolling-back, ready, degraded, failed or deleting."""
+
+    name: str
+    endpoint_name: str = ""
+    status: str = ""
+    reason: str = ""
+    problem: Mapping[str, Any] | None = None
+    traffic: int = 0
+    instance_count: int = 1
+    ready_replicas: int = 0
+    revision: int | None = None
+    image: str = ""
+    model: str = ""
+    replicas: list[Mapping[str, Any]] = field(default_factory=list)
+    revisions: list[Mapping[str, Any]] = field(default_factory=list)
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Called(_Answer):
+    """What an endpoint answered; `way` is router, or pod where the router cannot be reached."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: str = ""
+    base64: bool = False
+    cut: bool = False
+    milliseconds: float = 0.0
+    way: str = ""
+    note: str = ""
+
+    @property
+    def content(self) -> bytes:
+        """The bytes of the answer."""
+        return b64decode(self.body) if self.base64 else self.body.encode()
 
 
 def _value(value: Any, kind: str) -> Any:
