@@ -20,8 +20,10 @@ extension = typer.Typer(help="The extension of a cluster: router, TLS, what runs
 ClusterArgument = Annotated[str, typer.Argument(metavar="CLUSTER", help="The cluster.")]
 Config = Annotated[
     list[str] | None,
-    typer.Option("--config", "-s", metavar="KEY=VALUE", help="A setting, e.g. enableInference=True; several times, or several in one."),
+    typer.Option("--config", "-s", metavar="KEY=VALUE", help="A setting, e.g. enableInference=True; more may follow it."),
 ]
+# `--config a=1 b=2` as `az k8s-extension` has it: what follows the first is an argument to the parser.
+More = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="More settings.")]
 _SHOWN = ("cluster", "status", "reason", "revision", "router", "settings")
 _REVISIONS_SHOWN = ("number", "current", "kind", "by", "made_at", "charts", "kept")
 _MARKS = {"done": "✓", "ready": "✓", "moving": "…", "failed": "✗", "skipped": "-", "pending": "·", "missing": "·"}
@@ -48,23 +50,30 @@ def show(cluster: ClusterArgument, output: Output = "table", query: Query = None
 
 
 @extension.command("install")
-def install(cluster: ClusterArgument, config: Config = None, no_wait: NoWait = False, output: Output = "table") -> None:
+def install(
+    cluster: ClusterArgument,
+    more: More = None,
+    config: Config = None,
+    no_wait: NoWait = False,
+    output: Output = "table",
+) -> None:
     """Install the extension and follow it until it is ready."""
     with session.connect() as studio:
-        operation = studio.extensions.install(cluster, _settings(config))
+        operation = studio.extensions.install(cluster, _settings(config, more))
         _follow(studio, cluster, operation, no_wait, output)
 
 
 @extension.command("change")
 def change(
     cluster: ClusterArgument,
+    more: More = None,
     config: Config = None,
     yes: Yes = False,
     no_wait: NoWait = False,
     output: Output = "table",
 ) -> None:
     """Change settings; those that are not given stay, an empty value (KEY=) takes one out."""
-    settings = _settings(config)
+    settings = _settings(config, more)
     with session.connect() as studio:
         difference = studio.extensions.check(cluster, settings)["difference"]
         for key, (old, new) in difference.items():
@@ -123,13 +132,13 @@ def revisions(
     print_result(rows, output, _REVISIONS_SHOWN, query)
 
 
-def _settings(config: list[str] | None) -> dict[str, str]:
-    """Return `--config k=v k=v` and repeated ones as one mapping."""
+def _settings(config: list[str] | None, more: list[str] | None) -> dict[str, str]:
+    """Return the settings of all options and arguments as one mapping."""
     given: dict[str, str] = {}
-    for pair in " ".join(config or ()).split():
+    for pair in " ".join([*(config or ()), *(more or ())]).split():
         key, equals, value = pair.partition("=")
         if not equals or not key:
-            raise typer.BadParameter(f"--config takes KEY=VALUE, not {pair!r}")
+            raise typer.BadParameter(f"a setting is KEY=VALUE, not {pair!r}")
         given[key] = value
     return given
 
