@@ -24,6 +24,9 @@ from studio.accounts.models import Workspace
 from studio.assets.sent import digest_held, snapshot_sent, words_of
 from studio.core.errors import ProblemError, ProblemList
 
+# On the form there is a place for the files: a YAML's words would only be in the way.
+SAID = {"deployment-code-not-sent": "Choose the scoring script, or the folder that it is in."}
+
 
 @dataclass
 class Place:
@@ -325,7 +328,7 @@ def _placed(form: DeployForm, draft: Draft, problems: list[ProblemError], place:
     left: dict[str, Any] = {"elsewhere": [], "code": "", "rows": []}
     for problem in problems:
         path = problem.field or ""
-        text = f"{problem.text} {problem.todo}".strip()
+        text = SAID.get(problem.problem.id) or f"{problem.text} {problem.todo}".strip()
         of_deployment = place.endpoint is not None or getattr(problem, "of_deployment", False)
         name = form_field(path, DEPLOYMENT_FIELDS if of_deployment else ENDPOINT_FIELDS)
         if path == "code" or name == "code":

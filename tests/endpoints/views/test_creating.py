@@ -1,0 +1,184 @@
+"""The wizard: from a form or two YAMLs to an endpoint and its deployment, with nothing typed lost."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
+
+from compute.extension.models import Extension
+from endpoints.models import Deployment, Endpoint
+from studio.assets.registry.models import Model, ModelVersion
+from studio.assets.services import tree_of_uploads
+from tests.conftest import People
+
+SCORE = b"def init():\n    pass\n\n\ndef run(raw_data):\n    return {}\n"
+URL = "/w/team/endpoints/-/new/"
+
+
+@pytest.fixture
+def model(people: People, compute: Any) -> ModelVersion:
+    """Register one version of a model."""
+    snapshot = tree_of_uploads(people.workspace, [("model.pkl", io.BytesIO(b"weights"))])
+    row = Model.objects.create(workspace=people.workspace, name="flowers")
+    return ModelVersion.objects.create(model=row, version="3", snapshot=snapshot, base_name="model")
+
+
+def form(**changed: Any) -> dict[str, Any]:
+    given = {
+        "as": "form", "name": "flowers", "compute": "local", "deployment": "blue", "model": "flowers:3", "runs": "script",
+        "scoring_script": "score.py", "image": "python:3.11", "count": "1", "instance_type": "", "all_traffic": "on",
+        "code": SimpleUploadedFile("score.py", SCORE),
+    }  # fmt: skip
+    return {key: value for key, value in {**given, **changed}.items() if value is not None}
+
+
+def test_the_form_begins_with_what_need_not_be_chosen(people: People, client_for: Any, model: ModelVersion) -> None:
+    answer = client_for(people.contributor).get(URL)
+    values = answer.context["form"].initial
+    assert (values["compute"], values["model"], values["deployment"], values["all_traffic"]) == ("local", "flowers:3", "blue", "on")
+    assert b"flowers:3" in answer.content
+
+
+def test_it_begins_with_the_model_whose_page_it_came_from(people: People, client_for: Any, model: ModelVersion) -> None:
+    answer = client_for(people.contributor).get(URL, {"model": "flowers:3"})
+    assert answer.context["form"].initial["model"] == "flowers:3"
+
+
+def test_an_endpoint_with_its_deployment_is_made(people: People, client_for: Any, model: ModelVersion) -> None:
+    answer = client_for(people.contributor).post(URL, form(env_key=["LEVEL"], env_value=["2"]))
+    assert answer.status_code == 302, answer.content.decode()[-3000:]
+    endpoint = Endpoint.objects.get()
+    assert (endpoint.name, endpoint.compute_name, endpoint.created_by) == ("flowers", "local", people.contributor)
+    blue = Deployment.objects.get()
+    assert blue.traffic_when_ready and blue.wanted is not None
+    spec = blue.wanted.spec
+    assert (spec["scoring_script"], spec["image_asked"], spec["model"]["name"]) == ("score.py", "python:3.11", "flowers")
+    assert spec["environment_variables"] == {"LEVEL": "2"} and spec["code_digest"]
+
+
+def test_only_the_endpoint_for_now(people: People, client_for: Any, model: ModelVersion) -> None:
+    answer = client_for(people.contributor).post(URL, form(later="on", deployment="", code=None))
+    assert answer.status_code == 302 and Endpoint.objects.count() == 1 and not Deployment.objects.exists()
+
+
+def test_a_container_of_its_own_needs_no_script(people: People, client_for: Any, compute: Any) -> None:
+    given = form(runs="routes", model="", code=None, image="server:1", scoring_path="/predict", scoring_port="8080", readiness_path="/ok",
+                 liveness_path="/ok")  # fmt: skip
+    answer = client_for(people.contributor).post(URL, given)
+    assert answer.status_code == 302, answer.content.decode()[-3000:]
+    assert Deployment.objects.get().wanted.spec["routes"]["scoring"] == {"path": "/predict", "port": 8080}
+
+
+@pytest.mark.parametrize(
+    ("changed", "field", "said"),
+    [
+        ({"name": "1st"}, "id_name", "a letter first"),
+        ({"name": ""}, "id_name", "required"),
+        ({"compute": "elsewhere"}, "id_compute", "There is no compute named elsewhere"),
+        ({"model": "nothing:1"}, "id_model", "nothing"),
+        ({"scoring_script": "other.py"}, "id_scoring_script", "There is no file other.py"),
+        ({"code": None}, "field_code", "Choose the scoring script"),
+        ({"instance_type": "huge"}, "id_instance_type", "huge"),
+        ({"deployment": "x"}, "id_deployment", "3 to 32"),
+        ({"image": ""}, "id_image", "image"),
+    ],
+)
+def test_what_is_wrong_is_said_at_its_field_and_nothing_is_made(
+    people: People, client_for: Any, model: ModelVersion, changed: dict[str, Any], field: str, said: str
+) -> None:
+    answer = client_for(people.contributor).post(URL, form(**changed))
+    assert answer.status_code == 422
+    text = answer.content.decode()
+    assert said in text and f'href="#{field}"' in text, text[text.find("Nothing was") :][:800]
+    assert not Endpoint.objects.exists() and not Deployment.objects.exists()
+
+
+def test_the_code_is_kept_when_the_form_comes_back(people: People, client_for: Any, model: ModelVersion) -> None:
+    client = client_for(people.contributor)
+    answer = client.post(URL, form(name="1st"))
+    digest = answer.context["draft"].code
+    assert digest and "Kept: 1 file" in answer.content.decode()
+    answer = client.post(URL, form(code=None, code_kept=digest))
+    assert answer.status_code == 302 and Deployment.objects.get().wanted.spec["code_digest"] == digest
+
+
+def test_form_and_yaml_say_the_same(people: People, client_for: Any, model: ModelVersion) -> None:
+    client = client_for(people.contributor)
+    given = form(to="yaml", count="2", env_key=["A"], env_value=["b"], instance_type="large", description="Irises")
+    answer = client.post(URL, given)
+    texts = answer.context["texts"]
+    assert "name: flowers" in texts.endpoint and "azureml:flowers:3" in texts.deployment and "instance_count: 2" in texts.deployment
+    back = client.post(URL, {"as": "yaml", "to": "form", "endpoint_yaml": texts.endpoint, "deployment_yaml": texts.deployment,
+                             "code_kept": texts.code, "all_traffic": "on"})  # fmt: skip
+    draft = back.context["draft"]
+    for name in ("name", "compute", "deployment", "model", "runs", "scoring_script", "image", "count", "instance_type", "description"):
+        assert draft.fields[name] == given[name], name
+    assert draft.code == texts.code and draft.variables[0].key == "A"
+
+
+def test_what_the_form_has_no_input_for_is_carried_along(people: People, client_for: Any, model: ModelVersion) -> None:
+    client = client_for(people.contributor)
+    texts = client.post(URL, form(to="yaml")).context["texts"]
+    more = texts.deployment + "request_settings:\n  request_timeout_ms: 9000\n"
+    page = client.post(URL, {"as": "yaml", "to": "form", "endpoint_yaml": texts.endpoint, "deployment_yaml": more, "code_kept": texts.code})
+    assert "request_settings" in page.content.decode()
+    answer = client.post(URL, form(code=None, code_kept=texts.code, deployment_rest=page.context["deployment_rest"]))
+    assert answer.status_code == 302
+    assert Deployment.objects.get().wanted.spec["request_settings"]["request_timeout_ms"] == 9000
+
+
+def test_a_problem_of_the_yaml_names_its_line(people: People, client_for: Any, model: ModelVersion) -> None:
+    client = client_for(people.contributor)
+    answer = client.post(URL, {"as": "yaml", "endpoint_yaml": "name: flowers\ncompute: azureml:local\n",
+                               "deployment_yaml": "name: blue\nendpoint_name: flowers\nmodel: azureml:nothing:1\nenvironment: {image: x}\n"
+                               "code_configuration: {code: ./src, scoring_script: score.py}\n"})  # fmt: skip
+    text = answer.content.decode()
+    assert answer.status_code == 422 and "Deployment: <b>line 3" in text and "azureml:nothing:1" in text
+    assert not Endpoint.objects.exists()
+
+
+def test_a_second_deployment_starts_beside_the_first(people: People, client_for: Any, model: ModelVersion) -> None:
+    client = client_for(people.contributor)
+    client.post(URL, form())
+    url = reverse("endpoints:new-deployment", args=["team", "flowers"])
+    answer = client.get(url)
+    assert answer.context["form"].initial["deployment"] == "green" and not answer.context["form"].initial["all_traffic"]
+    answer = client.post(url, form(deployment="green", name=None, compute=None, all_traffic=None))
+    assert answer.status_code == 302, answer.content.decode()[-3000:]
+    assert {row.name: row.traffic_when_ready for row in Deployment.objects.all()} == {"blue": True, "green": False}
+    answer = client.post(url, form(deployment="green", name=None, compute=None))
+    assert answer.status_code == 422 and b"already has a deployment named green" in answer.content
+
+
+def test_a_new_revision_begins_with_what_the_deployment_is(people: People, client_for: Any, model: ModelVersion) -> None:
+    client = client_for(people.contributor)
+    client.post(URL, form())
+    url = reverse("endpoints:new-deployment", args=["team", "flowers"], query={"of": "blue"})
+    page = client.get(url)
+    draft = page.context["draft"]
+    assert draft.fields["scoring_script"] == "score.py" and draft.code and b"New revision of blue" in page.content
+    answer = client.post(
+        url, form(name=None, compute=None, code=None, code_kept=draft.code, code_path=draft.code_path, image="python:3.12")
+    )
+    assert answer.status_code == 302, answer.content.decode()[-3000:]
+    blue = Deployment.objects.get()
+    assert blue.wanted.number == 2 and blue.wanted.spec["image_asked"] == "python:3.12"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("flowers", "Its address will be"), ("1st", "a letter first"), ("taken", "There is an endpoint taken in this workspace already")],
+)
+def test_a_name_is_checked_as_it_is_typed(people: People, client_for: Any, make_endpoint: Any, name: str, said: str) -> None:
+    make_endpoint("taken")
+    answer = client_for(people.contributor).get("/w/team/endpoints/-/name/", {"name": name, "compute": "local"})
+    assert said in answer.content.decode()
+
+
+def test_a_compute_without_a_router_says_so_in_the_choice(people: People, client_for: Any, compute: Any) -> None:
+    Extension.objects.all().delete()
+    assert b"ask IT operations for the extension with inference" in client_for(people.contributor).get(URL).content
