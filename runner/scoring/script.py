@@ -85,7 +85,10 @@ def _named(run: Callable[..., Any]) -> Optional[Callable[[str], Any]]:
     decorated = getattr(schemas, "is_schema_decorated", None)
     if decorated is None or not decorated(run):
         return None
+    import inspect
     import json
+
+    signature = inspect.signature(run)
 
     def arguments(text: str) -> Any:
         try:
@@ -94,6 +97,10 @@ def _named(run: Callable[..., Any]) -> Optional[Callable[[str], Any]]:
             raise ValueError(f"The body is not JSON: {error}.") from None
         if not isinstance(given, dict):
             raise ValueError("The body is not a JSON object with the arguments of run().")
+        try:
+            signature.bind(**given)
+        except TypeError as error:
+            raise ValueError(f"The body does not have the arguments of run(): {error}.") from None
         return given
 
     return arguments

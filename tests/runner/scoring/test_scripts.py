@@ -76,6 +76,7 @@ def test_a_declared_schema_gives_run_its_arguments(server: Server) -> None:
     server.start(DECLARED)
     assert server.score('{"data": [1], "params": 2}') == [[1], 2]
     assert server.problem("POST", "/score", "[1]") == (400, "request-not-fitting")
+    assert server.problem("POST", "/score", '{"other": 1}') == (400, "request-not-fitting")
     assert server.problem("POST", "/score", "no json") == (400, "request-not-fitting")
     post = json.loads(server.get("/swagger.json")[1])["paths"]["/score"]["post"]
     assert post["requestBody"]["content"]["application/json"]["schema"]["required"] == ["data"]
@@ -153,6 +154,48 @@ def test_an_mlflow_model_without_a_script_answers(server: Server, model: Path, b
     assert server.score(json.dumps(body)) == answer
     for wrong in ("{}", "[]", "no", '{"inputs": [1], "instances": [2]}', '{"dataframe_split": [1]}'):
         assert server.problem("POST", "/score", wrong) == (400, "request-not-fitting"), wrong
+
+
+SIGNED = """
+    class Wrong(Exception): error_code = "INVALID_PARAMETER_VALUE"
+    class Column:
+        def __init__(self, name): self.name, self.type = name, self
+        def to_pandas(self): return float
+    class Schema:
+        inputs = [Column("a"), Column("b")]
+        def has_input_names(self): return True
+        def is_tensor_spec(self): return False
+    class Model:
+        def __init__(self): self.metadata = self
+        def get_input_schema(self): return Schema()
+        def predict(self, given):
+            if "wrong" in repr(given): raise Wrong("no such column")
+            return [repr(given), given.casts]
+    def load_model(folder): return Model()
+"""
+TABLE = """
+    class DataFrame:
+        def __init__(self, data, columns=None, index=None):
+            self.a, self.columns, self.casts = data, columns or ["a"], []
+        def __getitem__(self, name):
+            table = self
+            class One:
+                def astype(self, kind): table.casts.append([name, kind.__name__])
+            return One()
+        def __setitem__(self, name, value): pass
+        def __repr__(self): return f'{self.a} {self.columns}'
+"""
+
+
+def test_a_signature_gives_columns_their_names_and_types(server: Server, model: Path) -> None:
+    server.write(SIGNED, "mlflow/pyfunc.py")
+    server.write(TABLE, "pandas.py")
+    server.start(None, AZUREML_ENTRY_SCRIPT="None", AZUREML_MODEL_DIR=str(model.parent))
+    casts = [["a", "float"], ["b", "float"]]
+    assert server.score('{"input_data": [[1, 2]]}') == ["[[1, 2]] ['a', 'b']", casts]
+    assert server.score('{"input_data": {"columns": ["a", "b"], "data": [[1, 2]]}}')[1] == casts
+    assert server.score('{"inputs": {"a": [1]}}')["predictions"] == ["{'a': [1]} ['a']", [["a", "float"]]]
+    assert server.problem("POST", "/score", '{"input_data": [["wrong", 1]]}') == (400, "request-not-fitting")
 
 
 def test_an_mlflow_model_that_cannot_be_loaded_is_told(server: Server, model: Path) -> None:
