@@ -8,7 +8,6 @@ from __future__ import annotations
 import collections
 import errno
 import json
-import resource
 import select
 import signal
 import socket
@@ -19,13 +18,12 @@ from typing import Any, Callable, Deque, Dict, List
 from .access_log import AccessLog
 from .answers import JSON, Clock, problem
 from .connection import Connection
-from .ending import Ending
 from .parsing import Request
 from .processes import Slot, Worker, ended_children, shares
 from .settings import Settings
+from .sockets import allow_files, listen
 from .swagger import plain_swagger
 
-BACKLOG = 1024
 SPARE = 100
 SWEEP_SECONDS, DRAIN_SWEEP_SECONDS = 1.0, 0.1
 FRESH_SECONDS = 1.0
@@ -385,30 +383,3 @@ def answer(request: Request, status: int, head: bytes, body: bytes) -> None:
     connection = request.connection
     if isinstance(connection, Connection):
         connection.respond(status, head, body)
-
-
-def listen(settings: Settings) -> socket.socket:
-    """Open the port on every address, IPv4 and IPv6 where there is both; raise Ending when it is not to be had."""
-    try:
-        if settings.host is None and socket.has_dualstack_ipv6():
-            try:
-                sock = socket.create_server(("", settings.port), family=socket.AF_INET6, backlog=BACKLOG, dualstack_ipv6=True)
-            except OSError:
-                sock = socket.create_server(("", settings.port), backlog=BACKLOG)
-        else:
-            family = socket.AF_INET6 if ":" in (settings.host or "") else socket.AF_INET
-            sock = socket.create_server((settings.host or "", settings.port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        raise Ending("scoring-port-taken", f"Port {settings.port} cannot be listened on: {error.strerror or error}.") from None
-    sock.setblocking(False)
-    return sock
-
-
-def allow_files(wanted: int) -> None:
-    """Raise the limit of open files when it is too small and may be raised."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < wanted:
-        try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard) if hard != resource.RLIM_INFINITY else wanted, hard))
-        except (OSError, ValueError):
-            pass
