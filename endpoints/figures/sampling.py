@@ -38,8 +38,9 @@ STATS_PORT = 19001
 # Envoy's text for a hundred deployments is about 1 MB.
 MOST_BYTES = 32 * 1024 * 1024
 ENVOY = {"gateway.envoyproxy.io/owning-gateway-name": GATEWAY, "gateway.envoyproxy.io/owning-gateway-namespace": NAMESPACE}
-# (endpoint, rule, backend, mirrored) → the Service behind it;  (deployment, mirrored) → what it answered.
-Owners = dict[tuple[int, int, int, bool], str]
+# (namespace, endpoint, rule, backend, mirrored) → the Service behind it;  (deployment, mirrored) → what it answered.
+# The namespace tells endpoints of studios apart that share a router.
+Owners = dict[tuple[str, int, int, int, bool], str]
 Came = dict[tuple[int, bool], Count]
 _ANSWERING = (ClusterStatus.READY, ClusterStatus.DEGRADED)
 
@@ -125,13 +126,13 @@ def _time(text: Any) -> datetime | None:
 
 
 def owners_of(client: KubeClient, cluster: Cluster) -> Owners:
-    """Return the deployment behind each backend of the routes, as (endpoint, rule, backend, mirrored) → its object's name."""
+    """Return the deployment behind each backend of the routes, as (namespace, endpoint, rule, backend, mirrored) → its object's name."""
     owners: Owners = {}
     for namespace in Endpoint.objects.filter(cluster=cluster).values_list("namespace", flat=True).distinct():
         for route in client.list(kinds.HTTP_ROUTE, namespace):
             name = str(route["metadata"]["name"])
             if name.startswith("me-") and name[3:].isdecimal():
-                owners |= {(int(name[3:]), *place): owner for place, owner in backends_in(route).items()}
+                owners |= {(namespace, int(name[3:]), *place): owner for place, owner in backends_in(route).items()}
     return owners
 
 
@@ -197,7 +198,8 @@ def _came(reading: RouterReading, pods: Mapping[str, PodCounts], owners: Owners,
             place = backend_of(name)
             if place is None:
                 continue
-            owner = deployments.get(owners.get((place.endpoint, place.rule, place.backend, place.mirror), ""))
+            key = (place.namespace, place.endpoint, place.rule, place.backend, place.mirror)
+            owner = deployments.get(owners.get(key, ""))
             if owner is not None and owner.endpoint_id == place.endpoint:
                 came[owner.pk, place.mirror].add(since((before or {}).get(name), count))
     return came

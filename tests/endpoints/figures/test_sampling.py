@@ -36,7 +36,7 @@ def read(cluster: Cluster, deployment: Deployment, at: datetime, codes: dict[str
     reading, _ = RouterReading.objects.get_or_create(cluster=cluster)
     mirror = more.get("mirror", False)
     counts = {name_of(deployment, mirror=mirror): Count(dict(codes), {"25": sum(codes.values())})}
-    owners = {(deployment.endpoint_id, 1, 0, mirror): deployment.object_name}
+    owners = {("mooring-team", deployment.endpoint_id, 1, 0, mirror): deployment.object_name}
     keep(cluster, reading, {pod: PodCounts(more.get("began"), counts)}, owners, at)
 
 
@@ -100,7 +100,7 @@ def test_a_reading_that_was_overtaken_writes_nothing(cluster: Cluster, blue: Dep
     read(cluster, blue, START, {"200": 0})
     stale = RouterReading.objects.get(cluster=cluster)
     read(cluster, blue, START + timedelta(seconds=10), {"200": 10})
-    owners = {(blue.endpoint_id, 1, 0, False): blue.object_name}
+    owners = {("mooring-team", blue.endpoint_id, 1, 0, False): blue.object_name}
     keep(cluster, stale, {"a": PodCounts(None, {name_of(blue): Count({"200": 10})})}, owners, START + timedelta(seconds=11))
     assert requests() == 10
 
