@@ -38,10 +38,6 @@ def test_a_yaml_that_says_it_is_something_else_is_refused() -> None:
 @pytest.mark.skipif(not SNAPSHOT, reason="set MOORING_AZML_EXAMPLES to a clone of Azure/azureml-examples")
 def test_the_public_examples_are_read_as_they_are() -> None:
     snapshot = Snapshot(Path(SNAPSHOT))
-    found = (
-        "cli/assets/model/local-file.yml",
-        "cli/assets/model/local-mlflow.yml",
-        "cli/endpoints/online/managed/minimal/single-model-registered/model.yml",
-    )
+    found = ("cli/assets/model/local-file.yml", "cli/assets/model/local-mlflow.yml")
     for path in found:
         assert load(snapshot.read(path)).model.is_local
