@@ -59,6 +59,9 @@ def try_egress(check_id: int) -> None:
     except (KubeError, KubeconfigRefused) as error:
         # Where the cluster does not answer now, what is left there is cleaned by the sweep.
         _fail(row, told(error))
+        if isinstance(error, KubeError) and not error.retryable:
+            _clean(client, row)
+            return
         EgressCheck.objects.filter(pk=row.pk).update(taken_until=now + timedelta(seconds=60))
 
 
@@ -133,8 +136,10 @@ def _clean(client: KubeClient, row: EgressCheck) -> None:
     try:
         _remove(client, row)
     except KubeError as error:
-        log.info("egress check not cleaned yet", check=row.pk, error=str(error))
-        return
+        log.info("egress check not cleaned", check=row.pk, error=str(error))
+        if error.retryable:
+            return
+        # Whoever may not delete here may not create here either: there is nothing to come back for.
     EgressCheck.objects.filter(pk=row.pk).exclude(status__in=OPEN).update(cleaned=True, taken_until=None)
     prune(row.cluster_id)
 

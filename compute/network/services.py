@@ -128,7 +128,7 @@ def set_way_out(
 def change_way_out(actor: Any, cluster: Cluster, **changes: Any) -> PodNetworkSettings:
     """Change some of how the pods of a cluster get out; what is not named stays as it is."""
     row = PodNetworkSettings.objects.filter(cluster=cluster).first() or PodNetworkSettings(cluster=cluster)
-    kept = {
+    kept: dict[str, Any] = {
         "http_proxy": way_out.masked(row.http_proxy),
         "https_proxy": way_out.masked(row.https_proxy),
         "no_proxy": row.no_proxy,

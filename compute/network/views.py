@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
@@ -166,6 +166,5 @@ def _file_or_text(file: UploadedFile | None, text: str) -> str | bytes:
 def _without_key(form: CertificateForm) -> CertificateForm:
     """Return the form without the key that was posted: no secret goes back to a page."""
     if form.is_bound:
-        form.data = form.data.copy()
-        form.data["key"] = ""
+        form.data = {**form.data.dict(), "key": ""} if isinstance(form.data, QueryDict) else {**form.data, "key": ""}
     return form
