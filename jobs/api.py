@@ -14,7 +14,7 @@ from studio.accounts.access import workspace_for
 from studio.api.paging import page
 from studio.assets.services import store
 from studio.assets.trees import Tree, TreeFile, zip_stream
-from studio.core.bytes import download
+from studio.core.bytes import download, download_of
 from studio.core.errors import ProblemError
 
 router = Router(tags=["jobs"])
@@ -149,7 +149,9 @@ def get_output(request: HttpRequest, workspace: str, name: str, root: str, path:
     row = job.output_files.filter(root=root, path=path).first()
     if row is None:
         raise ProblemError("not-found")
-    return download(store().stream(row.digest), name=path.rpartition("/")[2], size=row.size)
+    return download_of(
+        request, lambda start, end: store().stream(row.digest, start, end), size=row.size, digest=row.digest, name=path.rpartition("/")[2]
+    )
 
 
 def shown(request: HttpRequest, job: Job, *, whole: bool = True) -> dict[str, Any]:

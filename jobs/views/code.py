@@ -55,7 +55,7 @@ def code_file(request: HttpRequest, workspace: Workspace, name: str, file: str) 
     if tree is None:
         raise ProblemError("not-found")
     found = _file(tree, file)
-    return send_file(found.path, found.digest, found.size, save="download" in request.GET)
+    return send_file(request, found.path, found.digest, found.size, save="download" in request.GET)
 
 
 @require_GET

@@ -48,7 +48,7 @@ def outputs(request: HttpRequest, workspace: Workspace, name: str) -> HttpRespon
 def output_file(request: HttpRequest, workspace: Workspace, name: str, root: str, file: str) -> HttpResponseBase:
     """Send one file: pictures in place, sandboxed; everything else (and `?download`) to be saved."""
     row = selectors.output_for(selectors.job_for(workspace, name), root, file)
-    return send_file(row.path, row.digest, row.size, save="download" in request.GET)
+    return send_file(request, row.path, row.digest, row.size, save="download" in request.GET)
 
 
 @require_GET

@@ -51,6 +51,8 @@ def job_list(request: HttpRequest, workspace: Workspace) -> HttpResponse:
         "experiments": selectors.experiments_of(workspace),
         "computes": selectors.computes_used(workspace),
         "has_compute": computes_of(workspace).exists() if context["nothing"] else True,
+        "operates": request.user.is_operator or request.user.is_admin,  # type: ignore[union-attr]
+        "clusters_url": reverse("compute:cluster-list"),
         "bulk_url": reverse("jobs:bulk", args=[workspace.name]),
         "actions": [{"value": "cancel", "title": "Cancel"}, {"value": "delete", "title": "Delete", "danger": True}],
     }

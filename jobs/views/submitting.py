@@ -14,6 +14,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
+from compute.selectors import computes_of
 from jobs import selectors, services, spec
 from jobs.forms import Draft, InputRow, JobForm, Pair, draft_of, form_field
 from jobs.models import Job
@@ -248,7 +249,7 @@ def _yaml_page(
     typed: bool = False,
 ) -> HttpResponse:
     told = problems or []
-    marks = [{"line": one.line, "column": one.column, "text": f"{one.text} {one.todo}"} for one in told if one.line]
+    marks = [{"line": one.line, "column": one.column, "text": f"{one.text} {one.todo}".replace("`", "'")} for one in told if one.line]
     code_words, folder_words = words_of(workspace, draft.code), words_of(workspace, draft.folder)
     context = {
         "draft": draft,
@@ -257,6 +258,7 @@ def _yaml_page(
         "kept_words": folder_words or (code_words and f"Code: {code_words}"),
         "kept_inputs": json.dumps(draft.inputs),
         "typed": typed,
+        "no_compute": not computes_of(workspace).exists(),
     }
     return _page(request, workspace, "jobs/new_yaml.html", context, 422 if told else 200)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,16 +21,21 @@ def print_error(error: MooringError) -> None:
     errors = error.errors if isinstance(error, MooringProblem) else ()
     # With errors by line the first of them is the detail once more.
     if error.detail and error.detail != error.title and error.detail not in [one.text for one in errors]:
-        lines.append(error.detail)
+        lines.append(quoted(error.detail))
     if errors:
         for one in errors:
             place = f"line {one.line}, column {one.column}: " if one.line else ""
             path = f"{one.path}: " if one.path else ""
-            lines.append(f"  {place}{path}{one.text}")
+            lines.append(f"  {place}{path}{quoted(one.text)}")
     if error.todo:
-        lines.append(error.todo)
+        lines.append(quoted(error.todo))
     lines.append(f"({error.id})")
     print("\n".join(lines), file=sys.stderr)
+
+
+def quoted(text: str) -> str:
+    """Return a sentence of the studio with plain quotes where its pages show code."""
+    return re.sub(r"`([^`\n]+)`", r"'\1'", text)
 
 
 def print_result(result: Any, output: str = "table", columns: Sequence[str] = (), query: str | None = None) -> None:

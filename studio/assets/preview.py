@@ -9,11 +9,11 @@ import json
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from django.http import HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase
 
 from studio.assets.services import store
 from studio.assets.store import StoreError
-from studio.core.bytes import download
+from studio.core.bytes import download_of
 from studio.core.errors import ProblemError
 
 TEXT_BYTES = 256 * 1024
@@ -63,16 +63,18 @@ def preview_of(path: str, digest: str, size: int) -> Preview:
     return shown_text(path, head, cut=size > len(head))
 
 
-def send_file(path: str, digest: str, size: int, *, save: bool) -> HttpResponseBase:
-    """Return the answer that sends one file of the store."""
+def send_file(request: HttpRequest, path: str, digest: str, size: int, *, save: bool) -> HttpResponseBase:
+    """Return the answer that sends one file of the store, or the part of it that is asked for."""
     if not store().has(digest):
         raise ProblemError("not-found")
     kind = picture_kind(path)
     shown = kind is not None and not save
-    response = download(
-        store().stream(digest),
-        name=PurePosixPath(path).name,
+    response = download_of(
+        request,
+        lambda start, end: store().stream(digest, start, end),
         size=size,
+        digest=digest,
+        name=PurePosixPath(path).name,
         kind=kind if kind and shown else "application/octet-stream",
         inline=shown,
     )

@@ -1,5 +1,6 @@
 """The tags and filters of the studio's pages; docs/contributors/pages.md shows each with an example."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -32,6 +33,14 @@ register.filter("tone", tone_of)
 register.filter("state_word", word_of)
 
 
+@register.filter
+def coded(text: object) -> SafeString:
+    """Return a sentence with what stands between backticks set as code; all of it is escaped."""
+    parts = re.split(r"`([^`\n]+)`", str(text))
+    # Every second part stood between backticks.
+    return format_html_join("", "{}", ((format_html("<code>{}</code>", part) if at % 2 else part,) for at, part in enumerate(parts)))
+
+
 @register.simple_tag(takes_context=True)
 def theme(context: Context) -> str:
     """Return the person's theme (auto, light or dark) from its cookie, so that the first paint is already right."""
@@ -55,7 +64,7 @@ def state_chip(state: str, reason: str = "", tone: str = "", word: str = "", pla
     chip = format_html(
         '<span class="state tone-{}{}">{}</span>', tone, " plain" if plain else "", word or word_of(str(state))
     )
-    return format_html('{}<span class="reason">{}</span>', chip, reason) if reason else chip
+    return format_html('{}<span class="reason">{}</span>', chip, coded(reason)) if reason else chip
 
 
 @register.filter

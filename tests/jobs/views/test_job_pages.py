@@ -13,7 +13,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from jobs.models import Job, Output, Process
-from studio.assets.services import tree_of_uploads
+from studio.assets.services import store, tree_of_uploads
+from studio.core.templatetags.mooring import coded
 from tests.conftest import People
 
 Make = Callable[..., Job]
@@ -223,3 +224,47 @@ def test_the_head_that_comes_alone_brings_the_tabs_along(people: People, client_
 def test_the_head_says_no_more_than_the_tabs_that_there_are(people: People, client_for: Any, make_job: Make) -> None:
     text = page(client_for(people.reader), "detail", make_job(), part="head", tab='"><script>')
     assert "<script>" not in text and "tab=detail" in text
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "body", "said"),
+    [
+        ("bytes=2-4", 206, b"cde", "bytes 2-4/10"),
+        ("bytes=7-", 206, b"hij", "bytes 7-9/10"),
+        ("bytes=-2", 206, b"ij", "bytes 8-9/10"),
+        ("bytes=8-99", 206, b"ij", "bytes 8-9/10"),
+        ("bytes=10-", 416, b"", "bytes */10"),
+        ("bytes=-0", 416, b"", "bytes */10"),
+        ("bytes=0-1,4-5", 200, b"abcdefghij", None),
+        ("bytes=5-2", 200, b"abcdefghij", None),
+        ("lines=1-2", 200, b"abcdefghij", None),
+    ],
+)
+def test_a_part_of_an_output_can_be_asked_for(
+    make_job: Make, people: People, client_for: Any, asked: str, status: int, body: bytes, said: str | None
+) -> None:
+    job = make_job("Completed")
+    digest = store().put(b"abcdefghij").digest
+    Output.objects.create(job=job, root="artifacts", path="outputs/a.bin", size=10, digest=digest)
+    client = client_for(people.reader)
+    for url in (f"/w/team/jobs/{job.name}/outputs/artifacts/outputs/a.bin?download=1",
+                f"/api/v1/workspaces/team/jobs/{job.name}/outputs/artifacts/outputs/a.bin"):  # fmt: skip
+        answer = client.get(url, headers={"Range": asked})
+        got = sent(answer) if answer.streaming else answer.content
+        assert (answer.status_code, got, answer.headers.get("Content-Range")) == (status, body, said)
+        assert answer["Accept-Ranges"] == "bytes" and answer["ETag"] == f'"{digest}"'
+        changed = client.get(url, headers={"Range": asked, "If-Range": '"another"'})
+        assert changed.status_code == 200 and sent(changed) == b"abcdefghij"
+
+
+def test_what_stands_between_backticks_is_code_and_nothing_else_is_markup() -> None:
+    assert coded("Leave `name` out <b>`x<y`</b>") == "Leave <code>name</code> out &lt;b&gt;<code>x&lt;y</code>&lt;/b&gt;"
+    assert coded("one ` alone") == "one ` alone"
+
+
+def test_without_a_compute_the_list_says_what_to_do_first(people: People, client_for: Any) -> None:
+    text = client_for(people.contributor).get("/w/team/jobs/").content.decode()
+    assert "No compute yet" in text and "Submit" not in text.split("<main")[-1].split("</main")[0].replace("Submitted", "")
+    text = client_for(people.admin).get("/w/team/jobs/").content.decode()
+    assert "Go to clusters" in text
+    assert "No compute yet" in client_for(people.contributor).get("/w/team/jobs/-/new/?as=yaml").content.decode()

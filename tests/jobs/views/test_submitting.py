@@ -106,7 +106,7 @@ def test_a_refused_form_keeps_every_word_and_every_file(client: Any) -> None:
     )  # fmt: skip
     assert answer.status_code == 422 and not Job.objects.exists()
     text = answer.content.decode()
-    assert "There is no input `nope`." in text
+    assert "There is no input <code>nope</code>." in text
     assert all(word in text for word in ("python a.py ${{inputs.nope}}", 'value="Kept"', 'value="A"', 'value="d"'))
     again = posted(
         client, command="python a.py ${{inputs.x}}", code_kept=hidden(answer, "code_kept"), input_key=["x"], input_kind=["file"],

@@ -83,7 +83,7 @@ def model_file(request: HttpRequest, workspace: Workspace, name: str, version: s
     if tree is None:
         raise ProblemError("not-found")
     found = _file(tree, file)
-    return send_file(found.path, found.digest, found.size, save="download" in request.GET)
+    return send_file(request, found.path, found.digest, found.size, save="download" in request.GET)
 
 
 @require_GET
