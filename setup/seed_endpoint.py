@@ -20,10 +20,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-import yaml
 from memory import Memory
 
-from mooring.client import Client
+from mooring.client import Client, Deployment, Endpoint
 from mooring.errors import MooringError, MooringProblem
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -44,7 +43,7 @@ SETTINGS = {
 CERTIFICATE_DAYS = "365"
 MOVING = ("installing", "updating", "rolling-back")
 EXTENSION_SECONDS, ROUTER_SECONDS, DEPLOYMENT_SECONDS, ANSWER_SECONDS = 900, 120, 600, 60
-NAMES_TRIED = 9
+NAMES_TRIED, NAME_TAKEN = 9, "endpoint-name-taken-on-router"
 
 
 class NotServed(Exception):
@@ -90,9 +89,11 @@ class Serving:
             model = self._model(job)
             endpoint = self._endpoint()
             self._deployment(endpoint, model)
+            answer = self._ask(endpoint)
         except MooringError as error:
             raise NotServed(_told(error)) from error
-        answer = self._ask(endpoint)
+        except TimeoutError as error:
+            raise NotServed(f"{error}. Its page says more: {self.client.url}/w/demo/endpoints/") from error
         self.done.keep(answered=endpoint)
         return answer
 
@@ -102,11 +103,11 @@ class Serving:
         if not name:
             return None
         try:
-            found = self._api("GET", name)
+            found = self.client.endpoints.get(name)
         except MooringProblem:
             return None
         authority = str(self.cluster.get("certificate_authority") or self.done.get("authority") or "")
-        return Address(name, found["scoring_uri"], found["address"], authority) if found["scoring_uri"] else None
+        return Address(name, found.scoring_uri, str(found.answer["address"]), authority) if found.scoring_uri else None
 
     # The router
 
@@ -121,10 +122,21 @@ class Serving:
             elif not found["revision"]:
                 self._certificate()
                 self.say("installing the extension: Envoy Gateway, and the router of this cluster's endpoints")
-                self._follow(self.client.extensions.install(CLUSTER, SETTINGS))
+                self._follow(self._install())
         except MooringError as error:
             raise NoExtension(_told(error)) from error
         self.done.keep(extension=True)
+
+    def _install(self) -> Mapping[str, Any]:
+        """Begin to install; what an earlier studio has left in a cluster of the sandbox's own is taken over."""
+        try:
+            return self.client.extensions.install(CLUSTER, SETTINGS)
+        except MooringProblem as problem:
+            elsewhere = "extension-owned-elsewhere" in {problem.id, *(each.get("id") for each in problem.body.get("errors", ()))}
+            if not elsewhere or self.cluster.get("mode") == "given":
+                raise
+            self.say("the extension of an earlier studio is in this cluster: taking it over")
+            return self.client.extensions.install(CLUSTER, SETTINGS, take_over=True)
 
     def _certificate(self) -> None:
         """Give the router a certificate of the sandbox's own authority, unless it has one."""
@@ -191,34 +203,30 @@ class Serving:
 
     def _made(self, name: str) -> bool:
         """Make an endpoint and wait until the router has it; tell whether the name was free there."""
-        known = [one["name"] for one in self._api("GET", "")["items"]]
-        if name not in known:
-            self._api(
-                "POST", "", {"yaml": (SERVE / "endpoint.yml").read_text(encoding="utf-8"), "set": [f"name={name}", f"compute={COMPUTE}"]}
-            )
-        found = self._wait(lambda: self._api("GET", name), ("ready", "failed"), f"endpoint {name}", ROUTER_SECONDS)
-        if (found["problem"] or {}).get("id") == "endpoint-name-taken-on-router":
-            self._api("DELETE", name)
+        if name not in [one.name for one in self.client.endpoints.list()]:
+            self.client.endpoints.create(SERVE / "endpoint.yml", overrides=[f"name={name}", f"compute={COMPUTE}"])
+        found = self.client.endpoints.wait(name, seen=self._tell(f"endpoint {name}"), timeout_seconds=ROUTER_SECONDS)
+        if found and found.problem and found.problem["id"] == NAME_TAKEN:
+            self.client.endpoints.delete(name)
             return False
-        if found["status"] == "failed":
-            raise NotServed(f"The endpoint {name} could not be made: {found['reason']}")
+        if found is None or found.status == "failed":
+            raise NotServed(f"The endpoint {name} was not made: {found.reason if found else 'it was deleted'}")
         return True
 
     def _deployment(self, endpoint: str, model: str) -> None:
         """Deploy the model with all of the endpoint's traffic, and wait until it is ready."""
-        below = f"{endpoint}/deployments"
-        text = (SERVE / "deployment.yml").read_text(encoding="utf-8")
-        name = yaml.safe_load(text)["name"]
-        if name not in [one["name"] for one in self._api("GET", below)["items"]]:
-            code = self.client.content.upload_input(SERVE / "src")
-            self.say(f"deploying {model} as {endpoint}/{name}")
+        file = SERVE / "deployment.yml"
+        there = self.client.deployments.list(endpoint=endpoint)
+        if there:
+            name = there[0].name
+        else:
+            self.say(f"deploying {model} behind the endpoint {endpoint}")
             overrides = [f"endpoint_name={endpoint}", f"model={model}"]
-            self._api("POST", below, {"yaml": text, "set": overrides, "code": code, "all_traffic": True})
-        found = self._wait(
-            lambda: self._api("GET", f"{below}/{name}"), ("ready", "degraded", "failed"), f"{endpoint}/{name}", DEPLOYMENT_SECONDS
-        )
-        if found["status"] != "ready":
-            raise NotServed(f"{endpoint}/{name} is {found['status']}: {found['reason']}")
+            name = self.client.deployments.create(file, endpoint=endpoint, overrides=overrides, all_traffic=True).name
+        tell = self._tell(f"deployment {name}")
+        found = self.client.deployments.wait(name, endpoint=endpoint, seen=tell, timeout_seconds=DEPLOYMENT_SECONDS)
+        if found is None or found.status != "ready":
+            raise NotServed(f"The deployment {name} is {found.status if found else 'gone'}: {found.reason if found else ''}")
 
     # The request
 
@@ -227,7 +235,7 @@ class Serving:
         place = self.address()
         if place is None or not place.authority:
             raise NotServed("It is not known where the endpoint answers, or which authority to trust.")
-        key = self._api("POST", f"{endpoint}/keys")["primaryKey"]
+        key = self.client.endpoints.keys(endpoint)["primaryKey"]
         last = ""
 
         def answered() -> str | None:
@@ -245,27 +253,18 @@ class Serving:
             raise NotServed(f"{place.uri} did not answer the request: {last}")
         return found
 
-    def _wait(self, get: Callable[[], dict[str, Any]], ends: tuple[str, ...], what: str, seconds: float) -> dict[str, Any]:
-        """Tell how something is until it has come to an end."""
+    def _tell(self, what: str) -> Callable[[Endpoint | Deployment], None]:
+        """Return what tells each state of something once."""
         told = ""
 
-        def ended() -> dict[str, Any] | None:
+        def seen(now: Endpoint | Deployment) -> None:
             nonlocal told
-            now = get()
-            line = f"  {what}: {now['status']}" + (f", {now['reason']}" if now["reason"] else "")
+            line = f"  {what}: {now.status}" + (f", {now.reason}" if now.reason else "")
             if line != told:
                 self.say(line)
                 told = line
-            return now if now["status"] in ends else None
 
-        found = _until(ended, seconds)
-        if found is None:
-            raise NotServed(f"After {seconds:.0f} s{told.removeprefix(' ')}")
-        return found
-
-    def _api(self, method: str, below: str, body: Any = None) -> dict[str, Any]:
-        path = "/".join(part for part in ("workspaces/demo/online-endpoints", below) if part)
-        return dict(self.client.transport.json(method, path, json=body) or {})
+        return seen
 
 
 def ask(place: Address, key: str, body: bytes) -> httpx.Response:
@@ -304,6 +303,5 @@ def _until(condition: Callable[[], Any], seconds: float) -> Any:
 
 
 def _told(error: MooringError) -> str:
-    return " ".join(
-        part for part in (f"{error.title}: {error.detail}" if error.detail else error.title, error.todo, f"({error.id})") if part
-    )
+    what = f"{error.title}: {error.detail}" if error.detail else error.title
+    return " ".join(part for part in (what, error.todo, f"({error.id})") if part)

@@ -22,6 +22,8 @@ class SettingsIn(Schema):
     """Settings of the extension: `nodeSelector` and `workLoadToleration` whole, or one key a value (`nodeSelector.disk`)."""
 
     settings: dict[str, Any]
+    # Another studio's release becomes this one's.
+    take_over: bool = False
 
 
 class RollbackIn(Schema):
@@ -39,13 +41,17 @@ def show_extension(request: HttpRequest, name: str) -> Answer:
 @router.post(PATH, response={202: Answer})
 def install_extension(request: HttpRequest, name: str, given: SettingsIn) -> tuple[int, Answer]:
     """Begin to install the extension."""
-    return 202, selectors.shown_operation(services.install_extension(request.user, _cluster(request, name), settings=given.settings))
+    cluster = _cluster(request, name)
+    begun = services.install_extension(request.user, cluster, settings=given.settings, take_over=given.take_over)
+    return 202, selectors.shown_operation(begun)
 
 
 @router.patch(PATH, response={202: Answer})
 def change_extension(request: HttpRequest, name: str, given: SettingsIn) -> tuple[int, Answer]:
     """Begin to change settings; those that are not given stay, an empty value takes one out."""
-    return 202, selectors.shown_operation(services.change_extension(request.user, _cluster(request, name), settings=given.settings))
+    cluster = _cluster(request, name)
+    begun = services.change_extension(request.user, cluster, settings=given.settings, take_over=given.take_over)
+    return 202, selectors.shown_operation(begun)
 
 
 @router.delete(PATH, response={202: Answer})
@@ -58,7 +64,7 @@ def remove_extension(request: HttpRequest, name: str, force: bool = False) -> tu
 def check_settings(request: HttpRequest, name: str, given: SettingsIn) -> Answer:
     """Check settings against the cluster and say what they would change; nothing is touched."""
     cluster = _cluster(request, name)
-    wanted, difference = services.preview(cluster, settings=given.settings)
+    wanted, difference = services.preview(cluster, settings=given.settings, take_over=given.take_over)
     return {"settings": wanted, "difference": difference}
 
 

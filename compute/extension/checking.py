@@ -22,12 +22,15 @@ def told(wrongs: Iterable[Wrong]) -> list[ProblemError]:
     return [ProblemError("extension-setting-invalid", field=each.field, text=each.text) for each in wrongs]
 
 
-def check(cluster: Cluster, client: KubeClient, wanted: Wanted) -> list[ProblemError]:
-    """Return everything in the cluster that stands against the settings; raises KubeError when it does not answer."""
+def check(cluster: Cluster, client: KubeClient, wanted: Wanted, *, take_over: bool = False) -> list[ProblemError]:
+    """Return everything in the cluster that stands against the settings; raises KubeError when it does not answer.
+
+    With `take_over` another studio's release does not.
+    """
     problems = [*_rights(client, wanted), *_nodes(list(cluster.nodes.all()), wanted)]
     if wanted.has_tls:
         problems += _certificate(cluster, client, wanted)
-    problems += _owners(client, wanted)
+    problems += _owners(client, wanted, take_over=take_over)
     if wanted.enable_inference:
         conflicts = crds.conflicts(crds.present(client, []))
         if conflicts:
@@ -49,6 +52,12 @@ def fitting(nodes: Iterable[Node], wanted: Wanted) -> list[Node]:
             if taint.get("effect") in ("NoSchedule", "NoExecute")
         )
     ]  # fmt: skip
+
+
+def owned_elsewhere(owner: str) -> ProblemError:
+    """Return what to say of a release that another studio installed."""
+    text = f"The release {release.RELEASE} in {NAMESPACE} was installed by {owner or 'somebody with Helm'}."
+    return ProblemError("extension-owned-elsewhere", text=text)
 
 
 def _nodes(nodes: list[Node], wanted: Wanted) -> list[ProblemError]:
@@ -86,18 +95,14 @@ def _certificate(cluster: Cluster, client: KubeClient, wanted: Wanted) -> list[P
     return []
 
 
-def _owners(client: KubeClient, wanted: Wanted) -> list[ProblemError]:
+def _owners(client: KubeClient, wanted: Wanted, *, take_over: bool) -> list[ProblemError]:
     """Return who else has the release, the class of gateways, or the Gateway."""
-    mine = StudioIdentity.get()
     try:
-        newest = release.newest(release.history(client))
+        owner = release.owner(client)
     except Forbidden:
         return []
-    found = release.read_release(client, newest.revision) if newest else None
-    if found and found.values.get("studio") != mine:
-        whose = found.values.get("studio") or "somebody with Helm"
-        text = f"The release {release.RELEASE} in {NAMESPACE} was installed by {whose}."
-        return [ProblemError("extension-owned-elsewhere", text=text)]
+    if owner is not None and owner != StudioIdentity.get() and not take_over:
+        return [owned_elsewhere(owner)]
     if not wanted.enable_inference:
         return []
     taken = _taken(client)

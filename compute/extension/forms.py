@@ -56,6 +56,11 @@ class ExtensionForm(forms.Form):
         widget=forms.Textarea(attrs={**MONO, "rows": 3, "placeholder": "spot=true:NoSchedule"}),
         help_text="One a line, as taints are written. They hold for the extension's pods and for all jobs and deployments.",
     )
+    takeOver = forms.BooleanField(
+        required=False,
+        label="Take the extension over",
+        help_text="Another studio installed it, and is gone. It goes on answering; from now on it is this studio's.",
+    )
 
 
 def initial_of(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -78,7 +83,7 @@ def settings_of(given: Mapping[str, Any], selector: list[dict[str, Any]]) -> dic
     """Return the settings that the form and its rows ask for."""
     lines = [line for line in given["workLoadToleration"].splitlines() if line.strip()]
     return {
-        **given,
+        **{key: value for key, value in given.items() if key != "takeOver"},
         "nodeSelector": {row["key"]: row["value"] for row in selector},
         "workLoadToleration": [toleration_of(line) for line in lines],
     }

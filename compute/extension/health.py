@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from compute.connections import kube_client
+from compute.extension.checking import owned_elsewhere
 from compute.extension.looking import Looker
 from compute.extension.models import OPEN, Extension, ExtensionOperation, ExtensionStatus
 from compute.extension.observe import worst
@@ -15,7 +16,7 @@ from compute.extension.release import history, last_deployed, read_release
 from compute.extension.wanted import read
 from compute.kube.config import KubeconfigRefused
 from compute.kube.errors import KubeError
-from compute.models import ClusterStatus
+from compute.models import ClusterStatus, StudioIdentity
 from studio.core.errors import ProblemError
 from studio.core.nudge import nudge
 from studio.core.states import move, touch
@@ -55,6 +56,10 @@ def watch_extension(extension_id: int) -> None:
         Extension.objects.filter(pk=row.pk).update(seen_at=timezone.now())
         return
     state, text = worst(seen) if found else ("missing", "The release is not in the cluster any more.")
+    other = str(found.values.get("studio") or "") if found else StudioIdentity.get()
+    if other != StudioIdentity.get():
+        elsewhere = owned_elsewhere(other)
+        state, text, router["problem_id"] = "failed", elsewhere.text, elsewhere.problem.id
     _note(row, state, text, seen, router | {"ready": state == "ready"})
 
 

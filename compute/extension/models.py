@@ -82,6 +82,8 @@ class ExtensionOperation(models.Model):
     extension = models.ForeignKey(Extension, on_delete=models.CASCADE, related_name="operations")
     kind = models.CharField(max_length=8, choices=OperationKind.choices)
     settings = models.JSONField(default=dict)
+    # Somebody said that the release of another studio is to become this one's.
+    take_over = models.BooleanField(default=False)
     # The revision to go back to, for a rollback.
     target = models.PositiveIntegerField(null=True, blank=True)
     actor = models.ForeignKey(USER, null=True, on_delete=models.SET_NULL, related_name="+")

@@ -23,7 +23,7 @@ from compute.extension.looking import Looker
 from compute.extension.models import ExtensionOperation, ExtensionRevision, ExtensionStatus, OperationKind
 from compute.extension.notes import BUSY, OUTPUT_CHARS, Notes
 from compute.extension.observe import WAITING, Seen, worst
-from compute.extension.release import MARK, NAMESPACE, PENDING, RELEASE, Entry, history, last_deployed, newest, read_release
+from compute.extension.release import MARK, NAMESPACE, PENDING, RELEASE, Entry, history, last_deployed, newest, owner, read_release
 from compute.extension.values import chart_values
 from compute.extension.wanted import Wanted, read
 from compute.kube import kinds
@@ -128,7 +128,7 @@ class _Leg:
         """Do everything that goes before Helm; each step looks first whether it is done."""
         if not self.notes.is_done("check"):
             self.notes.step("check", "moving", "Asking the cluster")
-            problems = checking.check(self.cluster, client, self.wanted)
+            problems = checking.check(self.cluster, client, self.wanted, take_over=self.operation.take_over)
             if problems:
                 raise problems[0]
             self.notes.step("check", "done")
@@ -316,6 +316,12 @@ class _Leg:
     # Removing
 
     def _remove(self, client: KubeClient) -> None:
+        other = owner(client)
+        if other not in (None, StudioIdentity.get()):
+            # It was taken over: what is in the cluster is no longer this studio's to remove.
+            self.notes.step("helm", "skipped", checking.owned_elsewhere(str(other)).text)
+            self._removed()
+            return
         program = find_program(settings.HELM)
         with helm_for(connection_of(self.cluster), program, settings.DATA / "tmp", str(self.operation.pk)) as helm:
             self.notes.step("router", "moving", "Ending requests, then taking Envoy down")
@@ -328,6 +334,9 @@ class _Leg:
             self.notes.step("leftovers", "moving", "Secrets and Jobs of Envoy Gateway")
             removing.clear_leftovers(client)
             self.notes.step("leftovers", "done", "The definitions and the namespace stay")
+        self._removed()
+
+    def _removed(self) -> None:
         self.extension.revisions.update(kept=False)
         self.notes.done(ExtensionStatus.ABSENT, revision=0, settings={}, health=[], router={}, seen_at=timezone.now())
 

@@ -25,7 +25,7 @@ register(
     Problem("extension-secret-unusable", "The Secret cannot be used", TEXT,
             "Make it with `kubectl -n mooring-system create secret tls NAME --cert=chain.pem --key=key.pem`.", 422),
     Problem("extension-owned-elsewhere", "Another studio's extension is in this cluster", TEXT,
-            "Remove it with the studio that installed it; a cluster has one extension.", 409),
+            "Remove it with that studio. If that studio is gone, take the extension over: it goes on answering meanwhile.", 409),
     Problem("extension-name-in-use", "A name is in use", TEXT,
             "Rename or remove what has the name, if nobody needs it, and try again.", 409),
     Problem("extension-crd-conflict", "A definition of somebody else is in the way", TEXT,

@@ -93,6 +93,13 @@ def decode(text: str) -> Release | None:
     )
 
 
+def owner(client: KubeClient) -> str | None:
+    """Return which studio installed the release: nothing where there is none, "" where it does not say."""
+    last = newest(history(client))
+    found = read_release(client, last.revision) if last else None
+    return str(found.values.get("studio") or "") if found else None
+
+
 def last_deployed(entries: list[Entry]) -> Entry | None:
     """Return the newest revision that stands in the cluster."""
     return next((each for each in reversed(entries) if each.status == "deployed"), None)

@@ -34,21 +34,27 @@ def routed_on(cluster: Cluster) -> list[str]:
     return [name for names in ROUTED.values() for name in names(cluster)]
 
 
-def install_extension(actor: Any, cluster: Cluster, *, settings: Mapping[str, Any]) -> ExtensionOperation:
-    """Begin to install the extension; raises ProblemList with everything that stands against the settings."""
+def install_extension(actor: Any, cluster: Cluster, *, settings: Mapping[str, Any], take_over: bool = False) -> ExtensionOperation:
+    """Begin to install the extension; raises ProblemList with everything that stands against the settings.
+
+    With `take_over` a release of another studio becomes this one's; what it has in the cluster goes on meanwhile.
+    """
     row = _row(cluster)
     if row.revision:
         raise ProblemError("extension-exists", cluster=cluster.name, revision=row.revision)
-    wanted = check_settings(cluster, settings)
-    return _begin(actor, row, OperationKind.INSTALL, settings=wanted.as_settings(), diff=difference({}, wanted.as_settings()))
+    wanted = check_settings(cluster, settings, take_over=take_over).as_settings()
+    diff = difference({}, wanted) | ({"take over": ["", "True"]} if take_over else {})
+    return _begin(actor, row, OperationKind.INSTALL, settings=wanted, diff=diff, take_over=take_over)
 
 
-def change_extension(actor: Any, cluster: Cluster, *, settings: Mapping[str, Any], merge: bool = True) -> ExtensionOperation:
+def change_extension(
+    actor: Any, cluster: Cluster, *, settings: Mapping[str, Any], merge: bool = True, take_over: bool = False
+) -> ExtensionOperation:
     """Begin to change the settings; with `merge` those that are not given stay, an empty value takes one out."""
     row = _installed(cluster)
-    wanted = check_settings(cluster, merged(row.settings, settings) if merge else settings)
-    diff = difference(row.settings, wanted.as_settings())
-    return _begin(actor, row, OperationKind.CHANGE, settings=wanted.as_settings(), diff=diff)
+    wanted = check_settings(cluster, merged(row.settings, settings) if merge else settings, take_over=take_over).as_settings()
+    diff = difference(row.settings, wanted) | ({"take over": ["", "True"]} if take_over else {})
+    return _begin(actor, row, OperationKind.CHANGE, settings=wanted, diff=diff, take_over=take_over)
 
 
 def roll_back_extension(actor: Any, cluster: Cluster, *, revision: int) -> ExtensionOperation:
@@ -92,7 +98,7 @@ def removed_for_detach(cluster: Cluster) -> str:
     return "Removing the extension"
 
 
-def check_settings(cluster: Cluster, settings: Mapping[str, Any]) -> Wanted:
+def check_settings(cluster: Cluster, settings: Mapping[str, Any], *, take_over: bool = False) -> Wanted:
     """Return what settings ask for; raises ProblemList with everything wrong in them, and with the cluster for them."""
     _check_usable(cluster)
     wanted, wrongs = read(settings)
@@ -100,7 +106,7 @@ def check_settings(cluster: Cluster, settings: Mapping[str, Any]) -> Wanted:
     try:
         # Settings that contradict each other say nothing that the cluster could be asked about.
         if not wrongs:
-            problems += checking.check(cluster, kube_client(cluster), wanted)
+            problems += checking.check(cluster, kube_client(cluster), wanted, take_over=take_over)
     except (KubeError, KubeconfigRefused) as error:
         problems.append(told(error))
     try:
@@ -112,11 +118,13 @@ def check_settings(cluster: Cluster, settings: Mapping[str, Any]) -> Wanted:
     return wanted
 
 
-def preview(cluster: Cluster, *, settings: Mapping[str, Any], merge: bool = True) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+def preview(
+    cluster: Cluster, *, settings: Mapping[str, Any], merge: bool = True, take_over: bool = False
+) -> tuple[dict[str, Any], dict[str, list[Any]]]:
     """Return the settings as they would be and what of them changes; raises ProblemList as a change would."""
     row = Extension.objects.filter(cluster=cluster).first()
     kept = row.settings if row else {}
-    wanted = check_settings(cluster, merged(kept, settings) if merge else settings).as_settings()
+    wanted = check_settings(cluster, merged(kept, settings) if merge else settings, take_over=take_over).as_settings()
     return wanted, difference(kept, wanted)
 
 
@@ -131,12 +139,17 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, list
 
 
 def _begin(actor: Any, row: Extension, kind: OperationKind, *, settings: dict[str, Any], target: int | None = None,
-           diff: dict[str, Any]) -> ExtensionOperation:  # fmt: skip
+           diff: dict[str, Any], take_over: bool = False) -> ExtensionOperation:  # fmt: skip
     cluster = row.cluster
     try:
         with transaction.atomic():
             operation = ExtensionOperation.objects.create(
-                extension=row, kind=kind, settings=settings, target=target, actor=actor if getattr(actor, "pk", None) else None
+                extension=row,
+                kind=kind,
+                settings=settings,
+                target=target,
+                take_over=take_over,
+                actor=actor if getattr(actor, "pk", None) else None,
             )
             row.refresh_from_db()
             if not move(row, BUSY[kind], expect=row.status, actor=actor, reason="Waiting for a worker"):

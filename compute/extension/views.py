@@ -16,6 +16,7 @@ from studio.accounts.http import operator_view
 from studio.core.errors import MooringError, ProblemError
 
 MAIN = ("Deployment", "Service", "Gateway", "GatewayClass", "SecurityPolicy", "ClientTrafficPolicy", "EnvoyProxy", "Job", "Secret")
+ELSEWHERE = "extension-owned-elsewhere"
 
 
 @operator_view
@@ -31,17 +32,17 @@ def extension(request: HttpRequest, name: str) -> HttpResponse:
     selector = selector_rows(data, settings)
     problems: list[ProblemError] = []
     if data is not None and form.is_valid():
-        wanted = settings_of(form.cleaned_data, selector)
+        wanted, take_over = settings_of(form.cleaned_data, selector), bool(form.cleaned_data["takeOver"])
         try:
             if not row.revision:
-                services.install_extension(request.user, cluster, settings=wanted)
+                services.install_extension(request.user, cluster, settings=wanted, take_over=take_over)
                 messages.info(request, "The extension is being installed.")
                 return redirect("compute:extension", name=name)
             if data.get("step") == "apply":
-                services.change_extension(request.user, cluster, settings=wanted, merge=False)
+                services.change_extension(request.user, cluster, settings=wanted, merge=False, take_over=take_over)
                 messages.info(request, "The extension is being changed.")
                 return redirect("compute:extension", name=name)
-            _, difference = services.preview(cluster, settings=wanted, merge=False)
+            _, difference = services.preview(cluster, settings=wanted, merge=False, take_over=take_over)
         except MooringError as error:
             problems = place_problems(form, selector, error)
         else:
@@ -50,7 +51,9 @@ def extension(request: HttpRequest, name: str) -> HttpResponse:
                 "sent": _sent(data),
             }
             return render(request, "compute/extension/review.html", context)
-    context = cluster_frame(cluster, "extension") | _live(cluster) | {"form": form, "selector": selector, "problems": problems}
+    elsewhere = ELSEWHERE in {row.problem_id, *(each.problem.id for each in problems)} or bool(data and data.get("takeOver"))
+    shown = {"form": form, "selector": selector, "problems": problems, "elsewhere": elsewhere}
+    context = cluster_frame(cluster, "extension") | _live(cluster) | shown
     return render(request, "compute/extension/extension.html", context, status=422 if form.errors or problems else 200)
 
 

@@ -24,6 +24,9 @@ Config = Annotated[
 ]
 # `--config a=1 b=2` as `az k8s-extension` has it: what follows the first is an argument to the parser.
 More = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="More settings.")]
+TakeOver = Annotated[
+    bool, typer.Option("--take-over", help="Make the extension that another studio installed this one's; it goes on answering.")
+]
 _SHOWN = ("cluster", "status", "reason", "revision", "router", "settings")
 _REVISIONS_SHOWN = ("number", "current", "kind", "by", "made_at", "charts", "kept")
 _MARKS = {"done": "✓", "ready": "✓", "moving": "…", "failed": "✗", "skipped": "-", "pending": "·", "missing": "·"}
@@ -54,12 +57,13 @@ def install(
     cluster: ClusterArgument,
     more: More = None,
     config: Config = None,
+    take_over: TakeOver = False,
     no_wait: NoWait = False,
     output: Output = "table",
 ) -> None:
     """Install the extension and follow it until it is ready."""
     with session.connect() as studio:
-        operation = studio.extensions.install(cluster, _settings(config, more))
+        operation = studio.extensions.install(cluster, _settings(config, more), take_over=take_over)
         _follow(studio, cluster, operation, no_wait, output)
 
 
@@ -68,6 +72,7 @@ def change(
     cluster: ClusterArgument,
     more: More = None,
     config: Config = None,
+    take_over: TakeOver = False,
     yes: Yes = False,
     no_wait: NoWait = False,
     output: Output = "table",
@@ -75,13 +80,13 @@ def change(
     """Change settings; those that are not given stay, an empty value (KEY=) takes one out."""
     settings = _settings(config, more)
     with session.connect() as studio:
-        difference = studio.extensions.check(cluster, settings)["difference"]
+        difference = studio.extensions.check(cluster, settings, take_over=take_over)["difference"]
         for key, (old, new) in difference.items():
             typer.echo(f"{key}: {_value(old)} → {_value(new)}", err=True)
         if not difference:
             typer.echo("Nothing changes; the objects are applied again.", err=True)
         ask(f"Apply this to the extension of {cluster}?", yes)
-        _follow(studio, cluster, studio.extensions.change(cluster, settings), no_wait, output)
+        _follow(studio, cluster, studio.extensions.change(cluster, settings, take_over=take_over), no_wait, output)
 
 
 @extension.command("rollback")

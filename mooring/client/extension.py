@@ -22,17 +22,17 @@ class Extensions:
         """Return the extension of a cluster: `status`, `settings`, `router`, `objects`, `revision`, `operation`."""
         return dict(self._transport.json("GET", _path(cluster)))
 
-    def install(self, cluster: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """Begin to install; returns the operation."""
-        return dict(self._transport.json("POST", _path(cluster), json={"settings": dict(settings)}))
+    def install(self, cluster: str, settings: Mapping[str, Any], *, take_over: bool = False) -> dict[str, Any]:
+        """Begin to install; returns the operation. With `take_over` another studio's release becomes this one's."""
+        return dict(self._transport.json("POST", _path(cluster), json={"settings": dict(settings), "take_over": take_over}))
 
-    def change(self, cluster: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    def change(self, cluster: str, settings: Mapping[str, Any], *, take_over: bool = False) -> dict[str, Any]:
         """Begin to change some settings; an empty value takes one out. Returns the operation."""
-        return dict(self._transport.json("PATCH", _path(cluster), json={"settings": dict(settings)}))
+        return dict(self._transport.json("PATCH", _path(cluster), json={"settings": dict(settings), "take_over": take_over}))
 
-    def check(self, cluster: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    def check(self, cluster: str, settings: Mapping[str, Any], *, take_over: bool = False) -> dict[str, Any]:
         """Check settings against the cluster; returns them whole under `settings` and the `difference`."""
-        return dict(self._transport.json("POST", f"{_path(cluster)}/check", json={"settings": dict(settings)}))
+        return dict(self._transport.json("POST", f"{_path(cluster)}/check", json={"settings": dict(settings), "take_over": take_over}))
 
     def rollback(self, cluster: str, revision: int) -> dict[str, Any]:
         """Begin to bring a revision back; returns the operation."""
