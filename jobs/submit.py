@@ -14,8 +14,8 @@ from jobs import spec
 from jobs.spec.references import read_environment
 from studio.accounts.models import Workspace
 from studio.assets.registry.selectors import model_version
-from studio.assets.services import image_for, store, tree_for
-from studio.assets.trees import Tree, load_tree
+from studio.assets.services import image_for, tree_for
+from studio.assets.trees import Tree
 from studio.core.errors import ProblemError, ProblemList
 
 # What this studio runs; anything else that a YAML needs is refused by name, never silently left out.
@@ -153,7 +153,11 @@ def _models(workspace: Workspace, loaded: spec.Loaded, problems: list[ProblemErr
         except ProblemError as error:
             problems.append(_at(loaded, f"inputs.{name}.path", error.problem.id, **error.params))
             continue
-        tree = load_tree(version.digest, store())
+        # Made young with that: a version that is deleted at this moment takes nothing from the job.
+        tree = tree_for(workspace, version.digest)
+        if tree is None:
+            problems.append(_at(loaded, f"inputs.{name}.path", "model-files-unknown", digest=version.digest))
+            continue
         facts = {"type": given.type, "given": given.path, "asset": version.reference, "size": version.size, "count": version.count}
         found[name] = {**facts, "mount": _mount(name, tree, is_file=version.is_file)}
     return found
