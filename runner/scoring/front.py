@@ -162,7 +162,7 @@ class Front:
 
     def is_ready(self) -> bool:
         """Tell whether new requests are wanted."""
-        return not self.draining and any(worker.ready for worker in self.workers)
+        return not self.draining and any(worker.ready and worker.slots for worker in self.workers)
 
     def _score(self, request: Request) -> None:
         if self._idle:

@@ -39,6 +39,7 @@ class Server:
             self.write(script)
         env = {"PATH": os.environ["PATH"], "AML_APP_ROOT": str(self.app), "MOORING_SCORING_PORT": "0"}
         env |= {"AZUREML_ENTRY_SCRIPT": "score.py", "MOORING_TERMINATION_LOG": str(self.termination)}
+        env["MOORING_SCORING_MAX_QUEUE_WAIT_MS"] = "5000"  # the tests' machine may be busy
         for name, value in settings.items():
             env[name if name.isupper() else "MOORING_SCORING_" + name.upper()] = str(value)
         env = {name: value for name, value in env.items() if value != "None"}
@@ -59,7 +60,7 @@ class Server:
     def log(self) -> str:
         return self.log_file.read_text(errors="replace")
 
-    def wait_for(self, true: Any, seconds: float = 20.0) -> None:
+    def wait_for(self, true: Any, seconds: float = 60.0) -> None:
         ends = time.monotonic() + seconds
         while not true():
             assert self.process is not None
@@ -97,7 +98,7 @@ class Server:
             sock.sendall(content)
             return read_all(sock)
 
-    def ended(self, seconds: float = 20.0) -> tuple[int, dict[str, str]]:
+    def ended(self, seconds: float = 60.0) -> tuple[int, dict[str, str]]:
         """Wait for the end; give the exit code and what the last line and the termination log both say."""
         assert self.process is not None
         code = self.process.wait(seconds)

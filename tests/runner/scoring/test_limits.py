@@ -120,7 +120,7 @@ def test_probes_are_answered_while_run_holds_python_s_lock(server: Server) -> No
         began = time.monotonic()
         assert server.get("/ready")[0] == 200
         slowest = max(slowest, time.monotonic() - began)
-    assert slowest < 0.5
+    assert slowest < 2  # a probe's time limit
 
 
 def test_a_run_that_never_comes_back_costs_its_worker(server: Server) -> None:
