@@ -8,7 +8,16 @@ from typing import Any
 import yaml
 
 from compute.kube import names
-from compute.permissions import CLUSTER_NEEDS, CRD_NAME, EXTENSION_NEEDS, JOB_NEEDS, ROUTER_NEEDS, Need
+from compute.permissions import (
+    ADDRESS_NEEDS,
+    CLUSTER_NEEDS,
+    CRD_NAME,
+    ENDPOINT_NEEDS,
+    EXTENSION_NEEDS,
+    JOB_NEEDS,
+    ROUTER_NEEDS,
+    Need,
+)
 
 Object = dict[str, Any]
 
@@ -212,10 +221,10 @@ def least_privilege(namespaces: Sequence[str], *, extension: bool = False) -> st
             _token(),
         ),
         _commented("The studio's own custom resource, so that the identity need not install any.", instance_type_crd()),
-        _role("ClusterRole", "mooring", None, CLUSTER_NEEDS),
+        _role("ClusterRole", "mooring", None, [*CLUSTER_NEEDS, *ADDRESS_NEEDS]),
         _binding("ClusterRoleBinding", "mooring", None, "ClusterRole", "mooring"),
         # One ClusterRole, bound in each namespace: it gives nothing anywhere else.
-        _role("ClusterRole", "mooring-compute", None, JOB_NEEDS),
+        _role("ClusterRole", "mooring-compute", None, [*JOB_NEEDS, *ENDPOINT_NEEDS]),
         _binding("RoleBinding", "mooring-compute", SYSTEM_NAMESPACE, "ClusterRole", "mooring-compute"),
     ]
     if extension:

@@ -48,6 +48,15 @@ JOB_NEEDS = (
     Need(kinds.RESOURCE_QUOTA, READ, "What the namespace may use, so that a wait can be explained."),
 )  # fmt: skip
 
+# In every namespace that is a compute, for endpoints.
+ENDPOINT_NEEDS = (
+    Need(kinds.DEPLOYMENT, ("get", "create", "patch", "delete"), "Each deployment of an endpoint is one Deployment."),
+    Need(kinds.SECURITY_POLICY, ("get", "create", "patch", "delete"), "Who may call an endpoint: whoever brings one of its keys."),
+    Need(kinds.HTTP_ROUTE, ("get", "create", "patch", "delete"), "How requests of an endpoint are shared among its deployments."),
+    Need(kinds.TRAFFIC_POLICY, ("get", "list", "create", "patch", "delete"), "Time limits and retries of an endpoint."),
+    Need(kinds.ROUTE_FILTER, ("get", "list", "create", "patch", "delete"), "What the router answers where no deployment does."),
+)
+
 # For the whole cluster.
 CLUSTER_NEEDS = (
     Need(kinds.NODE, READ, "Nodes: their capacity, labels, taints and whether they are ready."),
@@ -57,6 +66,8 @@ CLUSTER_NEEDS = (
     Need(kinds.INSTANCE_TYPE, (*READ, "create", "patch", "delete"), "Instance types are kept in the cluster and edited here."),
     Need(kinds.AZUREML_INSTANCE_TYPE, READ, "Instance types of the original are read, and never changed."),
 )  # fmt: skip
+# For the whole cluster, where there are endpoints; without it an address that another studio took is not recognised.
+ADDRESS_NEEDS = (Need(kinds.HTTP_ROUTE, ("list",), "Whether another endpoint of this name has the router's address already."),)
 
 # What a studio that makes namespaces by itself may do beyond that; an identity without it names its namespaces beforehand.
 NAMESPACE_NEEDS = (Need(kinds.NAMESPACE, ("create", "patch", "delete"), "Namespaces of computes are made, labelled and removed."),)

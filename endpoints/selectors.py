@@ -3,10 +3,13 @@
 from typing import Any
 
 from django.db.models import QuerySet
+from django.urls import reverse
 
 from compute.router import Router, router_of
 from endpoints.models import Deployment, DeploymentStatus, Endpoint, Revision
 from studio.accounts.models import Workspace
+from studio.assets.registry.models import ModelVersion
+from studio.assets.registry.tables import Use
 from studio.core.errors import ProblemError
 from studio.core.problems import CATALOGUE
 
@@ -73,6 +76,20 @@ def provisioning_state(row: Endpoint | Deployment) -> str:
         "deleting": "Deleting",
     }
     return states[row.status]
+
+
+def model_users(version: ModelVersion) -> list[Use]:
+    """Return the deployments that serve a version, and those that could go back to it."""
+    found: dict[int, Use] = {}
+    rows = Revision.objects.filter(deployment__endpoint__workspace=version.model.workspace, spec__model__reference=version.reference)
+    for revision in rows.select_related("deployment__endpoint__workspace", "deployment__wanted"):
+        deployment = revision.deployment
+        endpoint = deployment.endpoint
+        url = reverse("endpoints:detail", args=[endpoint.workspace.name, endpoint.name])
+        status = deployment.status if deployment.wanted_id == revision.pk else f"revision {revision.number}"
+        if deployment.pk not in found or deployment.wanted_id == revision.pk:
+            found[deployment.pk] = Use("Deployment", f"{endpoint.name}/{deployment.name}", url, status, holds=True)
+    return list(found.values())
 
 
 def log_replica(deployment: Deployment, pod: str = "") -> Any:

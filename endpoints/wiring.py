@@ -9,9 +9,11 @@ from compute.services import WORKLOADS, Workloads
 from compute.watching import OBSERVERS, SNAPSHOTS
 from endpoints.models import Endpoint, Revision
 from endpoints.observing import changed, listed
+from endpoints.selectors import model_users
 from endpoints.services import delete_endpoint
 from studio.accounts.access import workspace_for
 from studio.assets.collecting import HOLDERS, digests_in
+from studio.assets.registry.tables import USERS
 from studio.live.topics import register_topic
 
 
@@ -23,6 +25,7 @@ def connect() -> None:
     OBSERVERS["deployment"] = changed
     SNAPSHOTS["deployment"] = listed
     ROUTED["endpoints"] = _on_router
+    USERS["endpoints"] = model_users
     WORKLOADS["endpoints"] = Workloads(running_on=_running_on, on_detach=_on_detach)
 
 

@@ -47,6 +47,9 @@ _POD = _END + "logs/<slug:deployment>/<str:pod>/<str:container>/"
 _OPS = "ops/clusters/<slug:name>/"
 _API_W = "api/v1/workspaces/<workspace>/"
 _API_JOB = _API_W + "jobs/<name>"
+_API_ENDS = _API_W + "online-endpoints"
+_API_END = _API_ENDS + "/<name>"
+_API_DEP = _API_END + "/deployments/<deployment>"
 _MODELS = _W + "models/"
 _MODEL = _MODELS + "<str:name>/"
 _MODEL_VERSION = _MODEL + "versions/<str:version>/"
@@ -244,6 +247,27 @@ TABLE: dict[tuple[str, str], str] = {
     ("GET", _API_JOB + "/outputs"): READERS,
     ("GET", _API_JOB + "/outputs.zip"): READERS,
     ("GET", _API_JOB + "/outputs/<root>/<path:path>"): READERS,
+    ("GET", _API_ENDS): READERS,
+    ("POST", _API_ENDS): CONTRIBUTORS,
+    ("POST", _API_ENDS + "/validate"): CONTRIBUTORS,
+    ("GET", _API_END): READERS,
+    ("PUT", _API_END): CONTRIBUTORS,
+    ("PATCH", _API_END): CONTRIBUTORS,
+    ("DELETE", _API_END): CONTRIBUTORS,
+    ("PUT", _API_END + "/traffic"): CONTRIBUTORS,
+    ("POST", _API_END + "/keys"): CONTRIBUTORS,
+    ("POST", _API_END + "/regenerate-keys"): CONTRIBUTORS,
+    ("POST", _API_END + "/invoke"): CONTRIBUTORS,
+    ("GET", _API_END + "/deployments"): READERS,
+    ("POST", _API_END + "/deployments"): CONTRIBUTORS,
+    ("POST", _API_END + "/deployments/validate"): CONTRIBUTORS,
+    ("GET", _API_DEP): READERS,
+    ("PUT", _API_DEP): CONTRIBUTORS,
+    ("DELETE", _API_DEP): CONTRIBUTORS,
+    ("POST", _API_DEP + "/scale"): CONTRIBUTORS,
+    ("POST", _API_DEP + "/rollback"): CONTRIBUTORS,
+    ("POST", _API_DEP + "/retry"): CONTRIBUTORS,
+    ("GET", _API_DEP + "/logs"): READERS,
 }
 # Pods bring the token of their one job: a person of whatever role gets nowhere (tests/jobs/test_runner_api.py).
 PODS = {
@@ -253,6 +277,8 @@ PODS = {
     "runner/v1/jobs/<str:name>/outputs/<int:index>/<str:root>/<path:file>": "PUT",
     "runner/v1/jobs/<str:name>/processes/<int:index>/finish": "POST",
     "runner/v1/jobs/<str:name>/processes/<int:index>/log": "PUT",
+    "runner/v1/deployments/<int:id>/trees/<str:digest>.tar": "GET",
+    "runner/v1/deployments/<int:id>/trees/<str:digest>": "GET",
 }
 # Made by the API's package: it has no page of its own.
 KNOWN_OF_OTHERS = {"api/v1/"}
@@ -278,10 +304,20 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PUT", "api/v1/image-rules"): {"pattern": "x:*", "image": "registry/x:1"},
     ("POST", _API_W + "jobs"): {"yaml": "command: echo"},
     ("POST", _API_W + "jobs/validate"): {"yaml": "command: echo"},
+    **{("POST", _API_ENDS + rest): {"yaml": "name: x"} for rest in ("", "/validate")},
+    ("PUT", _API_END): {"yaml": "name: x"},
+    ("PATCH", _API_END): {"description": "new"},
+    ("PUT", _API_END + "/traffic"): {"traffic": {}},
+    ("POST", _API_END + "/regenerate-keys"): {"key_type": "primary"},
+    ("POST", _API_END + "/invoke"): {"body": "{}"},
+    **{("POST", _API_END + rest): {"yaml": "name: x"} for rest in ("/deployments", "/deployments/validate")},
+    ("PUT", _API_DEP): {"yaml": "name: x"},
+    ("POST", _API_DEP + "/scale"): {"instance_count": 2},
+    ("POST", _API_DEP + "/rollback"): {"revision": 1},
 }
 NEEDED = {
     "workspace": "team", "space": "team", "name": "a_job", "compute": "local", "type": "small", "file": "std_log.txt",
-    "process": "1", "rule_id": "1", "root": "artifacts", "path": "outputs/model.txt", "digest": "sha256:" + "0" * 64, "index": "0", "version": "1",
+    "process": "1", "id": "1", "rule_id": "1", "root": "artifacts", "path": "outputs/model.txt", "digest": "sha256:" + "0" * 64, "index": "0", "version": "1",
     "deployment": "blue", "pod": "a-pod", "container": "inference-server",
 }  # fmt: skip
 
@@ -336,7 +372,7 @@ def filled(pattern: str, values: dict[str, str]) -> str:
     given = dict(values)
     if "clusters/" in pattern:
         given["name"] = "gpu-a"
-    elif "endpoints/" in pattern:
+    elif "endpoints/" in pattern or "/deployments/" in pattern:
         given["name"] = "an-endpoint"
     elif "models/" in pattern:
         given["name"] = "a_model"
@@ -412,7 +448,7 @@ def _guarded(view: Any) -> bool:
 NOTHING_INSIDE = {
     _JOB + "outputs/<str:root>/<path:file>", _JOB + "code/<path:file>", _JOB + "code.zip", _JOB + "code/", _JOB + "outputs.zip",
     _API_JOB + "/outputs/<root>/<path:path>", _API_W + "blobs/<digest>", _MODEL_VERSION + "files/<path:file>",
-    _API_VERSION + "/files/<path:path>", _END + "consume/ca.pem", _POD + "lines", _POD + "download",
+    _API_VERSION + "/files/<path:path>", _END + "consume/ca.pem", _POD + "lines", _POD + "download", _API_DEP + "/logs",
 }  # fmt: skip
 
 
