@@ -1,0 +1,243 @@
+"""Operations: begun by people, worked on in legs, and taken up again from what the release in the cluster says."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from compute.connections import kube_client
+from compute.extension import health, operations, selectors, services
+from compute.extension.legs import held
+from compute.extension.models import Extension, ExtensionOperation
+from compute.extension.release import history
+from compute.kube import kinds
+from compute.manifests import namespace
+from compute.models import Cluster, Compute, StudioIdentity
+from compute.router import NAMESPACE, router_of
+from studio.accounts.models import User, Workspace
+from studio.audit.models import Entry
+from studio.core.errors import ProblemError, ProblemList
+from tests.compute.extension.releases import install_program, secret
+from tests.fakekube import FakeKube
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+TRAINING = {"enableTraining": True}
+ROUTER = {"enableInference": True, "inferenceRouterServiceType": "nodePort", "inferenceRouterHA": False, "allowInsecureConnections": True}
+
+
+@pytest.fixture(autouse=True)
+def with_helm(settings: Any, tmp_path: Path, cluster: Cluster) -> None:
+    """Give the studio a Helm that keeps releases, and the cluster its namespace."""
+    settings.HELM = install_program(tmp_path)
+    settings.EXTENSION_CHARTS = ""
+    kube_client(cluster).apply(kinds.NAMESPACE, namespace(NAMESPACE, studio=StudioIdentity.get()))
+
+
+def problems_of(error: ProblemList) -> dict[str, str]:
+    return {each.problem.id: each.field or "" for each in error.errors}
+
+
+def done(operation: ExtensionOperation) -> ExtensionOperation:
+    operations.run_operation(operation.pk)
+    operation.refresh_from_db()
+    return operation
+
+
+def installed(operator: User, cluster: Cluster, **settings: Any) -> Extension:
+    operation = done(services.install_extension(operator, cluster, settings=TRAINING | settings))
+    assert operation.status == "done", operation.problem
+    return Extension.objects.get(cluster=cluster)
+
+
+def test_it_is_installed_and_becomes_revision_one(operator: User, cluster: Cluster) -> None:
+    row = installed(operator, cluster)
+    assert (row.status, row.revision, row.settings["enableTraining"]) == ("ready", 1, True)
+    assert row.revisions.get().charts["mooring-extension"] == "0.1.0"
+    entry = Entry.objects.filter(target_kind="cluster").latest("pk")
+    assert entry.verb == "began to install the extension" and entry.diff["enableTraining"] == ["", True]
+
+
+def test_settings_are_refused_as_a_whole_and_nothing_is_kept(operator: User, cluster: Cluster, settings: Any) -> None:
+    settings.HELM = "/nowhere/helm"
+    with pytest.raises(ProblemList) as refused:
+        services.install_extension(operator, cluster, settings={"enableInference": True, "colour": "blue"})
+    assert problems_of(refused.value)["extension-setting-invalid"] and "extension-helm-missing" in problems_of(refused.value)
+    assert not ExtensionOperation.objects.exists()
+
+
+def test_high_availability_takes_three_nodes_that_fit(operator: User, cluster: Cluster, fakekube: FakeKube) -> None:
+    with pytest.raises(ProblemList) as refused:
+        services.check_settings(cluster, ROUTER | {"inferenceRouterHA": True})
+    assert problems_of(refused.value) == {"extension-few-nodes": "inferenceRouterHA"}
+    with pytest.raises(ProblemList) as refused:
+        services.check_settings(cluster, ROUTER | {"nodeSelector": {"pool": "none"}})
+    assert problems_of(refused.value) == {"extension-few-nodes": "nodeSelector.pool"}
+
+
+def test_tls_takes_a_certificate_or_a_secret_of_the_right_type(operator: User, cluster: Cluster) -> None:
+    tls = {"enableInference": True, "inferenceRouterServiceType": "nodePort", "inferenceRouterHA": False, "sslCname": "ml.example.com"}
+    with pytest.raises(ProblemList) as refused:
+        services.check_settings(cluster, tls)
+    assert problems_of(refused.value) == {"extension-certificate-missing": "sslSecret"}
+    with pytest.raises(ProblemList) as refused:
+        services.check_settings(cluster, tls | {"sslSecret": "own"})
+    assert problems_of(refused.value) == {"extension-secret-unusable": "sslSecret"}
+    body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "own"}, "type": "Opaque"}
+    kube_client(cluster).create(kinds.SECRET, body, NAMESPACE)
+    with pytest.raises(ProblemList, match="it takes kubernetes.io/tls"):
+        services.check_settings(cluster, tls | {"sslSecret": "own"})
+
+
+def test_another_studios_release_is_left_alone(operator: User, cluster: Cluster) -> None:
+    kube_client(cluster).create(kinds.SECRET, secret(1, "deployed", studio="other"), NAMESPACE)
+    with pytest.raises(ProblemList) as refused:
+        services.install_extension(operator, cluster, settings=TRAINING)
+    assert "extension-owned-elsewhere" in problems_of(refused.value)
+
+
+def test_one_thing_is_done_at_a_time(operator: User, cluster: Cluster) -> None:
+    services.install_extension(operator, cluster, settings=TRAINING)
+    with pytest.raises(ProblemError) as refused:
+        services.install_extension(operator, cluster, settings=TRAINING)
+    assert refused.value.problem.id == "extension-busy"
+
+
+def test_a_change_and_a_rollback_are_revisions(operator: User, cluster: Cluster) -> None:
+    row = installed(operator, cluster)
+    done(services.change_extension(operator, cluster, settings={"nodeSelector.pool": "ml"}))
+    row.refresh_from_db()
+    assert (row.revision, row.settings["nodeSelector"]) == (2, {"pool": "ml"})
+    assert "pool" in selectors.manifest_difference(row.revisions.get(number=1), row.revisions.get(number=2))
+    assert selectors.workload_placement(cluster) == ({"pool": "ml"}, [])
+    done(services.roll_back_extension(operator, cluster, revision=1))
+    row.refresh_from_db()
+    assert (row.revision, row.settings["nodeSelector"], row.revisions.get(number=3).of) == (3, {}, 1)
+    with pytest.raises(ProblemError) as refused:
+        services.roll_back_extension(operator, cluster, revision=9)
+    assert refused.value.problem.id == "extension-revision-none"
+
+
+def test_what_helm_refuses_is_told_and_what_stood_stays_in_force(operator: User, cluster: Cluster) -> None:
+    installed(operator, cluster)
+    operation = done(services.change_extension(operator, cluster, settings={"nodeSelector.break": "yes"}))
+    row = Extension.objects.get(cluster=cluster)
+    assert (operation.status, operation.problem["id"]) == ("failed", "extension-helm-failed")
+    assert operation.problem["text"] == "the cluster does not want it" and "Error:" in operation.output
+    assert (row.status, row.revision, row.settings["nodeSelector"]) == ("degraded", 1, {})
+
+
+def test_a_release_that_stands_is_not_brought_twice(operator: User, cluster: Cluster) -> None:
+    operation = services.install_extension(operator, cluster, settings=TRAINING)
+    ExtensionOperation.objects.filter(pk=operation.pk).update(status="running", helm_before=0)
+    manifest = "apiVersion: v1\nkind: Namespace\nmetadata: {name: mooring-system}\n"
+    kube_client(cluster).create(kinds.SECRET, secret(1, "deployed", manifest=manifest, studio=StudioIdentity.get()), NAMESPACE)
+    assert done(operation).status == "done"
+    assert [each.revision for each in history(kube_client(cluster))] == [1]
+
+
+def test_a_half_install_is_taken_away_and_begun_anew(operator: User, cluster: Cluster) -> None:
+    operation = services.install_extension(operator, cluster, settings=TRAINING)
+    ExtensionOperation.objects.filter(pk=operation.pk).update(status="running", helm_before=0)
+    kube_client(cluster).create(kinds.SECRET, secret(1, "pending-install", studio=StudioIdentity.get()), NAMESPACE)
+    assert done(operation).status == "done"
+    assert [(each.revision, each.status) for each in history(kube_client(cluster))] == [(1, "deployed")]
+
+
+def test_a_half_change_goes_back_to_what_stood_and_is_begun_anew(operator: User, cluster: Cluster) -> None:
+    installed(operator, cluster)
+    operation = services.change_extension(operator, cluster, settings={"nodeSelector.pool": "ml"})
+    ExtensionOperation.objects.filter(pk=operation.pk).update(status="running", helm_before=1)
+    kube_client(cluster).create(kinds.SECRET, secret(2, "pending-upgrade", studio=StudioIdentity.get()), NAMESPACE)
+    assert done(operation).status == "done"
+    assert [(each.revision, each.status) for each in history(kube_client(cluster))][-2:] == [(3, "superseded"), (4, "deployed")]
+    assert Extension.objects.get(cluster=cluster).revisions.get(number=2).helm_revision == 4
+
+
+def test_somebody_elses_helm_is_waited_for(operator: User, cluster: Cluster) -> None:
+    installed(operator, cluster)
+    operation = services.change_extension(operator, cluster, settings={"nodeSelector.pool": "ml"})
+    left = secret(2, "pending-upgrade", modified=int(time.time()), studio=StudioIdentity.get())
+    kube_client(cluster).create(kinds.SECRET, left, NAMESPACE)
+    operation = done(operation)
+    assert operation.status == "running" and "Helm is at work on it" in operation.reason
+    kube_client(cluster).patch(kinds.SECRET, left["metadata"]["name"], {"metadata": {"labels": {"modifiedAt": "1700000000"}}}, NAMESPACE)
+    assert done(operation).status == "done"
+
+
+def test_a_cluster_that_does_not_answer_is_waited_for(operator: User, cluster: Cluster, fakekube: FakeKube) -> None:
+    operation = services.install_extension(operator, cluster, settings=TRAINING)
+    fakekube.fail(503)
+    operation = done(operation)
+    assert operation.status == "running" and operation.reason.startswith("Waiting:")
+    fakekube.heal()
+    assert done(operation).status == "done"
+
+
+def test_two_workers_do_not_work_on_one_operation(operator: User, cluster: Cluster) -> None:
+    operation = services.install_extension(operator, cluster, settings=TRAINING)
+    with held(operation.pk) as mine, held(operation.pk) as second:
+        assert mine is not None and second is None
+        assert done(operation).status == "waiting"
+    assert done(operation).status == "done"
+
+
+def test_removing_takes_the_release_away_and_its_revisions_with_it(operator: User, cluster: Cluster) -> None:
+    row = installed(operator, cluster)
+    assert done(services.remove_extension(operator, cluster)).status == "done"
+    row.refresh_from_db()
+    assert (row.status, row.revision, row.settings) == ("absent", 0, {})
+    assert not row.revisions.get().kept and history(kube_client(cluster)) == []
+    assert router_of(cluster).problem_id == "extension-absent"
+    assert installed(operator, cluster).revision == 2
+
+
+def test_it_is_not_removed_while_endpoints_need_it(operator: User, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed(operator, cluster)
+    monkeypatch.setitem(services.ROUTED, "test", lambda cluster: ["demo/scores"])
+    with pytest.raises(ProblemError) as refused:
+        services.remove_extension(operator, cluster)
+    assert refused.value.problem.id == "extension-in-use" and "demo/scores" in refused.value.text
+    assert done(services.remove_extension(operator, cluster, force=True)).status == "done"
+
+
+def test_detaching_removes_it_first(operator: User, cluster: Cluster) -> None:
+    from compute.services import detach_cluster
+    from compute.services.clusters import finish_detach
+
+    installed(operator, cluster)
+    detach_cluster(operator, cluster)
+    finish_detach(cluster.pk)
+    operation = ExtensionOperation.objects.latest("pk")
+    assert operation.kind == "remove" and done(operation).status == "done"
+    for _ in range(20):
+        finish_detach(cluster.pk)
+        if not Cluster.objects.exists():
+            return
+        time.sleep(0.1)
+    raise AssertionError(Cluster.objects.get().reason)
+
+
+def test_what_is_gone_from_the_cluster_shows_as_degraded_and_comes_back(operator: User, cluster: Cluster) -> None:
+    row = installed(operator, cluster)
+    kube_client(cluster).delete(kinds.CONFIG_MAP, "mooring-extension", NAMESPACE)
+    health.watch_extension(row.pk)
+    row.refresh_from_db()
+    assert (row.status, row.problem_id) == ("degraded", "extension-degraded") and "ConfigMap mooring-extension" in row.reason
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mooring-extension"}}
+    kube_client(cluster).create(kinds.CONFIG_MAP, body, NAMESPACE)
+    health.watch_extension(row.pk)
+    row.refresh_from_db()
+    assert (row.status, row.reason) == ("ready", "")
+
+
+def test_jobs_run_where_training_is_on_or_nothing_is_said(operator: User, cluster: Cluster, workspace: Workspace) -> None:
+    assert selectors.takes_jobs(cluster)
+    row = installed(operator, cluster)
+    assert selectors.takes_jobs(cluster)
+    Extension.objects.filter(pk=row.pk).update(settings={"enableInference": True})
+    assert not selectors.takes_jobs(cluster)
+    with pytest.raises(ProblemError) as refused:
+        selectors.check_takes_endpoints(Compute(cluster=Cluster(name="other", pk=0)).cluster)
+    assert refused.value.problem.id == "extension-absent"
