@@ -37,8 +37,6 @@ register(
     Problem("endpoint-too-many-deployments", "Too many deployments",
             "Endpoint {endpoint} has {most} deployments, as many as a route can hold.",
             "Delete one that gets no traffic, or make a second endpoint.", 409),
-    Problem("deployment-endpoint-unknown", "No such endpoint", "There is no endpoint named {name} in this workspace.",
-            "Create it first: `mooring online-endpoint create`.", 422),
     Problem("deployment-name-taken", "Deployment name taken", "Endpoint {endpoint} already has a deployment named {name}.",
             "Choose another name, or update the one that is there.", 409),
     Problem("deployment-name-fixed", "A deployment keeps its name", "The YAML describes deployment {given}, not {name}.",
