@@ -14,11 +14,12 @@ import redis
 from django.conf import settings as django_settings
 from django.test import Client
 
+from tests.cluster.extension import tls_router
 from tests.fakekube import fakekube
 from tests.studio_process import studio, studio_alone
 from tests.surroundings import DATA
 
-__all__ = ["fakekube", "studio", "studio_alone"]
+__all__ = ["fakekube", "studio", "studio_alone", "tls_router"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
