@@ -20,7 +20,7 @@ from compute.kube.config import KubeconfigRefused
 from compute.kube.errors import Conflict, KubeError
 from compute.network.selectors import pod_network
 from jobs import manifests
-from jobs.models import FINAL, Job, Process, Status
+from jobs.models import ACTIVE, FINAL, Job, Process, Status
 from jobs.observe import Told
 from jobs.progress import fail, lost_pod, saw_object, settle
 from studio.core.errors import ProblemError
@@ -40,17 +40,20 @@ def start_job(job_id: int) -> None:
     try:
         plan = plan_of(job)
         client = computes.kube_client(job.cluster)
-        _create(client, kinds.SECRET, manifests.render_secret(plan), job)
-        made = _create(client, kinds.JOB, manifests.render_job(plan), job)
+        made = _made_before(client, job) or _create(client, kinds.JOB, manifests.render_job(plan), job)
         uid = str(made["metadata"]["uid"])
+        # With the Job goes its Secret, whoever deletes it. Its pods wait for it: it comes before they have a node.
+        _create(client, kinds.SECRET, manifests.render_secret(plan, owner_uid=uid), job)
+        # Only now: without the uid the sweep comes back, and makes what is missing.
         Job.objects.filter(pk=job.pk, object_uid="").update(object_uid=uid)
         if not Job.objects.filter(pk=job.pk).exists():
             # Canceled and erased while the request was on its way: no row is left that would ever take it out.
             client.delete(kinds.JOB, manifests.object_name(job_id), job.namespace, propagation="Background", uid=uid)
             client.delete(kinds.SECRET, manifests.object_name(job_id), job.namespace)
             return
-        # With the Job goes its Secret, whoever deletes it.
-        client.apply(kinds.SECRET, manifests.render_secret(plan, owner_uid=uid), job.namespace, force=True)
+    except _GoneError:
+        saw_object(job, "Gone")
+        return
     except KubeError as error:
         _not_started(job, error)
         return
@@ -155,10 +158,27 @@ def _job(job_id: int) -> Job | None:
 
 
 def _claimed(job: Job) -> bool:
-    """Tell whether this call should make the job's objects: not when it was canceled, nor when they were made."""
+    """Tell whether this call should make the job's objects: not when it was canceled, nor when all were made.
+
+    Its pods may be told of before its uid is noted: a start that was cut off in between goes on in any state.
+    """
     if job.status == Status.NOT_STARTED:
         return move(job, Status.QUEUED, expect=Status.NOT_STARTED, reason="Handing it to the cluster")
-    return job.status == Status.QUEUED and not job.object_uid
+    return job.status in ACTIVE and not job.object_uid
+
+
+def _made_before(client: KubeClient, job: Job) -> dict[str, Any] | None:
+    """Return the Job of a start that was cut off after its pods were told of; one that is gone by now is not made again."""
+    if not job.processes.exists():
+        return None
+    found = client.find(kinds.JOB, manifests.object_name(job.pk), job.namespace)
+    if found is None or not _is_ours(found, job):
+        raise _GoneError
+    return found
+
+
+class _GoneError(Exception):
+    """Say that a job's object was made once and is there no more."""
 
 
 def _create(client: KubeClient, kind: kinds.Kind, manifest: dict[str, Any], job: Job) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import structlog
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from jobs.models import FINAL, UNFINISHED, Job, Status
+from jobs.models import ACTIVE, FINAL, UNFINISHED, Job, Status
 from jobs.progress import lost_cluster, settle
 from studio.core.nudge import nudge
 
@@ -21,7 +21,7 @@ def sweep() -> None:
     """Nudge what waits for the cluster, for its removal or for its end."""
     before = timezone.now() - PATIENCE
     old = Job.objects.filter(status_at__lt=before)
-    for id in _turn("start", old.filter(status=Status.NOT_STARTED) | old.filter(status=Status.QUEUED, object_uid="")):
+    for id in _turn("start", old.filter(status__in=ACTIVE, object_uid="")):
         nudge("jobs.start", id)
     for id in _turn("remove", old.filter(status=Status.CANCEL_REQUESTED) | old.filter(status__in=FINAL, cleaned=False)):
         nudge("jobs.remove", id)

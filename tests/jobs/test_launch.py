@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from compute import watching
 from compute.kube import kinds
@@ -73,7 +75,7 @@ def test_an_object_that_carries_our_id_is_taken_as_made(make_job: Make, fakekube
     assert len(fakekube.pods_of(NAMESPACE, job.object_name)) == 1
 
 
-def test_a_start_that_was_cut_off_after_the_secret_goes_on(make_job: Make, fakekube: FakeKube) -> None:
+def test_a_start_whose_job_did_not_arrive_goes_on(make_job: Make, fakekube: FakeKube) -> None:
     job = make_job()
     fakekube.fail("reset", method="POST", path="/jobs")
     launch.start_job(job.pk)
@@ -82,6 +84,35 @@ def test_a_start_that_was_cut_off_after_the_secret_goes_on(make_job: Make, fakek
     fakekube.heal()
     launch.start_job(job.pk)
     assert Job.objects.get(pk=job.pk).object_uid
+
+
+def test_a_start_that_was_cut_off_before_the_secret_goes_on_when_pods_were_told_of(
+    make_job: Make, compute: Any, kube: KubeClient, fakekube: FakeKube, sent: list[tuple[str, int]], django_capture_on_commit_callbacks: Any
+) -> None:
+    job = make_job()
+    fakekube.fail("reset", method="POST", path="/secrets")
+    launch.start_job(job.pk)
+    (pod,) = fakekube.pods_of(NAMESPACE, job.object_name)
+    fakekube.heal()
+    observing.changed(compute.cluster.pk, "Pod", "ADDED", fakekube.pod_running(NAMESPACE, pod["metadata"]["name"]))
+    job.refresh_from_db()
+    assert job.status == "Running" and not job.object_uid
+    Job.objects.filter(pk=job.pk).update(status_at=timezone.now() - timedelta(seconds=10))
+    with django_capture_on_commit_callbacks(execute=True):
+        sent.clear()
+        sweeping.sweep()
+    assert ("jobs.start", job.pk) in sent
+    launch.start_job(job.pk)
+    job.refresh_from_db()
+    secret = kube.get(kinds.SECRET, job.object_name, NAMESPACE)
+    assert job.object_uid and secret["metadata"]["ownerReferences"][0]["uid"] == job.object_uid and posted(fakekube) == 1
+
+
+def test_a_job_that_went_before_its_uid_was_noted_is_not_made_again(make_job: Make, kube: KubeClient, fakekube: FakeKube) -> None:
+    job = make_job("Running")
+    Process.objects.create(job=job, index=0, pod_uid="a", pod_name="a", gone=True)
+    launch.start_job(job.pk)
+    assert posted(fakekube) == 0 and Job.objects.get(pk=job.pk).status == "Failed"
 
 
 def test_an_object_of_somebody_elses_is_neither_taken_nor_deleted(make_job: Make, kube: KubeClient) -> None:
