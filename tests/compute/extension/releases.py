@@ -23,7 +23,8 @@ def packed(revision: int, status: str, *, manifest: str = "", **values: Any) -> 
         "info": {"status": status, "description": "Install complete" if status == "deployed" else f"it is {status}"},
         "chart": {"metadata": {"name": RELEASE, "version": "0.1.0", "dependencies": [{"name": "gateway-helm", "version": "1.9.1"}]}},
         "config": {"studio": "abc", **values},
-        "manifest": manifest or "---\napiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: mooring-router}\n---\n# nothing\n",
+        "manifest": manifest
+        or "---\napiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: mooring-router}\n---\n# nothing\n",
         "hooks": [{"manifest": "apiVersion: batch/v1\nkind: Job\nmetadata: {name: certgen}\n"}],
     }
     return base64.b64encode(base64.b64encode(gzip.compress(json.dumps(body).encode()))).decode()
@@ -40,7 +41,9 @@ def secret(revision: int, status: str, *, modified: int = 1_700_000_000, manifes
 def install_program(folder: Path) -> str:
     """Write a program that calls itself Helm 4 and return its path."""
     path = folder / "helm"
-    path.write_text(f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(ROOT)!r})\nfrom tests.compute.extension.releases import main\nmain()\n")
+    path.write_text(
+        f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(ROOT)!r})\nfrom tests.compute.extension.releases import main\nmain()\n"
+    )
     path.chmod(0o755)
     return str(path)
 
@@ -58,7 +61,9 @@ def main() -> None:
     from compute.kube.config import connection
 
     with KubeClient(connection(Path(os.environ["KUBECONFIG"]).read_text())) as client:
-        found = sorted(client.list(kinds.SECRET, NAMESPACE, labels={"owner": "helm"}), key=lambda each: int(each["metadata"]["labels"]["version"]))
+        found = sorted(
+            client.list(kinds.SECRET, NAMESPACE, labels={"owner": "helm"}), key=lambda each: int(each["metadata"]["labels"]["version"])
+        )
         if verb == "uninstall":
             for each in found:
                 client.delete(kinds.SECRET, each["metadata"]["name"], NAMESPACE)

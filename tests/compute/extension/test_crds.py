@@ -9,7 +9,9 @@ from compute.extension import crds
 Object = dict[str, Any]
 
 
-def definition(name: str, *, version: str = "v1.6.1", served: tuple[str, ...] = ("v1", "v1beta1", "v1alpha1"), whole: bool = True) -> Object:
+def definition(
+    name: str, *, version: str = "v1.6.1", served: tuple[str, ...] = ("v1", "v1beta1", "v1alpha1"), whole: bool = True
+) -> Object:
     plural, _, group = name.partition(".")
     schema: Object = {}
     for path in crds.FIELDS.get(name, ()) if whole else ():
@@ -18,7 +20,10 @@ def definition(name: str, *, version: str = "v1.6.1", served: tuple[str, ...] = 
             at = at.setdefault("properties", {}).setdefault(part, {})
     annotations = {crds.BUNDLE: version} if group.startswith("gateway.networking") else {}
     versions = [{"name": each, "served": True, "schema": {"openAPIV3Schema": schema}} for each in served]
-    return {"metadata": {"name": name, "annotations": annotations}, "spec": {"group": group, "names": {"plural": plural}, "versions": versions}}
+    return {
+        "metadata": {"name": name, "annotations": annotations},
+        "spec": {"group": group, "names": {"plural": plural}, "versions": versions},
+    }
 
 
 ALL = [definition(name) for name in crds.NEEDED]

@@ -86,7 +86,7 @@ def test_tls_takes_a_certificate_or_a_secret_of_the_right_type(operator: User, c
     assert problems_of(refused.value) == {"extension-secret-unusable": "sslSecret"}
     body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "own"}, "type": "Opaque"}
     kube_client(cluster).create(kinds.SECRET, body, NAMESPACE)
-    with pytest.raises(ProblemList, match="it takes kubernetes.io/tls"):
+    with pytest.raises(ProblemList, match=r"it takes kubernetes\.io/tls"):
         services.check_settings(cluster, tls | {"sslSecret": "own"})
 
 
