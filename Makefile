@@ -33,6 +33,7 @@ bench: setup ## measure, and print one JSON object a benchmark
 	@$(PY) -m benchmarks submit --json
 	@$(PY) -m benchmarks live_logs --json
 	@$(PY) -m benchmarks scoring --json
+	@$(PY) -m benchmarks deploy --json
 
 sandbox-up: setup
 	@$(PY) -m sandbox up

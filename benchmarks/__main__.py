@@ -18,7 +18,7 @@ from benchmarks.process import NotThereError
 from benchmarks.studio import say
 
 # The name, and for how long it may run: with empty caches the sandbox builds Kubernetes first, which is not counted here.
-NAMES = {"submit": 900, "live_logs": 900, "scoring": 1200}
+NAMES = {"submit": 900, "live_logs": 900, "scoring": 1200, "deploy": 900}
 BUILD_SECONDS = 50 * 60
 
 
@@ -37,11 +37,14 @@ def main(words: Sequence[str] | None = None) -> int:
         signal.alarm(0)
         for number, handler in handlers.items():
             signal.signal(number, handler)
+    took = round(time.monotonic() - began, 1)
     result = {
         "name": options.name,
+        # How long the measuring took, unless seconds are what was measured.
+        "seconds": took,
         **figures,
         "quick": options.quick,
-        "seconds": round(time.monotonic() - began, 1),
+        "took_seconds": took,
         "at": at.isoformat(timespec="seconds"),
         "commit": commit(),
         "machine": before,

@@ -146,10 +146,10 @@ def wait_until_ready(studio: subprocess.Popen[bytes], url: str) -> None:
 def bring_to_life(client: Client, cluster: Mapping[str, Any], data: Path, runner_image: str) -> tuple[bool, Address | None]:
     """Run the sample job and bring its model to an address; return whether all of it went well, and where that is."""
     done = Memory(data)
+    fresh = "sample_ended" not in done
     if not Seed(client, cluster, done, say).run(runner_image):
         return False, None
     ended = time.monotonic()
-    fresh = "extension" not in done
     serving = Serving(client, cluster, done, say)
     try:
         if answer := serving.run(str(done["sample"])):

@@ -37,6 +37,13 @@ def test_the_last_line_is_one_json_object_with_the_machine_and_the_commit(
     assert result["commit"]
 
 
+def test_a_benchmark_that_measures_seconds_gives_its_own(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(benchmarks.submit, "run", lambda **options: {"seconds": 4.5})
+    assert main(["submit", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["seconds"] == 4.5 and result["took_seconds"] < 4.5
+
+
 def test_with_json_nothing_else_is_printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(benchmarks.submit, "run", lambda **options: {"p50_ms": 1.5})
     main(["submit", "--json"])
