@@ -208,6 +208,8 @@ class Compute(models.Model):
     version = models.PositiveIntegerField(default=1)
     # What happens to what still runs while it is detached: cancel or leave.
     on_detach = models.CharField(max_length=6, blank=True)
+    # The ResourceQuotas of its namespace as last seen: [{"name", "hard", "used"}].
+    quotas = models.JSONField(default=list)
 
     class Meta:
         ordering = ("name",)

@@ -7,7 +7,8 @@ from django.utils import timezone
 
 from compute.findings import with_sources
 from compute.kube.errors import KubeError
-from compute.models import Cluster, ClusterStatus
+from compute.kube.quotas import observe_quota
+from compute.models import Cluster, ClusterStatus, Compute
 from compute.observe import observe_nodes, observe_type
 from compute.probing import NODE_FINDINGS, lost, node_findings, settle
 from compute.records import keep_instance_types, keep_nodes, node_facts
@@ -38,6 +39,16 @@ def write_types(cluster_id: int, objects: list[Object], group: str) -> None:
     if cluster and keep_instance_types(cluster, [observe_type(each, group) for each in objects], group):
         touch(cluster)
         cluster.announce()
+
+
+def write_quotas(cluster_id: int, quotas: list[Object]) -> None:
+    """Note what the ResourceQuotas of each compute's namespace leave."""
+    for compute in Compute.objects.filter(cluster=cluster_id).select_related("workspace"):
+        own = (each for each in quotas if each["metadata"]["namespace"] == compute.namespace)
+        seen = sorted((kept for each in own if (kept := observe_quota(each))), key=lambda kept: str(kept["name"]))
+        if seen != compute.quotas:
+            Compute.objects.filter(pk=compute.pk).update(quotas=seen)
+            compute.announce()
 
 
 def still_there(cluster_id: int) -> None:

@@ -1,7 +1,7 @@
 """What there is: clusters, computes, their instance types, and what fits on them now. Rows only, no calls out."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db.models import Count, QuerySet
@@ -13,6 +13,7 @@ from compute.instance_types import TypeSpec
 from compute.kube.capacity import Fit
 from compute.kube.capacity import fits as pods_that_fit
 from compute.kube.quantities import add, format_quantity, parse_resources
+from compute.kube.quotas import room
 from compute.models import Cluster, Compute, Node
 from studio.accounts.models import Workspace
 from studio.core.errors import ProblemError
@@ -35,6 +36,7 @@ __all__ = [
 
 # What the runner asks for beside the job's own container (jobs.manifests): so much less fits.
 BESIDE = {"cpu": "10m", "memory": "32Mi"}
+BESIDE_LIMITS = {"memory": "256Mi"}
 
 
 def clusters() -> QuerySet[Cluster]:
@@ -110,8 +112,18 @@ def fits(compute: Compute, nodes: Iterable[Node] | None = None) -> dict[str, Fit
         if each.problem:
             found[name] = Fit(0, each.problem, ever=False)
             continue
-        found[name] = pods_that_fit(_as_run(each, *placement), whole, holders)
+        found[name] = _within_quotas(compute, each, pods_that_fit(_as_run(each, *placement), whole, holders))
     return found
+
+
+def _within_quotas(compute: Compute, each: TypeSpec, fit: Fit) -> Fit:
+    """Return no more than the quotas of the compute's namespace let in: free room on the nodes is not all that counts."""
+    requests = add(parse_resources({**each.limits, **each.requests}), parse_resources(BESIDE))
+    limits = add(parse_resources(each.limits), parse_resources(BESIDE_LIMITS))
+    least, why = room(compute.quotas, requests, limits)
+    if least is None or least >= fit.count:
+        return fit
+    return replace(fit, count=least, reason=fit.reason or ("" if least else why))
 
 
 def sets_user_ids(compute: Compute) -> bool:

@@ -22,7 +22,7 @@ from compute.kube.errors import Forbidden, KubeError, NotFound
 from compute.kube.kinds import Kind
 from compute.kube.watch import Added, Back, Change, Deleted, Lost, Modified, Pace, Snapshot, watch
 from compute.models import Cluster, Compute
-from compute.seeing import lost_since, seen_again, still_there, write_nodes, write_types
+from compute.seeing import lost_since, seen_again, still_there, write_nodes, write_quotas, write_types
 
 log = structlog.get_logger(__name__)
 
@@ -66,6 +66,8 @@ async def watch_cluster(cluster_id: int, connection: Connection, store: Store, *
             group.create_task(_follow(picture, client, kinds.NODE, None, None, pace))
             for kind in TYPES:
                 group.create_task(_follow(picture, client, kind, None, None, pace))
+            # Only where computes are: what other namespaces may use is nobody's business here.
+            group.create_task(_follow_ours(picture, client, kinds.RESOURCE_QUOTA, None, pace))
             ours: dict[str, str | None] = {names.MANAGED_BY: names.MANAGER}
             for kind, labels in ((kinds.POD, None), (kinds.JOB, ours)):
                 if everywhere[kind.plural]:
@@ -118,6 +120,8 @@ class _Picture:
             # Pods without nodes would say that the cluster has none.
             if dirty & {kinds.NODE, kinds.POD} and (kinds.NODE, None) in self.objects:
                 await self._do(write_nodes, self.cluster_id, self.all_of(kinds.NODE), self.all_of(kinds.POD))
+            if kinds.RESOURCE_QUOTA in dirty:
+                await self._do(write_quotas, self.cluster_id, self.all_of(kinds.RESOURCE_QUOTA))
             for kind, group in TYPES.items():
                 if kind in dirty:
                     await self._do(write_types, self.cluster_id, self.all_of(kind), group)

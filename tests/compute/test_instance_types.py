@@ -162,3 +162,21 @@ def test_what_fits_now_is_counted_and_explained(operator: User, compute: Compute
     found = selectors.fits(compute)
     assert found["gpu"].count == 2
     assert found["gpus"].count == 0 and "GPU" in found["gpus"].reason and not found["gpus"].ever
+
+
+@pytest.mark.django_db
+def test_quotas_of_the_namespace_count_in_what_fits_now(operator: User, compute: Compute) -> None:
+    small = spec(limits={"cpu": "1", "memory": "1Gi"}, requests={"cpu": "100m", "memory": "10Mi"})
+    services.save_instance_type(operator, compute.cluster, name="tiny", spec=small, create=True)
+    free = selectors.fits(compute)["tiny"].count
+    assert free > 3
+    compute.quotas = [{"name": "team", "hard": {"limits.memory": "4Gi", "pods": "50"}, "used": {"limits.memory": "0", "pods": "3"}}]
+    # Beside each command runs the runner, whose limit counts, too.
+    assert selectors.fits(compute)["tiny"].count == 3
+    compute.quotas[0]["used"]["pods"] = "49"
+    assert selectors.fits(compute)["tiny"].count == 1
+    compute.quotas[0]["used"]["pods"] = "50"
+    fit = selectors.fits(compute)["tiny"]
+    assert fit.count == 0 and fit.ever and "team" in fit.reason and "pods" in fit.reason
+    compute.quotas[0]["hard"] = {"requests.nvidia.com/gpu": "0", "services": "0"}
+    assert selectors.fits(compute)["tiny"].count == free

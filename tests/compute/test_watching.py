@@ -187,3 +187,21 @@ def test_an_identity_limited_to_its_namespaces_watches_these(
         eventually(lambda: ("Pod", "ADDED", "mine") in told)
     finally:
         running.stop()
+
+
+def test_the_quotas_of_a_computes_namespace_are_noted_and_no_others(
+    cluster: Cluster, workspace: Workspace, watch: Watch, kube: KubeClient, fakekube: FakeKube
+) -> None:
+    fakekube.namespace("other")
+    compute = Compute.objects.create(workspace=workspace, cluster=cluster, name="c", namespace="default", status="ready")
+    quota = {"metadata": {"name": "team"}, "spec": {"hard": {"pods": "5"}}, "status": {"hard": {"pods": "5"}, "used": {"pods": "2"}}}
+    scoped = {"metadata": {"name": "some"}, "spec": {"hard": {"pods": "1"}, "scopes": ["BestEffort"]}}
+    for name, thing in (("default", quota), ("default", scoped), ("other", quota)):
+        kube.create(kinds.RESOURCE_QUOTA, thing, name)
+
+    def noted() -> list[Any]:
+        return list(Compute.objects.get(pk=compute.pk).quotas)
+
+    eventually(lambda: noted() == [{"name": "team", "hard": {"pods": "5"}, "used": {"pods": "2"}}])
+    kube.delete(kinds.RESOURCE_QUOTA, "team", "default")
+    eventually(lambda: noted() == [])
