@@ -182,7 +182,7 @@ class DeployForm(forms.Form):
         label="Deployment name", widget=forms.TextInput(attrs={**MONO, "maxlength": 32}),
         help_text="Callers may name it in the header azureml-model-deployment.",
     )  # fmt: skip
-    runs = forms.ChoiceField(label="What answers", choices=RUNS, widget=forms.RadioSelect, required=False)
+    runs = forms.ChoiceField(label="What answers", choices=RUNS, widget=forms.RadioSelect)
     scoring_script = forms.CharField(
         required=False, label="Scoring script", widget=forms.TextInput(attrs={**MONO, "placeholder": "score.py"}),
         help_text="The file of the code that has init() and run(raw_data).",
@@ -217,7 +217,8 @@ class DeployForm(forms.Form):
 
     def without_deployment(self) -> None:
         """Ask for nothing of a deployment: there is to be none yet."""
-        self.fields["deployment"].required = False
+        for name in ("deployment", "runs"):
+            self.fields[name].required = False
 
 
 PLAIN = tuple(DeployForm.base_fields)

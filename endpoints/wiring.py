@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+from django.urls import reverse
+
 from compute.extension.services import ROUTED
 from compute.models import Cluster, Compute
 from compute.services import WORKLOADS, Workloads
@@ -13,7 +15,8 @@ from endpoints.selectors import model_users
 from endpoints.services import delete_endpoint
 from studio.accounts.access import workspace_for
 from studio.assets.collecting import HOLDERS, digests_in
-from studio.assets.registry.tables import USERS
+from studio.assets.registry.models import ModelVersion
+from studio.assets.registry.tables import ACTIONS, USERS, Action
 from studio.live.topics import register_topic
 
 
@@ -26,12 +29,19 @@ def connect() -> None:
     SNAPSHOTS["deployment"] = listed
     ROUTED["endpoints"] = _on_router
     USERS["endpoints"] = model_users
+    ACTIONS["endpoints"] = _deploy
     WORKLOADS["endpoints"] = Workloads(running_on=_running_on, on_detach=_on_detach)
 
 
 def _held() -> Iterator[str]:
     """Yield the digests that revisions refer to; an old one may be gone back to."""
     return digests_in(Revision.objects.values_list("spec", flat=True).iterator())
+
+
+def _deploy(version: ModelVersion) -> list[Action]:
+    """Offer the wizard with the version filled in."""
+    url = reverse("endpoints:new", args=[version.model.workspace.name], query={"model": version.name})
+    return [Action("Deploy", "plug-connected", url)]
 
 
 def _running_on(compute: Compute) -> int:

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from endpoints.figures.series import Recent, recent_by_deployment
@@ -74,6 +75,7 @@ def _card(endpoint: Endpoint, row: Deployment, replicas: list[Any], figures: dic
         "revision": shown,
         "coming": row.wanted if rolling and row.wanted_id != (shown.pk if shown else None) else None,
         "model": f"{model['name']}:{model['version']}" if model.get("name") else "",
+        "model_url": _model_url(endpoint, model),
         "image": str(spec.get("image") or ""),
         "image_asked": str(spec.get("image_asked") or ""),
         "script": str(spec.get("scoring_script") or ""),
@@ -92,6 +94,13 @@ def _card(endpoint: Endpoint, row: Deployment, replicas: list[Any], figures: dic
         "may_scale": acts and row.status != DeploymentStatus.DELETING,
         "scale_url": link("scale", endpoint, row.name),
     }
+
+
+def _model_url(endpoint: Endpoint, model: dict[str, Any]) -> str:
+    """Return the page of a registered version; files that came with the YAML alone have none."""
+    if not model.get("reference"):
+        return ""
+    return reverse("assets:model-version", args=[endpoint.workspace.name, model["name"], model["version"]])
 
 
 def _menu(endpoint: Endpoint, row: Deployment) -> list[dict[str, Any]]:

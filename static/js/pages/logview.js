@@ -45,7 +45,10 @@ async function start(root) {
   })
   const tellSource = {
     changed: onLines,
-    trouble: (/** @type {string} */ text) => (said.textContent = text),
+    trouble: (/** @type {string} */ text) => {
+      said.textContent = text
+      if (!ready && text) none.textContent = text
+    },
     ended: () => (ended = true),
     said: (/** @type {string} */ text) => (said.textContent = text),
     cut: () => (cutAbove = true),
