@@ -1,15 +1,18 @@
 """Operations: begun by people, worked on in legs, and taken up again from what the release in the cluster says."""
 
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from compute.connections import kube_client
 from compute.extension import health, operations, selectors, services
-from compute.extension.legs import held
+from compute.extension.legs import Hold, held
 from compute.extension.models import Extension, ExtensionOperation
+from compute.extension.observe import Seen
 from compute.extension.release import history
 from compute.kube import kinds
 from compute.manifests import namespace
@@ -241,3 +244,21 @@ def test_jobs_run_where_training_is_on_or_nothing_is_said(operator: User, cluste
     with pytest.raises(ProblemError) as refused:
         selectors.check_takes_endpoints(Compute(cluster=Cluster(name="other", pk=0)).cluster)
     assert refused.value.problem.id == "extension-absent"
+
+
+def test_a_load_balancer_that_gives_no_address_is_told_before_the_deadline_of_all(operator: User, cluster: Cluster) -> None:
+    operation = services.install_extension(operator, cluster, settings=TRAINING)
+    operation.settings = ROUTER | {"inferenceRouterServiceType": "loadBalancer"}
+    waiting = [Seen("Service", "mooring-router", NAMESPACE, "pending"), Seen("Gateway", "mooring-router", NAMESPACE, "pending")]
+    found = []
+    for seconds in (100, 130, 610):
+        operation.submitted_at = timezone.now() - timedelta(seconds=seconds)
+        problem = operations._Leg(operation, Hold(operation.pk))._too_late(waiting, "waits")
+        found.append(problem.problem.id if problem else "")
+    assert found == ["", "extension-no-address", "extension-no-address"]
+    broken = [*waiting, Seen("Deployment", "mooring-router", NAMESPACE, "failed")]
+    operation.submitted_at = timezone.now() - timedelta(seconds=130)
+    assert operations._Leg(operation, Hold(operation.pk))._too_late(broken, "waits") is None
+    operation.submitted_at = timezone.now() - timedelta(seconds=610)
+    late = operations._Leg(operation, Hold(operation.pk))._too_late(broken, "Deployment mooring-router: ImagePullBackOff")
+    assert late is not None and late.problem.id == "extension-not-ready" and "ImagePullBackOff" in late.text
