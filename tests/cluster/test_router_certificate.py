@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -29,6 +30,7 @@ NAME = "scoring.mooring.example"
 def router(studio: Studio, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, Any], Family]]:
     """Have a router that speaks TLS alone, with a certificate that was given before it was there."""
     folder, made = tmp_path_factory.mktemp("helm"), family((NAME,))
+    clear_extension(studio, folder)
     studio.client.network.set_certificate(studio.cluster, chain=made.chain, key=made.leaf.key)
     found = installed(studio, folder, allowInsecureConnections=False, sslCname=NAME)
     yield found["router"], made
@@ -41,9 +43,14 @@ def trusting(*families: Family) -> ssl.SSLContext:
     return ssl.create_default_context(cadata="".join(each.root.pem for each in families))
 
 
+def place(router: dict[str, Any]) -> tuple[str, int]:
+    """Return where to connect: the router's name need not resolve here."""
+    return router["address"], urlsplit(router["base_url"]).port or 443
+
+
 def asked(router: dict[str, Any], context: ssl.SSLContext) -> tuple[str, str, int]:
     """Ask over a connection of its own; return the certificate's digest, the version of TLS, and the status."""
-    with socket.create_connection((router["address"] or router["host"], router["port"]), timeout=10) as plain:
+    with socket.create_connection(place(router), timeout=10) as plain:
         with context.wrap_socket(plain, server_hostname=NAME) as stream:
             connection = http.client.HTTPConnection(NAME)
             connection.sock = stream
@@ -86,7 +93,7 @@ def test_a_rotation_drops_no_request(studio: Studio, router: Any) -> None:
 
     # One connection stays open all along: it is not cut when the certificate changes.
     kept = http.client.HTTPConnection(NAME)
-    plain = socket.create_connection((where["address"] or where["host"], where["port"]), timeout=10)
+    plain = socket.create_connection(place(where), timeout=10)
     kept.sock = context.wrap_socket(plain, server_hostname=NAME)
     thread = threading.Thread(target=ask_all_the_time)
     thread.start()
