@@ -1,0 +1,356 @@
+"""Online endpoints on the real cluster, behind the real router over TLS: deployed, called, shifted, broken, deleted."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import ssl
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from compute.kube import kinds
+from compute.kube.client import KubeClient
+from mooring.client import Client, Deployment
+from mooring.errors import MooringProblem
+from tests.cluster.extension import ensured
+from tests.studio_process import Studio
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(420)]
+
+SCRIPT = """
+import json, os
+
+def init():
+    global says
+    with open(os.path.join(os.environ["AZUREML_MODEL_DIR"], "weights", "says.json")) as file:
+        says = json.load(file)
+
+def run(raw):
+    data = json.loads(raw)
+    return {"sum": sum(data.get("data", [])), "says": says["word"], "who": os.environ.get("WHO", "")}
+"""
+OWN_SERVER = """
+import http.server
+
+class Server(http.server.BaseHTTPRequestHandler):
+    def answer(self, text):
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def do_GET(self):
+        self.answer(b"alive")
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.answer(f"{self.path} {self.headers['x-mooring-deployment']}".encode())
+
+http.server.ThreadingHTTPServer(("", 8080), Server).serve_forever()
+"""
+ENDPOINT = "name: {name}\ncompute: azureml:local\nauth_mode: Key\ntags: {{team: a}}\n"
+DEPLOYMENT = """
+$schema: https://azuremlschemas.azureedge.net/latest/kubernetesOnlineDeployment.schema.json
+name: {name}
+type: kubernetes
+endpoint_name: {endpoint}
+model: {{path: ./weights/}}
+code_configuration: {{code: ./onlinescoring/, scoring_script: score.py}}
+environment:
+  image: mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:latest
+environment_variables: {{WHO: {name}}}
+request_settings: {{request_timeout_ms: 3000, max_queue_wait_ms: 3000}}
+resources: {{requests: {{cpu: "0.05", memory: "0.06Gi"}}, limits: {{cpu: "1", memory: "200Mi"}}}}
+instance_count: 1
+{more}
+"""
+
+
+class Caller:
+    """Somebody outside who calls endpoints at the router's address, as curl with `--resolve` would."""
+
+    def __init__(self, router: dict[str, Any]) -> None:
+        parts = urlsplit(router["base_url"])
+        self.host, self.port, self.address = parts.hostname, parts.port, router["address"]
+        context = ssl.create_default_context(cafile=router["authority"])
+        self.http = httpx.Client(verify=context, trust_env=False, timeout=10)
+
+    def __call__(
+        self, endpoint: str, key: str | None = None, data: Any = None, *, path: str = "score", deployment: str = ""
+    ) -> httpx.Response:
+        headers = {"Host": f"{self.host}:{self.port}", "Content-Type": "application/json"}
+        headers |= {"Authorization": f"Bearer {key}"} if key else {}
+        headers |= {"azureml-model-deployment": deployment} if deployment else {}
+        url = f"https://{self.address}:{self.port}/api/v1/endpoint/{endpoint}/{path}"
+        body = json.dumps(data if data is not None else {"data": [1, 2, 3]})
+        method = "GET" if path == "swagger.json" else "POST"
+        return self.http.request(method, url, headers=headers, content=body, extensions={"sni_hostname": self.host})
+
+
+@pytest.fixture(scope="module")
+def call(studio: Studio, tmp_path_factory: pytest.TempPathFactory) -> Caller:
+    """Have the router there, and somebody who calls it."""
+    return Caller(ensured(studio, tmp_path_factory.mktemp("router")))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a model and a scoring script, side by side with their YAML."""
+    root = tmp_path_factory.mktemp("serve")
+    for name in ("weights", "onlinescoring"):
+        (root / name).mkdir()
+    (root / "weights" / "says.json").write_text('{"word": "hello"}')
+    (root / "onlinescoring" / "score.py").write_text(SCRIPT)
+    return root
+
+
+@pytest.fixture(scope="module")
+def flowers(studio: Studio, call: Caller, folder: Path) -> Iterator[str]:
+    """Have an endpoint with a deployment `blue` that gets all requests."""
+    studio.client.endpoints.create_from_text(ENDPOINT.format(name="flowers"))
+    deploy(studio, folder, "blue", all_traffic=True)
+    routed(studio, "flowers")
+    yield "flowers"
+    with contextlib.suppress(MooringProblem):
+        studio.client.endpoints.delete("flowers")
+        studio.client.endpoints.wait("flowers", timeout_seconds=120)
+
+
+def deploy(studio: Studio, folder: Path, name: str, *, endpoint: str = "flowers", more: str = "", **how: Any) -> Deployment:
+    """Create a deployment and wait until it is ready."""
+    text = DEPLOYMENT.format(name=name, endpoint=endpoint, more=more)
+    studio.client.deployments.create_from_text(text, folder=folder, **how)
+    made = studio.client.deployments.wait(name, endpoint=endpoint, timeout_seconds=120)
+    assert made is not None and made.status == "ready", made and (made.reason, made.replicas)
+    return made
+
+
+def routed(studio: Studio, name: str) -> None:
+    endpoint = studio.client.endpoints.wait(name, timeout_seconds=60)
+    assert endpoint is not None and endpoint.status == "ready", endpoint and endpoint.reason
+
+
+def until(asked: Callable[[], Any], *, seconds: float = 20) -> Any:
+    """Ask again until the answer is true: Envoy follows a moment after the router has said yes."""
+    ends = time.monotonic() + seconds
+    while not (found := asked()):
+        assert time.monotonic() < ends, "it did not happen in time"
+        time.sleep(0.1)
+    return found
+
+
+@contextlib.contextmanager
+def asking_all_the_time(ask: Callable[[], int]) -> Iterator[Counter[int]]:
+    """Ask as fast as it goes for as long as the block lasts; count the answers by status."""
+    seen: Counter[int] = Counter()
+    stop = threading.Event()
+
+    def run() -> None:
+        while not stop.is_set():
+            try:
+                seen[ask()] += 1
+            except httpx.HTTPError:
+                seen[0] += 1
+            time.sleep(0.01)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        stop.set()
+        thread.join(30)
+
+
+def test_it_answers_over_tls_with_either_key_and_with_no_other(studio: Studio, call: Caller, flowers: str) -> None:
+    keys = studio.client.endpoints.keys(flowers)
+    assert until(lambda: call(flowers, keys["primaryKey"]).status_code == 200)
+    for key in keys.values():
+        assert call(flowers, key).json() == {"sum": 6, "says": "hello", "who": "blue"}
+    assert call(flowers).status_code == 401
+    assert call(flowers, "not-a-key").status_code == 401
+    assert call(flowers, keys["primaryKey"], path="swagger.json").json()["openapi"].startswith("3.")
+
+
+def test_the_studio_calls_it_through_the_router(studio: Studio, call: Caller, flowers: str) -> None:
+    answer = studio.client.endpoints.invoke(flowers, b'{"data": [4]}')
+    assert (answer.status, answer.way, json.loads(answer.content)["sum"]) == (200, "router", 4)
+    request = studio.data.parent / "sample.json"
+    request.write_text('{"data": [1, 1]}')
+    done = studio.cli("online-endpoint", "invoke", "-n", flowers, "-r", str(request))
+    assert json.loads(done.stdout)["sum"] == 2
+
+
+def test_a_key_never_comes_out_but_by_asking_for_it(studio: Studio, call: Caller, flowers: str) -> None:
+    keys = studio.client.endpoints.keys(flowers)
+    shown = json.dumps([dict(studio.client.endpoints.get(flowers).answer), dict(studio.client.deployments.get("blue", endpoint=flowers).answer)],
+                       default=str)  # fmt: skip
+    assert not any(key in shown or key in studio.log.read_text() for key in keys.values())
+
+
+def test_traffic_is_shared_mirrored_and_bypassed_by_name(studio: Studio, call: Caller, flowers: str, folder: Path) -> None:
+    deploy(studio, folder, "green")
+    key = studio.client.endpoints.keys(flowers)["primaryKey"]
+    routed(studio, flowers)
+    assert until(lambda: call(flowers, key, deployment="green").status_code == 200)
+    assert call(flowers, key, deployment="green").json()["who"] == "green"
+    assert call(flowers, key).json()["who"] == "blue"
+    assert call(flowers, key, deployment="purple").status_code == 404
+    studio.client.endpoints.set_traffic(flowers, {"blue": 50, "green": 50})
+    routed(studio, flowers)
+    assert until(lambda: {call(flowers, key).json()["who"] for _ in range(20)} == {"blue", "green"})
+    studio.client.endpoints.set_traffic(flowers, {"blue": 100}, mirror={"green": 100})
+    routed(studio, flowers)
+
+    def copied() -> bool:
+        call(flowers, key, {"data": [0]})
+        return b"POST /score 200" in studio.client.deployments.logs("green", endpoint=flowers, lines=3)
+
+    assert until(copied)
+    assert {call(flowers, key).json()["who"] for _ in range(10)} == {"blue"}
+    with pytest.raises(MooringProblem) as refused:
+        studio.client.deployments.delete("green", endpoint=flowers)
+    assert refused.value.id == "deployment-has-traffic"
+    studio.client.endpoints.set_traffic(flowers, mirror={})
+    studio.client.deployments.delete("green", endpoint=flowers)
+    assert studio.client.deployments.wait("green", endpoint=flowers, timeout_seconds=90) is None
+
+
+def test_a_revision_that_fails_goes_back_by_itself_and_nobody_notices(studio: Studio, call: Caller, flowers: str, folder: Path) -> None:
+    key = studio.client.endpoints.keys(flowers)["primaryKey"]
+    assert until(lambda: call(flowers, key).status_code == 200)
+    broken = folder / "onlinescoring" / "score.py"
+    broken.write_text("def init():\n    raise RuntimeError('no such weights')\ndef run(raw):\n    return 1\n")
+    path = folder / "blue.yml"
+    path.write_text(DEPLOYMENT.format(name="blue", endpoint=flowers, more=""))
+    try:
+        with asking_all_the_time(lambda: call(flowers, key).status_code) as seen:
+            wanted = studio.client.deployments.update("blue", path, endpoint=flowers).answer["wanted_revision"]
+            now = studio.client.deployments.wait("blue", endpoint=flowers, timeout_seconds=180)
+    finally:
+        broken.write_text(SCRIPT)
+    assert now is not None and (now.status, now.revision) == ("ready", 1)
+    assert f"revision {wanted} failed" in now.reason
+    failed = next(one for one in now.revisions if one["number"] == wanted)
+    assert failed["problem"]["id"] == "user-script-init-failed"
+    assert "no such weights" in failed["evidence"]["pods"][0]["log"]["text"]
+    assert failed["evidence"]["pods"][0]["events"]
+    assert set(seen) == {200}, seen
+
+
+def test_a_new_revision_scaling_and_new_keys_drop_no_request(studio: Studio, call: Caller, flowers: str) -> None:
+    keys = studio.client.endpoints.keys(flowers)
+    assert until(lambda: call(flowers, keys["primaryKey"]).status_code == 200)
+    with asking_all_the_time(lambda: call(flowers, keys["primaryKey"]).status_code) as seen:
+        studio.client.deployments.update("blue", endpoint=flowers, overrides=["environment_variables.WHO=blue2"])
+        assert studio.client.deployments.wait("blue", endpoint=flowers, timeout_seconds=120).status == "ready"  # type: ignore[union-attr]
+        studio.client.deployments.scale("blue", 2, endpoint=flowers)
+        assert studio.client.deployments.wait("blue", endpoint=flowers, timeout_seconds=120).ready_replicas == 2  # type: ignore[union-attr]
+        studio.client.deployments.scale("blue", 1, endpoint=flowers)
+        studio.client.deployments.wait("blue", endpoint=flowers, timeout_seconds=120)
+        studio.client.endpoints.regenerate_key(flowers, "secondary")
+        routed(studio, flowers)
+        renewed = studio.client.endpoints.keys(flowers)["secondaryKey"]
+        assert until(lambda: call(flowers, renewed).status_code == 200)
+        assert until(lambda: call(flowers, keys["secondaryKey"]).status_code == 401)
+        studio.client.deployments.roll_back("blue", endpoint=flowers)
+        back = studio.client.deployments.wait("blue", endpoint=flowers, timeout_seconds=120)
+        time.sleep(1)
+    assert back is not None and back.revision == 1
+    assert set(seen) == {200}, seen
+    assert call(flowers, keys["primaryKey"]).json()["who"] == "blue"
+
+
+def test_a_container_of_ones_own_answers_at_its_own_route_with_the_model_where_it_was_asked_for(
+    studio: Studio, call: Caller, flowers: str, folder: Path
+) -> None:
+    # The image's own program is Python, which runs what its path has under this name before anything else.
+    (folder / "server").mkdir()
+    (folder / "server" / "sitecustomize.py").write_text(OWN_SERVER)
+    text = f"""
+name: own
+endpoint_name: {flowers}
+model: {{name: own-server, version: "1", path: ./server}}
+model_mount_path: /srv/models
+environment:
+  image: {studio.images["python"]}
+  inference_config:
+    liveness_route: {{path: /live, port: 8080}}
+    scoring_route: {{path: /predict, port: 8080}}
+environment_variables: {{PYTHONPATH: /srv/models/own-server/1/server}}
+resources: {{requests: {{cpu: 50m, memory: 64Mi}}, limits: {{cpu: "1", memory: 200Mi}}}}
+"""
+    studio.client.deployments.create_from_text(text, folder=folder)
+    made = studio.client.deployments.wait("own", endpoint=flowers, timeout_seconds=120)
+    assert made is not None and made.status == "ready", made and made.reason
+    assert made.model == "azureml:own-server:1"
+    routed(studio, flowers)
+    key = studio.client.endpoints.keys(flowers)["primaryKey"]
+    assert until(lambda: call(flowers, key, deployment="own").status_code == 200)
+    assert call(flowers, key, deployment="own").text == "/predict own"
+    with pytest.raises(MooringProblem) as refused:
+        studio.client.endpoints.set_traffic(flowers, {"blue": 50, "own": 50})
+    assert refused.value.id == "endpoint-routes-differ"
+    studio.client.deployments.delete("own", endpoint=flowers)
+    assert studio.client.deployments.wait("own", endpoint=flowers, timeout_seconds=90) is None
+
+
+def test_an_endpoint_is_never_open_without_a_key(studio: Studio, call: Caller, folder: Path) -> None:
+    with asking_all_the_time(lambda: call("fresh").status_code) as seen:
+        studio.client.endpoints.create_from_text(ENDPOINT.format(name="fresh"))
+        deploy(studio, folder, "blue", endpoint="fresh", all_traffic=True)
+        routed(studio, "fresh")
+        key = studio.client.endpoints.keys("fresh")["primaryKey"]
+        assert until(lambda: call("fresh", key).status_code == 200)
+        studio.client.endpoints.regenerate_key("fresh", "primary")
+        routed(studio, "fresh")
+        studio.client.endpoints.delete("fresh")
+        assert studio.client.endpoints.wait("fresh", timeout_seconds=120) is None
+        time.sleep(1)
+    assert set(seen) <= {401, 403, 404}, seen
+    assert seen[401] > 20
+
+
+def test_deleting_leaves_nothing(studio: Studio, kube: KubeClient, call: Caller, folder: Path) -> None:
+    studio.client.endpoints.create_from_text(ENDPOINT.format(name="gone"))
+    deploy(studio, folder, "blue", endpoint="gone", all_traffic=True)
+    routed(studio, "gone")
+    listed = (kinds.HTTP_ROUTE, kinds.SECURITY_POLICY, kinds.TRAFFIC_POLICY, kinds.ROUTE_FILTER, kinds.SECRET, kinds.SERVICE,
+              kinds.DEPLOYMENT, kinds.POD)  # fmt: skip
+    labels: dict[str, str | None] = {"mooring.dev/endpoint": "gone"}
+    there = [kind.name for kind in listed if kube.list(kind, studio.namespace, labels=labels)]
+    assert there == [kind.name for kind in listed]
+    studio.cli("online-endpoint", "delete", "-n", "gone", "--yes")
+    assert [kind.name for kind in listed if kube.list(kind, studio.namespace, labels=labels)] == []
+
+
+def test_the_second_of_two_workspaces_is_told_that_the_address_is_taken(studio: Studio, call: Caller, flowers: str) -> None:
+    studio.client.workspaces.create("other", display_name="Other")
+    with Client(studio.url, studio.token, workspace="other") as other:
+        other.computes.attach("local", cluster=studio.cluster, namespace=f"{studio.namespace}-o", create_namespace=True)
+        studio.until(lambda: other.computes.get("local").status == "ready", what="the compute to be ready")
+        with pytest.raises(MooringProblem) as refused:
+            other.endpoints.create_from_text(ENDPOINT.format(name=flowers))
+    assert refused.value.id == "endpoint-name-taken-on-router"
+
+
+def test_another_studios_address_is_not_taken_either(studio: Studio, kube: KubeClient, call: Caller, namespace: str) -> None:
+    labels = {"mooring.dev/endpoint": "theirs", "mooring.dev/studio": "another", "app.kubernetes.io/managed-by": "mooring"}
+    rules = [{"matches": [{"path": {"type": "Exact", "value": "/api/v1/endpoint/theirs/score"}}]}]
+    parents = [{"name": "mooring-router", "namespace": "mooring-system"}]
+    route = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": {"name": "me-9", "namespace": namespace, "labels": labels},
+             "spec": {"parentRefs": parents, "rules": rules}}  # fmt: skip
+    kube.create(kinds.HTTP_ROUTE, route, namespace)
+    studio.client.endpoints.create_from_text(ENDPOINT.format(name="theirs"))
+    endpoint = studio.client.endpoints.wait("theirs", timeout_seconds=60)
+    assert endpoint is not None and endpoint.problem and endpoint.problem["id"] == "endpoint-name-taken-on-router"
+    studio.client.endpoints.delete("theirs")
+    assert studio.client.endpoints.wait("theirs", timeout_seconds=60) is None
