@@ -41,7 +41,7 @@ def _pod(client: KubeClient, namespace: str, pod: dict[str, Any]) -> dict[str, A
         "phase": status.get("phase"),
         "conditions": conditions,
         "events": _events(client, namespace, str(metadata.get("uid") or "")),
-        "log": {"container": container, "text": _log(client, namespace, str(metadata.get("name")), container)},
+        "log": {"container": container, "text": _log(client, namespace, str(metadata.get("name")), container, status)},
     }
 
 
@@ -69,14 +69,17 @@ def _events(client: KubeClient, namespace: str, uid: str) -> list[dict[str, Any]
     ]
 
 
-def _log(client: KubeClient, namespace: str, pod: str, container: str) -> str:
-    """Return the last lines of a container: of its end before, when it has been started again meanwhile."""
-    for previous in (True, False):
+def _log(client: KubeClient, namespace: str, pod: str, container: str, status: dict[str, Any]) -> str:
+    """Return the last lines of a container: of its end before, when it runs again meanwhile; else what it left."""
+    entry = named(status.get("containerStatuses" if container == SERVER else "initContainerStatuses"), container)
+    end = fields(fields(entry.get("lastState")).get("terminated"))
+    for previous in (True, False) if end and state_of(entry, "running") else (False, True):
         try:
             text = client.logs(namespace, pod, container, tail=LINES, limit_bytes=BYTES, previous=previous).read()
         except KubeError as error:
             log.info("no log for the evidence", pod=pod, error=str(error))
             continue
-        if text:
+        # The node answers so when it has removed the log already.
+        if text and not text.startswith(b"unable to retrieve container logs"):
             return text.decode("utf-8", "replace")
-    return ""
+    return str((end or state_of(entry, "terminated")).get("message") or "")
