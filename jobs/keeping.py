@@ -19,6 +19,7 @@ from jobs.models import Job, Output, Process
 from studio.assets.services import store
 from studio.assets.store import Blob, BlobTooLarge, BlobWriter, StoreError
 from studio.core.errors import ProblemError
+from studio.core.numbers import memory
 from studio.live.bus import client
 
 log = structlog.get_logger(__name__)
@@ -152,7 +153,7 @@ def room_for(job: Job, root: str, path: str) -> int:
 
 
 def _too_much(root: str, path: str) -> ProblemError:
-    limit = f"{settings.LARGEST_OUTPUTS / 1024**3:.3g} GiB"
+    limit = memory(settings.LARGEST_OUTPUTS)
     return ProblemError("job-outputs-too-large", output=f"{root}/{path}", limit=limit)
 
 

@@ -155,11 +155,20 @@ class Studio:
         return raw
 
     def _raise(self, status: int, raw: bytes) -> None:
-        text = raw[:300].decode("utf-8", "replace").strip()
+        text = _said(raw).rstrip(".")
         sentence = f"The studio at {self.address} answered {status}" + (f": {text}." if text else ".")
         if (status >= 500 and status not in LASTING) or status in PASSING:
             raise Unavailable("job-studio-unreachable", sentence)
         raise Refused("job-token-refused" if status in (401, 403) else "job-studio-refused", sentence, status)
+
+
+def _said(raw: bytes) -> str:
+    """Give the sentence of a problem, or the beginning of whatever else was answered."""
+    try:
+        told = json.loads(raw)
+        return str(told["detail"])[:300]
+    except (ValueError, KeyError, TypeError):
+        return raw[:300].decode("utf-8", "replace").strip()
 
 
 def quote(path: str) -> str:

@@ -35,7 +35,8 @@ def room(quotas: Iterable[Object], requests: Quantities, limits: Mapping[str, An
             if least is None or count < least:
                 least = count
                 resource = key.removeprefix("requests.").removeprefix("limits.")
-                parts = f"{key}: {display(resource, used)} of {display(resource, most)}"
+                shown = (used, most) if key in _ONE_EACH else (display(resource, used), display(resource, most))
+                parts = f"{key}: {shown[0]} of {shown[1]}"
                 why = f"The quota {quota['name']} of the namespace leaves too little ({parts} in use)."
     return least, why
 
