@@ -18,14 +18,8 @@ function remember(element) {
   const area = /** @type {HTMLTextAreaElement} */ (element)
   const key = `mooring-body:${area.dataset.remember}`
   const example = area.value
-  const back = document.querySelector('[data-body-example]')
-  if (area.dataset.typed === undefined) area.value = kept(key) ?? example
+  if (area.dataset.typed !== '1') area.value = kept(key) ?? example
   area.addEventListener('input', () => keep(key, area.value))
-  back?.addEventListener('click', () => {
-    area.value = area.dataset.example ?? example
-    keep(key, area.value)
-    area.focus()
-  })
   document.querySelector('[data-body-pretty]')?.addEventListener('click', () => {
     try {
       area.value = JSON.stringify(JSON.parse(area.value), null, 2)
