@@ -1,8 +1,9 @@
-"""`make run` once everything is installed: the first run brings the sample to its end, the second changes nothing."""
+"""`make run` once everything is installed: the first run goes from nothing to an endpoint that answers, the second changes nothing."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -20,7 +21,7 @@ import pytest
 from tests import studio_process
 from tests.studio_process import ROOT
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 
 @dataclass
@@ -40,16 +41,17 @@ def surroundings(data: Path, **more: str) -> dict[str, str]:
 
 
 def run(data: Path, **more: str) -> subprocess.CompletedProcess[str]:
-    """Run it as `make run` does, to its end after the sample."""
+    """Run it as `make run` does, to its end after the first answer."""
     command = [sys.executable, "setup/run.py"]
     return subprocess.run(
-        command, cwd=ROOT, env=surroundings(data, RUN_ONCE="1", **more), capture_output=True, text=True, timeout=300, check=False
+        command, cwd=ROOT, env=surroundings(data, RUN_ONCE="1", **more), capture_output=True, text=True, timeout=480, check=False
     )
 
 
 def rows(data: Path) -> dict[str, list[Any]]:
     """Return what the studio's tables of people's things hold."""
     tables = ("jobs_job", "compute_cluster", "compute_compute", "accounts_workspace", "assets_imagerule", "accounts_user")
+    tables += ("compute_extensionoperation", "assets_modelversion", "endpoints_endpoint", "endpoints_revision")
     with contextlib.closing(sqlite3.connect(data / "mooring.sqlite3")) as database:
         return {table: database.execute(f"select id from {table} order by id").fetchall() for table in tables}
 
@@ -68,12 +70,53 @@ def first(sandbox: dict[str, Any], real_pods: dict[str, str], tmp_path_factory: 
             studio_process.stop(one)
 
 
-def test_the_first_run_ends_with_the_sample_completed_and_says_where_to_look(first: Runs) -> None:
+@dataclass
+class Live:
+    """A later run that stays."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def line(self, begin: str) -> str:
+        """Return what stands behind a word at the begin of a line that it has printed."""
+        return next(line for line in self.log.read_text().splitlines() if line.startswith(begin)).removeprefix(begin).strip()
+
+
+@pytest.fixture(scope="module")
+def live(first: Runs) -> Iterator[Live]:
+    """Run it once more, to stay."""
+    log = first.data.parent / "third.log"
+    with log.open("wb") as file:
+        command, environment = [sys.executable, "setup/run.py"], surroundings(first.data)
+        running = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=file, stderr=subprocess.STDOUT)
+    try:
+        deadline = time.monotonic() + 120
+        while "stop  " not in log.read_text():
+            assert running.poll() is None and time.monotonic() < deadline, log.read_text()
+            time.sleep(0.1)
+        yield Live(running, log)
+    finally:
+        running.send_signal(signal.SIGTERM)
+        running.wait(30)
+
+
+def shell(line: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run a line in the checkout as a person's shell does, without what a test's surroundings have."""
+    return subprocess.run(
+        ["bash", "-c", line], cwd=ROOT, env=surroundings(Path("unset")) | more, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def test_the_first_run_ends_with_an_answer_and_says_where_to_look(first: Runs) -> None:
     assert first.code == 0, first.printed
     assert re.search(r"Administrator: admin +Password: \S+", first.printed)
     assert "round 16 of 16" in first.printed
     assert "the sample job has completed" in first.printed
+    assert re.search(r"Objects ready: All \d+ are there and ready", first.printed)
+    answer = re.search(r"the endpoint has answered, (\d+) s after the job: (.+)", first.printed)
+    assert answer and {each["kind"] for each in json.loads(answer[2])} == {"brightbell", "sandcup", "duskbell"}
     assert re.search(r"open +http://127\.0\.0\.1:\d+/w/demo/jobs/", first.printed)
+    assert re.search(r"endpoint +http://127\.0\.0\.1:\d+/w/demo/endpoints/demo", first.printed)
     assert "mooring job create -f sample/train/job.yml" in first.printed
 
 
@@ -88,24 +131,41 @@ def test_a_second_run_changes_nothing_and_shows_no_password(first: Runs) -> None
     assert again.returncode == 0, again.stdout + again.stderr
     assert rows(first.data) == before
     assert "Password" not in again.stdout
-    assert "submitted" not in again.stdout
+    assert "submitted" not in again.stdout and "install" not in again.stdout
+    assert "call it    curl " in again.stdout
 
 
-def test_sigterm_stops_the_studio_and_a_second_start_meanwhile_is_told(first: Runs) -> None:
-    log = first.data.parent / "third.log"
-    with log.open("wb") as file:
-        running = subprocess.Popen(
-            [sys.executable, "setup/run.py"], cwd=ROOT, env=surroundings(first.data), stdout=file, stderr=subprocess.STDOUT
-        )
-    try:
-        deadline = time.monotonic() + 120
-        while "open  " not in log.read_text():
-            assert running.poll() is None and time.monotonic() < deadline, log.read_text()
-            time.sleep(0.1)
-        told = run(first.data)
-        assert told.returncode == 1
-        assert "is running already" in told.stdout
-    finally:
-        running.send_signal(signal.SIGTERM)
-        running.wait(30)
+def test_the_printed_line_calls_the_endpoint_from_this_machine(live: Live) -> None:
+    line = live.line("call it ")
+    called = shell(f"{line} --fail-with-body --silent --show-error")
+    assert called.returncode == 0, called.stdout + called.stderr
+    assert [each["kind"] for each in json.loads(called.stdout)] == ["brightbell", "sandcup", "duskbell"]
+    # The key is not in it, and without it nobody gets in.
+    keyless = re.sub(r"Bearer [^\"]+", "Bearer nothing", line)
+    # Over HTTP/2 this curl may trip over an answer that comes before it has sent its body.
+    refused = shell(f"{keyless} --http1.1 --silent --output /dev/null --write-out '%{{http_code}}'")
+    assert refused.stdout == "401"
+    distrusted = shell(f"{re.sub('--cacert [^ ]+', '', line)} --silent")
+    assert distrusted.returncode == 60
+
+
+def test_the_lines_of_the_readme_do_the_same_from_a_terminal(live: Live, first: Runs) -> None:
+    readme = (ROOT / "README.md").read_text()
+    lines = [line for line in readme.splitlines() if line.startswith(("mooring model ", "mooring online-"))]
+    assert len(lines) == 4
+    job, name = json.loads((first.data / "seed.json").read_text())["sample"], f"again-{os.getpid() % 10000}"
+    for line in lines:
+        said = line.replace("NAME", job).replace(" mine ", f" {name} ").replace("mooring ", ".venv/bin/mooring ", 1)
+        done = shell(said, MOORING_DATA=str(first.data))
+        assert done.returncode == 0, f"{said}\n{done.stdout}\n{done.stderr}"
+    assert "sandcup" in done.stdout
+    shell(f".venv/bin/mooring online-endpoint delete -n {name} -w demo --yes", MOORING_DATA=str(first.data))
+
+
+def test_sigterm_stops_the_studio_and_a_second_start_meanwhile_is_told(first: Runs, live: Live) -> None:
+    told = run(first.data)
+    assert told.returncode == 1
+    assert "is running already" in told.stdout
+    live.process.send_signal(signal.SIGTERM)
+    live.process.wait(30)
     assert not subprocess.run(["pgrep", "-f", str(first.data)], capture_output=True).stdout
