@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.cluster.conftest import sandbox
+from tests.cluster.extension import forget_certificate
 from tests.compute.network.pki import family, make
 from tests.studio_process import Studio
 
@@ -34,6 +35,8 @@ def test_a_certificate_is_refused_at_its_field_then_taken_and_removed(
     person: Page, studio: Studio, picture: Callable[[Page, str], None]
 ) -> None:
     made = family(("scoring.mooring.example",), ends=20)
+    forget_certificate(studio)
+    person.reload()
     expect(person.get_by_role("heading", name="No certificate yet")).to_be_visible()
     picture(person, "network-empty")
     person.get_by_role("link", name="Set certificate").click()

@@ -94,6 +94,13 @@ def clear_extension(studio: Studio, folder: Path) -> None:
             removing.clear_leftovers(client)
 
 
+def forget_certificate(studio: Studio) -> None:
+    """Take away the certificate that another test has given the router."""
+    if studio.client.network.get(studio.cluster)["certificate"]:
+        studio.client.network.remove_certificate(studio.cluster)
+        studio.until(lambda: not studio.client.network.get(studio.cluster)["certificate"], what="the certificate to be gone")
+
+
 def settled(studio: Studio, id: int, *, seconds: float = 240) -> dict[str, Any]:
     """Wait until an operation has ended in whichever way, and return it."""
 

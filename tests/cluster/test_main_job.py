@@ -86,9 +86,7 @@ def test_its_code_can_be_looked_at(studio: Studio, sample: tuple[str, str]) -> N
 
 def test_a_submit_with_the_same_key_makes_one_job(studio: Studio) -> None:
     yaml = command("echo once")
-    names = {
-        studio.client.jobs.create_from_text(yaml, overrides=["compute=local"], idempotency_key="the-same").name for _ in range(2)
-    }
+    names = {studio.client.jobs.create_from_text(yaml, overrides=["compute=local"], idempotency_key="the-same").name for _ in range(2)}
     assert len(names) == 1
     assert studio.ended(names.pop()).status == "Completed"
 

@@ -132,7 +132,9 @@ def _left(kube: KubeClient) -> list[str]:
     return [each["metadata"]["name"] for each in objects if each["metadata"]["name"].startswith("mooring-probe-egress")]
 
 
-def test_a_certificate_comes_is_rotated_in_place_drifts_and_goes(studio: Studio, kube: KubeClient, tmp_path: Path) -> None:
+def test_a_certificate_comes_is_rotated_in_place_drifts_and_goes(
+    studio: Studio, kube: KubeClient, tls_router: dict[str, Any], tmp_path: Path
+) -> None:
     first, second, foreign = (family(("scoring.mooring.example",)) for _ in range(3))
 
     def give(made: Family, *, check: bool = True) -> Any:
