@@ -4,6 +4,7 @@ Secret → SecurityPolicy → what the router does by itself → HTTPRoute; remo
 any transaction; each function may run twice or be cut off anywhere.
 """
 
+import contextlib
 import time
 from typing import Any
 
@@ -60,10 +61,9 @@ def remove_endpoint(endpoint: Endpoint) -> None:
         try:
             client = computes.kube_client(cluster)
             for kind in (kinds.HTTP_ROUTE, kinds.ROUTE_FILTER, kinds.TRAFFIC_POLICY, kinds.SECURITY_POLICY, kinds.SECRET):
-                _delete(client, kind, endpoint)
-        except NotFound:
-            # The extension is gone with its kinds, and so is what was of them.
-            log.info("nothing of the endpoint left", endpoint=endpoint.name)
+                # A kind that the cluster does not know any more has no objects left.
+                with contextlib.suppress(NotFound):
+                    _delete(client, kind, endpoint)
         except (KubeError, KubeconfigRefused) as error:
             _explain(endpoint, f"The cluster does not answer: {error}")
             return

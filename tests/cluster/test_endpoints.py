@@ -21,6 +21,7 @@ from compute.kube.client import KubeClient
 from mooring.client import Client, Deployment
 from mooring.errors import MooringProblem
 from tests.cluster.extension import ensured
+from tests.cluster.test_ways import ways
 from tests.studio_process import Studio
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(420)]
@@ -96,9 +97,11 @@ class Caller:
 
 
 @pytest.fixture(scope="module")
-def call(studio: Studio, tmp_path_factory: pytest.TempPathFactory) -> Caller:
+def call(studio: Studio, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
     """Have the router there, and somebody who calls it."""
-    return Caller(ensured(studio, tmp_path_factory.mktemp("router")))
+    caller = Caller(ensured(studio, tmp_path_factory.mktemp("router")))
+    with caller.http:
+        yield caller
 
 
 @pytest.fixture(scope="module")
@@ -301,6 +304,36 @@ resources: {{requests: {{cpu: 50m, memory: 64Mi}}, limits: {{cpu: "1", memory: 2
     assert refused.value.id == "endpoint-routes-differ"
     studio.client.deployments.delete("own", endpoint=flowers)
     assert studio.client.deployments.wait("own", endpoint=flowers, timeout_seconds=90) is None
+
+
+@pytest.mark.parametrize("route", ["proxy", "port-forward"])
+def test_model_and_code_are_carried_to_pods_that_cannot_call_the_studio(
+    studio: Studio, call: Caller, flowers: str, folder: Path, route: str
+) -> None:
+    with ways(studio, route, 0):
+        deploy(studio, folder, "carried")
+        routed(studio, flowers)
+        key = studio.client.endpoints.keys(flowers)["primaryKey"]
+        assert until(lambda: call(flowers, key, deployment="carried").status_code == 200)
+        assert call(flowers, key, deployment="carried").json() == {"sum": 6, "says": "hello", "who": "carried"}
+    studio.client.deployments.delete("carried", endpoint=flowers)
+    assert studio.client.deployments.wait("carried", endpoint=flowers, timeout_seconds=90) is None
+
+
+def test_pods_that_are_killed_cost_no_request_and_are_made_good(studio: Studio, kube: KubeClient, call: Caller, flowers: str) -> None:
+    key = studio.client.endpoints.keys(flowers)["primaryKey"]
+    studio.client.deployments.scale("blue", 2, endpoint=flowers)
+    assert studio.client.deployments.wait("blue", endpoint=flowers, timeout_seconds=120).ready_replicas == 2  # type: ignore[union-attr]
+    assert until(lambda: call(flowers, key).status_code == 200)
+    with asking_all_the_time(lambda: call(flowers, key).status_code) as seen:
+        for pod in studio.client.deployments.get("blue", endpoint=flowers).replicas:
+            kube.delete(kinds.POD, pod["pod"], studio.namespace, grace=0)
+            until(lambda: studio.client.deployments.get("blue", endpoint=flowers).ready_replicas < 2)
+            until(lambda: studio.client.deployments.get("blue", endpoint=flowers).ready_replicas == 2, seconds=60)
+            time.sleep(2)
+    assert set(seen) == {200}, seen
+    studio.client.deployments.scale("blue", 1, endpoint=flowers)
+    studio.client.deployments.wait("blue", endpoint=flowers, timeout_seconds=120)
 
 
 def test_an_endpoint_is_never_open_without_a_key(studio: Studio, call: Caller, folder: Path) -> None:
