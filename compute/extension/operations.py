@@ -38,7 +38,7 @@ from compute.problems import told
 from compute.router import GATEWAY
 from studio.core.errors import ProblemError
 from studio.core.nudge import nudge
-from studio.core.states import move
+from studio.core.states import move, touch
 
 log = structlog.get_logger(__name__)
 
@@ -83,6 +83,8 @@ class _Leg:
         operation = self.operation
         move(self.extension, BUSY[OperationKind(operation.kind)], expect=[each for each in ExtensionStatus.values
                                                                             if each != BUSY[OperationKind(operation.kind)]])  # fmt: skip
+        if self.extension.reason:
+            touch(self.extension, reason="", problem_id="")
         self.notes.begin()
         try:
             client = kube_client(self.cluster)

@@ -113,6 +113,8 @@ def _live(cluster: Cluster) -> dict[str, Any]:
         "extension": row,
         "operation": operation,
         "going_on": going_on,
+        # What no step says: that the cluster or somebody else's Helm is waited for.
+        "waits": operation.reason if operation and all(step["text"] != operation.reason for step in operation.steps) else "",
         "router": router_of(cluster),
         "objects": [each for each in objects if each["kind"] in MAIN],
         "others": [each for each in objects if each["kind"] not in MAIN],
