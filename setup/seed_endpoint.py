@@ -304,4 +304,4 @@ def _until(condition: Callable[[], Any], seconds: float) -> Any:
 
 def _told(error: MooringError) -> str:
     what = f"{error.title}: {error.detail}" if error.detail else error.title
-    return " ".join(part for part in (what, error.todo, f"({error.id})") if part)
+    return " ".join(part for part in (f"{what.rstrip('.')}.", error.todo, f"({error.id})") if part)
