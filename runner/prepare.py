@@ -46,11 +46,10 @@ def prepare(volume: Layout, spec: Spec, token: str, notes: Notes) -> None:
     """Fetch everything and write entry.json last; raise RunnerError with the reason otherwise."""
     started = time.monotonic()
     if spec.kind == "deployment":
-        copy_scoring_server(volume)
+        copy_scoring(volume)
         make_folder(volume.path("models"))
     else:
         copy_entrypoint(volume)
-    copy_scoring(volume)
     if spec.transport == "push":
         from runner.feed import be_fed
 
@@ -85,9 +84,10 @@ def copy_entrypoint(volume: Layout) -> None:
     _copy_program(source, volume.path("bin", "entrypoint"))
 
 
-def copy_scoring_server(volume: Layout) -> None:
+def copy_scoring(volume: Layout) -> None:
     """Copy the scoring server to where a deployment's container finds it."""
-    _copy_program(os.path.join(os.path.dirname(__file__), "bin", "scoring.pyz"), volume.path("bin", "scoring.pyz"))
+    source = os.environ.get("MOORING_SCORING_FILE") or os.path.join(os.path.dirname(__file__), "bin", "scoring.pyz")
+    _copy_program(source, volume.path("bin", "scoring.pyz"))
 
 
 def _copy_program(source: str, target: str) -> None:
@@ -97,18 +97,6 @@ def _copy_program(source: str, target: str) -> None:
     except FileNotFoundError as error:
         text = f"The runner image is not whole: {error.filename} is not in it."
         raise RunnerError("job-runner-image-broken", text) from error
-    os.chmod(target, 0o775)
-
-
-def copy_scoring(volume: Layout) -> None:
-    """Copy the scoring server to where a deployment's container finds it; a checkout that built none has none."""
-    source = os.environ.get("MOORING_SCORING_FILE") or os.path.join(os.path.dirname(__file__), "bin", "scoring.pyz")
-    target = volume.path("bin", "scoring.pyz")
-    try:
-        with open(source, "rb") as file:
-            replace_file(target, file.read())
-    except FileNotFoundError:
-        return
     os.chmod(target, 0o775)
 
 

@@ -48,6 +48,23 @@ def test_it_tells_the_entrypoint_what_to_run(pod: Pod) -> None:
     assert entry["shell"] == ["bash", "-c"]
 
 
+def test_for_a_deployment_it_brings_model_code_and_the_scoring_server_and_starts_nothing(
+    pod: Pod, studio: StudioSide, tmp_path: Path
+) -> None:
+    with_code(pod, studio)
+    model = studio.add_tree({"weights.bin": b"w"})
+    pod.spec.update(kind="deployment", base=f"/runner/v1/jobs/{pod.spec['job']}", outputs={}, command="")
+    pod.spec["inputs"] = {"model": {"kind": "folder", "digest": model, "path": "/mooring/models/flowers/1/model"}}
+    (tmp_path / "scoring.pyz").write_bytes(b"a server")
+    pod.environment["MOORING_SCORING_FILE"] = str(tmp_path / "scoring.pyz")
+    pod.prepared()
+    assert (pod.root / "bin/scoring.pyz").read_bytes() == b"a server"
+    assert os.access(pod.root / "bin/scoring.pyz", os.X_OK)
+    assert (pod.root / "models/flowers/1/model/weights.bin").read_bytes() == b"w"
+    assert (pod.root / "work/train.py").exists()
+    assert not (pod.root / "run/entry.json").exists() and not (pod.root / "work/outputs").exists()
+
+
 def test_everything_it_makes_can_be_written_by_the_group(pod: Pod, studio: StudioSide) -> None:
     with_code(pod, studio)
     pod.spec["outputs"] = {

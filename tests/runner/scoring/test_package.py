@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 from runner.build import HERE, SCORING, build_scoring
+from runner.errors import RunnerError
 from runner.layout import Layout
 from runner.prepare import copy_scoring, make_folders
 from runner.scoring.ending import CODES
@@ -65,8 +66,8 @@ def test_it_is_the_same_file_whenever_it_is_built(tmp_path: Path) -> None:
 def test_prepare_lays_it_where_the_pod_finds_it(tmp_path: Path, pyz: Path) -> None:
     volume = Layout(str(tmp_path))
     make_folders(volume)
-    copy_scoring(volume)
-    assert not (tmp_path / "bin/scoring.pyz").exists()
+    with pytest.raises(RunnerError, match="not whole"):
+        copy_scoring(volume)
     os.environ["MOORING_SCORING_FILE"] = str(pyz)
     try:
         copy_scoring(volume)
