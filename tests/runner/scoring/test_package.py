@@ -9,6 +9,8 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
+
 from runner.build import HERE, SCORING, build_scoring
 from runner.errors import RunnerError
 from runner.layout import Layout
