@@ -34,6 +34,8 @@ bench: setup ## measure, and print one JSON object a benchmark
 	@$(PY) -m benchmarks live_logs --json
 	@$(PY) -m benchmarks scoring --json
 	@$(PY) -m benchmarks deploy --json
+	@$(PY) -m benchmarks router --json
+	@$(PY) -m benchmarks rollout --json
 
 sandbox-up: setup
 	@$(PY) -m sandbox up

@@ -87,6 +87,17 @@ def trained(one: Studio) -> str:
 def install(one: Studio) -> Router:
     """Install the extension, or take over what another studio has there; its detaching removes it."""
     say("installing the extension")
+    authority = certify(one)
+    operation = one.client.extensions.install(CLUSTER, SETTINGS, take_over=True)
+    one.client.extensions.wait(CLUSTER, operation["id"], seconds=300)
+    router = one.client.extensions.get(CLUSTER)["router"]
+    parts = urlsplit(router["base_url"])
+    trust = ssl.create_default_context(cafile=authority)
+    return Router(parts.hostname or "", parts.port or 443, router["address"], trust)
+
+
+def certify(one: Studio) -> str:
+    """Give the router a new certificate of the sandbox's authority; return the file of that authority."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "sandbox", "certificate", "--name", ROUTER_NAME, "--out", folder]
         command += ["--cluster", one.sandbox["name"], "--json"]
@@ -94,12 +105,7 @@ def install(one: Studio) -> Router:
         made = json.loads(done.stdout.splitlines()[-1])
         chain, key = (Path(made[each]).read_text(encoding="utf-8") for each in ("certificate", "key"))
         one.client.network.set_certificate(CLUSTER, chain=chain, key=key)
-    operation = one.client.extensions.install(CLUSTER, SETTINGS, take_over=True)
-    one.client.extensions.wait(CLUSTER, operation["id"], seconds=300)
-    router = one.client.extensions.get(CLUSTER)["router"]
-    parts = urlsplit(router["base_url"])
-    trust = ssl.create_default_context(cafile=made["certificate_authority"])
-    return Router(parts.hostname or "", parts.port or 443, router["address"], trust)
+    return str(made["certificate_authority"])
 
 
 def measured(one: Studio, server: ApiServer, router: Router, model: str, number: int) -> dict[str, Any]:

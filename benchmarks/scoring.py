@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -124,7 +124,7 @@ def run(*, quick: bool) -> dict[str, Any]:
     }
 
 
-def compared(found: dict[str, Sequence[Round]]) -> dict[str, Any]:
+def compared(found: Mapping[str, Sequence[Round]]) -> dict[str, Any]:
     """Return the medians of ours, those of each other server, and how many times the best other ours does."""
     medians = {name: median_of(rounds) for name, rounds in found.items()}
     ours = medians.pop(OURS)
