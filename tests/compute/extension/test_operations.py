@@ -24,7 +24,7 @@ from studio.core.errors import ProblemError, ProblemList
 from tests.compute.extension.releases import install_program, secret
 from tests.fakekube import FakeKube
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 TRAINING = {"enableTraining": True}
 ROUTER = {"enableInference": True, "inferenceRouterServiceType": "nodePort", "inferenceRouterHA": False, "allowInsecureConnections": True}

@@ -6,7 +6,11 @@ import http.client
 import threading
 import time
 
+import pytest
+
 from tests.runner.scoring.server import Server, post, read_all
+
+pytestmark = pytest.mark.slow
 
 WORK = "import time\ndef init(): pass\ndef run(raw_data):\n    time.sleep(float(raw_data))\n    return 1"
 

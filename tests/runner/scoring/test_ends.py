@@ -15,6 +15,8 @@ import pytest
 
 from tests.runner.scoring.server import ECHO, Server
 
+pytestmark = pytest.mark.slow
+
 BAD = [
     ("import no_such_package", 11, "user-script-import-error", "ModuleNotFoundError: No module named 'no_such_package' (score.py, line 1)"),
     ("def init(:", 11, "user-script-import-error", "SyntaxError"),
