@@ -79,9 +79,12 @@ export function traffic(form) {
   bar.replaceWith(holder)
   holder.append(bar)
   bar.setAttribute('aria-hidden', 'true')
-  /** @type {HTMLElement[]} */
+  /** @type {SVGSVGElement[]} */
   const handles = rows.slice(0, -1).map((row, index) => handle(row, index))
-  holder.append(...handles)
+  const cutsBox = document.createElementNS(SPACE, 'svg')
+  cutsBox.setAttribute('class', 'traffic-cuts')
+  cutsBox.append(...handles)
+  holder.append(cutsBox)
 
   const percents = () => inputs.map((input) => Math.min(Math.max(Number(input?.value) || 0, 0), 100))
 
@@ -104,7 +107,7 @@ export function traffic(form) {
     bar.replaceChildren(...shapes)
     const cuts = cutsOf(now)
     handles.forEach((one, index) => {
-      one.style.left = `${(cuts[index] * scale) / 10}%`
+      one.setAttribute('x', `${(cuts[index] * scale) / 10}%`)
       const [left, right] = [rows[index], rows[index + 1]]
       one.setAttribute('aria-valuenow', String(cuts[index]))
       one.setAttribute('aria-valuetext', `${left.dataset.trafficPart} ${now[index]} %, ${right.dataset.trafficPart} ${now[index + 1]} %`)
@@ -123,9 +126,11 @@ export function traffic(form) {
    * @param {number} index
    */
   function handle(row, index) {
-    const one = document.createElement('button')
-    one.type = 'button'
-    one.className = 'traffic-cut'
+    // Drawn, and placed by attributes: a style of its own would be refused by the policy once htmx copies it.
+    const one = document.createElementNS(SPACE, 'svg')
+    one.setAttribute('class', 'traffic-cut')
+    one.setAttribute('tabindex', '0')
+    one.append(part('traffic-cut-room', -12, 24), part('traffic-cut-grip', -3, 6))
     one.setAttribute('role', 'slider')
     one.setAttribute('aria-label', `Between ${row.dataset.trafficPart} and ${rows[index + 1].dataset.trafficPart}`)
     one.setAttribute('aria-valuemin', '0')
@@ -168,6 +173,14 @@ export function traffic(form) {
   for (const one of mirror) one.addEventListener('input', draw)
   form.addEventListener('reset', () => setTimeout(draw))
   draw()
+}
+
+/** @param {string} name @param {number} x @param {number} width */
+function part(name, x, width) {
+  const rect = shape(name, x, width)
+  rect.setAttribute('height', '42')
+  rect.setAttribute('rx', '3')
+  return rect
 }
 
 /**

@@ -92,7 +92,7 @@ def test_an_endpoint_is_made_tried_shared_and_looked_at(
     expect(page.locator(".deployment").nth(1).locator(".state").first).to_have_text("Ready", timeout=SLOW_MS)
 
     page.goto(f"{studio.url}/w/demo/endpoints/factors/test/")
-    page.get_by_role("button", name="Example").click()
+    page.get_by_role("button", name="Example", exact=True).click()
     expect(page.locator("#test-body")).to_have_value(re.compile(r'"data": \['), timeout=SLOW_MS)
     page.locator("#test-body").fill('{"data": [1, 2, 5]}')
     page.locator("#test-body").press("Control+Enter")
