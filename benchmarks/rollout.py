@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import ssl
 import threading
 import time
 from collections import Counter
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.deploy import certify
-from benchmarks.load import Answers, Failure, Load
+from benchmarks.load import Answers, Connection, Failure, Load
 from benchmarks.serving import ENDPOINT, READY_SECONDS, Served, served
 from benchmarks.studio import NotMeasuredError, say
 
@@ -98,7 +99,9 @@ def everything(one: Served, load: Load, steps: Steps) -> None:
             one.routed()
             load.request = one.request(one.keys()[f"{which}Key"])
     with steps.step("certificate rotation"):
+        before = shown(one)
         certify(one.studio)
+        one.studio.until(lambda: shown(one) != before, seconds=READY_SECONDS, what="the router to show the new certificate")
     for number, pod in enumerate(pods(one)):
         with steps.step(f"pod deleted {number + 1}"):
             with one.server.client() as http:
@@ -108,6 +111,16 @@ def everything(one: Served, load: Load, steps: Steps) -> None:
         with steps.step(f"pod killed {number + 1}"):
             steps.killed = kill(pod)
             restarted(one, pod)
+
+
+def shown(one: Served) -> bytes:
+    """Return the certificate that the router shows now."""
+    connection = Connection(one.place)
+    try:
+        assert isinstance(connection.sock, ssl.SSLSocket)
+        return connection.sock.getpeercert(binary_form=True) or b""
+    finally:
+        connection.sock.close()
 
 
 def names(one: Served) -> list[str]:
