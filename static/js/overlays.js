@@ -187,6 +187,11 @@ export function startConfirm() {
     event.stopImmediatePropagation()
     if (await ask(asks)) {
       asks.dataset.confirmed = '1'
+      // A live part was drawn anew meanwhile, and its form with it: what was asked about is sent all the same.
+      if (!form.isConnected) {
+        form.hidden = true
+        document.body.append(form)
+      }
       form.requestSubmit(by)
     }
   }, true)
