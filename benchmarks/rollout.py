@@ -27,7 +27,7 @@ RATE, USES, CONNECTIONS = 100, 50, 8
 # What a step may still do to requests after it has ended is counted as its own.
 AFTER_SECONDS, QUICK_AFTER_SECONDS = 5, 1
 SHARES = (10, 25, 50, 75, 100)
-MOST_SECONDS, TOLD = 1800, 20
+MOST_SECONDS, KILL_SECONDS, TOLD = 1800, 10, 20
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Step:
     name: str
     began: float
     ended: float
-    # When processes were killed, if they were.
-    killed: float = 0.0
+    # From when processes were killed to when none of them was left, if they were.
+    killed: tuple[float, float] | None = None
 
 
 class Steps:
@@ -47,13 +47,13 @@ class Steps:
     def __init__(self, after: float) -> None:
         self.after = after
         self.done: list[Step] = []
-        self.killed = 0.0
+        self.killed: tuple[float, float] | None = None
 
     @contextlib.contextmanager
     def step(self, name: str) -> Iterator[None]:
         """Note a step from its begin to when its consequences are over."""
         say(name)
-        began, self.killed = time.time(), 0.0
+        began, self.killed = time.time(), None
         yield
         time.sleep(self.after)
         self.done.append(Step(name, began, time.time(), self.killed))
@@ -162,18 +162,26 @@ def restarted(one: Served, pod: dict[str, Any]) -> None:
     one.studio.until(done, seconds=READY_SECONDS, what="the pod to be started again")
 
 
-def kill(pod: dict[str, Any]) -> float:
-    """Kill all processes of the pod's containers at once (SIGKILL); return when."""
+def kill(pod: dict[str, Any]) -> tuple[float, float]:
+    """Kill all processes of the pod's containers at once (SIGKILL); return when, and when none of them was left."""
     uid = pod["metadata"]["uid"]
-    found = [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/cgroup") if of_pod(_text(path), uid)]
-    found = [number for number in found if "pause" not in _text(Path(f"/proc/{number}/comm"))]
+    found = [path.parent for path in Path("/proc").glob("[0-9]*/cgroup") if of_pod(_text(path), uid)]
+    found = [folder for folder in found if "pause" not in _text(folder / "comm")]
     if not found:
         raise NotMeasuredError("the pod's processes are not on this machine")
-    at = time.time()
-    for number in found:
+    began = time.time()
+    for folder in found:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(number, signal.SIGKILL)
-    return at
+            os.kill(int(folder.name), signal.SIGKILL)
+    # Until a process is really gone its sockets take requests.
+    while time.time() < began + KILL_SECONDS and any(is_alive(_text(folder / "stat")) for folder in found):
+        time.sleep(0.001)
+    return began, time.time()
+
+
+def is_alive(stat: str) -> bool:
+    """Tell by its /proc/<pid>/stat whether a process has not ended."""
+    return stat.rpartition(")")[2].split()[:1] not in ([], ["Z"], ["X"])
 
 
 def of_pod(cgroup: str, uid: str) -> bool:
@@ -200,9 +208,9 @@ def summed(answers: Answers, steps: Sequence[Step]) -> dict[str, Any]:
     }
 
 
-def was_with_killed(failure: Failure, kills: Sequence[float]) -> bool:
-    """Tell whether a request was under way when processes were killed."""
-    return any(failure.sent <= killed <= failure.ended for killed in kills)
+def was_with_killed(failure: Failure, kills: Sequence[tuple[float, float]]) -> bool:
+    """Tell whether a request was under way while killed processes ended."""
+    return any(failure.sent <= gone and failure.ended >= killed for killed, gone in kills)
 
 
 def during(failures: Sequence[Failure], step: Step) -> int:

@@ -1,8 +1,8 @@
 """What an endpoint is in the cluster: keys, who may call, how requests are shared. Pure functions of a plan.
 
-One HTTPRoute: a rule for each deployment that a header names, then the rule of the weights; the more exact match wins
-by the Gateway API's own order (gateway-api.sigs.k8s.io, HTTPRouteRule). Each backend of a rule has a filter of its
-own: without one Envoy Gateway makes one cluster of a rule's backends, and Envoy counts them as one.
+One HTTPRoute: the rule of the weights, then a rule for each deployment that a header names; wherever its rule stands, the
+more exact match wins by the Gateway API's own order (gateway-api.sigs.k8s.io, HTTPRouteRule). Each backend of a rule has
+a filter of its own: without one Envoy Gateway makes one cluster of a rule's backends, and Envoy counts them as one.
 """
 
 import json
@@ -148,17 +148,19 @@ def exception_name(deployment_id: int) -> str:
 
 def render_route(plan: Plan) -> dict[str, Any]:
     """Return the HTTPRoute."""
-    rules = [rule for backend in plan.backends for rule in _own_rules(plan, backend)]
+    own = [rule for backend in plan.backends for rule in _own_rules(plan, backend)]
     # Whoever names a deployment means it: a name that there is not must not be answered by another one.
-    unknown = [{"type": "RegularExpression", "name": DEPLOYMENT_HEADER, "value": ".+"}]
-    rules.append(_answering("unknown", f"{plan.path}/score", unknown, unknown_name(plan.id)))
+    named = [{"type": "RegularExpression", "name": DEPLOYMENT_HEADER, "value": ".+"}]
+    unknown = _answering("unknown", f"{plan.path}/score", named, unknown_name(plan.id))
     return {
         "apiVersion": f"{GATEWAY}/v1",
         "kind": "HTTPRoute",
         "metadata": _metadata(plan),
         "spec": {
             "parentRefs": [{"group": GATEWAY, "kind": "Gateway", "name": plan.gateway, "namespace": plan.gateway_namespace}],
-            "rules": [*rules, *_shared_rules(plan)],
+            # Envoy's clusters are named by the place of their rule. The weights stand first, so that those which requests
+            # go to keep theirs when a deployment comes or goes: a new one may be missing for some milliseconds.
+            "rules": [*_shared_rules(plan), *own, unknown],
         },
     }
 

@@ -1,7 +1,7 @@
 """What the benchmark of rollouts makes of the requests that failed."""
 
 from benchmarks.load import Answers, Failure
-from benchmarks.rollout import Step, is_ready, of_pod, summed
+from benchmarks.rollout import Step, is_alive, is_ready, of_pod, summed
 
 UID = "0c6e0f4e-1111-2222-3333-444455556666"
 
@@ -18,8 +18,8 @@ def test_a_failure_belongs_to_the_step_during_which_it_was_due() -> None:
 
 
 def test_only_what_was_under_way_when_a_pod_was_killed_is_told_apart() -> None:
-    steps = [Step("pod killed 1", 0, 20, killed=5.0)]
-    before, under_way, after = Failure(4, 4, 4.9, 503, ""), Failure(4.99, 4.995, 5.02, 503, ""), Failure(5.01, 5.01, 5.02, 503, "")
+    steps = [Step("pod killed 1", 0, 20, killed=(5.0, 5.01))]
+    before, under_way, after = Failure(4, 4, 4.9, 503, ""), Failure(4.99, 4.995, 5.02, 503, ""), Failure(5.02, 5.02, 5.03, 503, "")
     found = summed(Answers(failures=[before, under_way, after], sent=3), steps)
     assert (found["in_flight_killed"], found["not_2xx"], found["kills"]) == (1, 2, 1)
 
@@ -34,3 +34,9 @@ def test_a_pod_is_ready_when_its_condition_says_so() -> None:
     assert is_ready({"status": {"conditions": [{"type": "Ready", "status": "True"}]}})
     assert not is_ready({"status": {"conditions": [{"type": "Ready", "status": "False"}]}})
     assert not is_ready({"status": {}})
+
+
+def test_a_process_has_ended_when_it_is_gone_or_only_waits_to_be_seen_off() -> None:
+    assert is_alive("12 (python (3)) S 1 12")
+    assert not is_alive("12 (python) Z 1 12")
+    assert not is_alive("")

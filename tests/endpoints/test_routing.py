@@ -57,12 +57,14 @@ def test_weights_are_the_percents_and_each_backend_is_told_apart() -> None:
     assert [(one["name"], one["weight"]) for one in references] == [("md-7", 90), ("md-8", 10)]
     marks = [one["filters"][0]["requestHeaderModifier"]["set"][0]["value"] for one in references]
     assert marks == ["blue", "green"]
-    assert backends_of(PLAN) == {(0, 0): "blue", (1, 0): "blue", (2, 0): "green", (3, 0): "green", (5, 0): "blue", (5, 1): "green",
-                                 (6, 0): "blue", (6, 1): "green"}  # fmt: skip
+    assert backends_of(PLAN) == {(0, 0): "blue", (0, 1): "green", (1, 0): "blue", (1, 1): "green", (2, 0): "blue", (3, 0): "blue",
+                                 (4, 0): "green", (5, 0): "green"}  # fmt: skip
 
 
-def test_the_rules_go_from_the_named_over_the_unknown_to_the_weights() -> None:
-    assert list(rules(PLAN)) == ["d-7", "d-7-swagger", "d-8", "d-8-swagger", "unknown", "weights", "weights-swagger"]
+def test_the_weights_stand_first_whichever_deployments_there_are_and_the_unknown_after_the_named() -> None:
+    assert list(rules(PLAN)) == ["weights", "weights-swagger", "d-7", "d-7-swagger", "d-8", "d-8-swagger", "unknown"]
+    for fewer in (replace(PLAN, backends=PLAN.backends[:1]), replace(PLAN, traffic={}), replace(PLAN, backends=())):
+        assert list(rules(fewer))[:2] == ["weights", "weights-swagger"]
 
 
 def test_a_route_holds_as_many_deployments_as_are_allowed() -> None:
