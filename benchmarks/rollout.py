@@ -199,6 +199,7 @@ def summed(answers: Answers, steps: Sequence[Step]) -> dict[str, Any]:
         "not_2xx": len(others),
         "in_flight_killed": len(with_killed),
         "kills": len(kills),
+        "killing_ms": [round((gone - killed) * 1000, 1) for killed, gone in kills],
         "slowest_ms": round(max(answers.seconds, default=0.0) * 1000, 1),
         "connections": answers.connections,
         "by_step": {step.name: {"seconds": round(step.ended - step.began, 1), "not_2xx": during(others, step)} for step in steps},

@@ -21,7 +21,7 @@ def test_only_what_was_under_way_when_a_pod_was_killed_is_told_apart() -> None:
     steps = [Step("pod killed 1", 0, 20, killed=(5.0, 5.01))]
     before, under_way, after = Failure(4, 4, 4.9, 503, ""), Failure(4.99, 4.995, 5.02, 503, ""), Failure(5.02, 5.02, 5.03, 503, "")
     found = summed(Answers(failures=[before, under_way, after], sent=3), steps)
-    assert (found["in_flight_killed"], found["not_2xx"], found["kills"]) == (1, 2, 1)
+    assert (found["in_flight_killed"], found["not_2xx"], found["killing_ms"]) == (1, 2, [10.0])
 
 
 def test_a_pods_processes_are_known_by_their_cgroup_of_either_form() -> None:
