@@ -85,6 +85,7 @@ def test_a_process_id_of_another_process_is_not_taken_for_the_supervisor(place: 
     process.stop(place)
 
 
+@pytest.mark.slow
 def test_a_component_that_keeps_dying_is_named_with_the_end_of_its_log(place: ClusterPlace) -> None:
     dying = [sys.executable, "-c", "print('the disk is full', flush=True); raise SystemExit(3)"]
     _start(place, etcd=dying)

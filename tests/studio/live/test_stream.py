@@ -209,6 +209,7 @@ def _readers() -> int:
     return sum(1 for each in client().client_list() if each["cmd"].startswith("xread"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["role", "person", "session", "other role"])
 def test_who_may_no_longer_watch_is_told_nothing_more_within_five_seconds(server: str, people: People, how: str) -> None:
     with watching(server, people.reader, "jobs:team") as stream:
