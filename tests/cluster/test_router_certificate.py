@@ -75,7 +75,8 @@ def test_the_router_speaks_both_versions_of_tls_with_the_certificate_given(route
 
 def test_a_rotation_drops_no_request(studio: Studio, router: Any) -> None:
     where, first = router
-    second = family((NAME,))
+    # Of another name: whoever trusts both takes an issuer by its name.
+    second = family((NAME,), authority="Second")
     context = trusting(first, second)
     seen: list[str] = []
     errors: list[str] = []

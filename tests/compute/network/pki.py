@@ -87,7 +87,7 @@ class Family:
         return self.leaf.pem + self.middle.pem + self.root.pem
 
 
-def family(names: tuple[str, ...] = ("scoring.example.com",), **more: Any) -> Family:
-    root = make("Test Root", ca=True, ends=3650)
-    middle = make("Test Issuing", root, ca=True, ends=1825)
+def family(names: tuple[str, ...] = ("scoring.example.com",), authority: str = "Test", **more: Any) -> Family:
+    root = make(f"{authority} Root", ca=True, ends=3650)
+    middle = make(f"{authority} Issuing", root, ca=True, ends=1825)
     return Family(root, middle, make(names[0], middle, names=names, **more))
