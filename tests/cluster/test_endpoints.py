@@ -256,7 +256,9 @@ def test_a_new_revision_scaling_and_new_keys_drop_no_request(studio: Studio, cal
         studio.client.deployments.update("blue", endpoint=flowers, overrides=["environment_variables.WHO=blue2"])
         assert studio.client.deployments.wait("blue", endpoint=flowers, timeout_seconds=120).status == "ready"  # type: ignore[union-attr]
         studio.client.deployments.scale("blue", 2, endpoint=flowers)
-        assert studio.client.deployments.wait("blue", endpoint=flowers, timeout_seconds=120).ready_replicas == 2  # type: ignore[union-attr]
+        studio.client.deployments.wait("blue", endpoint=flowers, timeout_seconds=120)
+        # The row of a pod follows the watch, a moment after its Deployment has counted it.
+        assert until(lambda: studio.client.deployments.get("blue", endpoint=flowers).ready_replicas == 2)
         studio.client.deployments.scale("blue", 1, endpoint=flowers)
         studio.client.deployments.wait("blue", endpoint=flowers, timeout_seconds=120)
         studio.client.endpoints.regenerate_key(flowers, "secondary")
@@ -323,7 +325,9 @@ def test_model_and_code_are_carried_to_pods_that_cannot_call_the_studio(
 def test_pods_that_are_killed_cost_no_request_and_are_made_good(studio: Studio, kube: KubeClient, call: Caller, flowers: str) -> None:
     key = studio.client.endpoints.keys(flowers)["primaryKey"]
     studio.client.deployments.scale("blue", 2, endpoint=flowers)
-    assert studio.client.deployments.wait("blue", endpoint=flowers, timeout_seconds=120).ready_replicas == 2  # type: ignore[union-attr]
+    studio.client.deployments.wait("blue", endpoint=flowers, timeout_seconds=120)
+    # The row of a pod follows the watch, a moment after its Deployment has counted it.
+    assert until(lambda: studio.client.deployments.get("blue", endpoint=flowers).ready_replicas == 2)
     assert until(lambda: call(flowers, key).status_code == 200)
     with asking_all_the_time(lambda: call(flowers, key).status_code) as seen:
         for pod in studio.client.deployments.get("blue", endpoint=flowers).replicas:
