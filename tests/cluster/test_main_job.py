@@ -9,6 +9,7 @@ import re
 import signal
 import textwrap
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -126,11 +127,12 @@ def test_cancel_reaches_a_grandchild_and_keeps_log_and_outputs(studio: Studio, k
 
 
 def test_a_job_that_needs_more_memory_than_it_has_is_told_so(studio: Studio) -> None:
+    tiny = f"tiny-{uuid.uuid4().hex[:8]}"  # the cluster outlives a run of the tests, and keeps what one that was killed left
     studio.client.clusters.create_instance_type(
-        "local", "tiny", {"resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"cpu": "500m", "memory": "64Mi"}}}
+        "local", tiny, {"resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"cpu": "500m", "memory": "64Mi"}}}
     )
     script = "python3 -c \"print('filling', flush=True); x = bytearray(400_000_000); print(len(x))\""
-    job = studio.submit(command(script, more="resources: {instance_type: tiny}\n"))
+    job = studio.submit(command(script, more=f"resources: {{instance_type: {tiny}}}\n"))
     ended = studio.ended(job.name)
     assert ended.status == "Failed"
     assert (ended.problem or {}).get("id") == "job-out-of-memory", ended.problem
