@@ -7,6 +7,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from studio.accounts.access import workspaces_of
+from studio.accounts.models import Workspace
+from studio.frame.places import Group, groups
 
 
 def navigation(request: HttpRequest) -> dict[str, Any]:
@@ -16,30 +18,42 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
         return {}
     workspaces = list(workspaces_of(user))
     workspace = getattr(request, "workspace", None) or _remembered(request, workspaces)
-    groups = []
-    if workspace:
-        links = [
-            _link(request, "Jobs", reverse("jobs:list", args=[workspace.name]), "player-play"),
-            _link(request, "Models", reverse("assets:models", args=[workspace.name]), "cube"),
-            _link(request, "Endpoints", reverse("endpoints:list", args=[workspace.name]), "plug-connected"),
-            _link(request, "Computes", reverse("compute:browse", args=[workspace.name]), "cpu"),
-        ]
-        groups.append({"title": "Data science", "links": links})
-    if user.is_operator or user.is_admin:
-        links = [
-            _link(request, "Clusters", reverse("compute:cluster-list"), "server"),
-            _link(request, "Images", reverse("assets:image-rules"), "stack-2"),
-        ]
-        groups.append({"title": "IT operations", "links": links})
+    _remember(request)
+    nav = groups(user, workspace)
     # One second of overlap: an event that comes twice is harmless, one that is missed is not.
     made = int((timezone.now().timestamp() - 1) * 1000)
-    return {"nav": groups, "workspaces": workspaces, "workspace": workspace, "live_since": f"live={made}-0"}
+    return {
+        "nav": [_shown(request, group) for group in nav],
+        "workspaces": [{"row": one, "url": _same_place(request, workspace, one)} for one in workspaces],
+        "workspace": workspace,
+        "live_since": f"live={made}-0",
+    }
 
 
-def _remembered(request: HttpRequest, workspaces: list[Any]) -> Any:
+def _remembered(request: HttpRequest, workspaces: list[Workspace]) -> Workspace | None:
     name = request.session.get("workspace")
     return next((workspace for workspace in workspaces if workspace.name == name), next(iter(workspaces), None))
 
 
-def _link(request: HttpRequest, title: str, url: str, icon: str) -> dict[str, Any]:
-    return {"title": title, "url": url, "icon": icon, "active": request.path.startswith(url)}
+def _remember(request: HttpRequest) -> None:
+    """Keep where the person works, so that the studio's address alone brings them back there."""
+    workspace = getattr(request, "workspace", None)
+    face = "ops" if request.path.startswith("/ops/") else "w" if workspace else None
+    now = {"face": face, "workspace": workspace.name if workspace else None}
+    for key, value in now.items():
+        if value and request.session.get(key) != value:
+            request.session[key] = value
+
+
+def _shown(request: HttpRequest, group: Group) -> dict[str, Any]:
+    links = [{"title": one.title, "url": one.url, "icon": one.icon, "active": one.is_at(request.path)} for one in group.places]
+    return {"title": group.title, "links": links}
+
+
+def _same_place(request: HttpRequest, now: Workspace | None, other: Workspace) -> str:
+    """Return where the switch leads: the same kind of page in the other workspace, or its home."""
+    rest = request.path.removeprefix(f"/w/{now.name}/") if now else request.path
+    if rest == request.path:
+        return reverse("workspace-home", args=[other.name])
+    section = rest.split("/")[0]
+    return f"/w/{other.name}/{section}/" if section else f"/w/{other.name}/"

@@ -1,32 +1,17 @@
 """Every address of the studio."""
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
 from django.urls import include, path
 from django.views.generic import TemplateView
 
 from endpoints import runner_api as deployments_runner_api
 from jobs import runner_api
-from studio.accounts.access import workspaces_of
 from studio.api.root import api
 from studio.core import health
 from studio.live.sse import stream
 
-
-def home(request: HttpRequest) -> HttpResponse:
-    """Bring the person to where their work is."""
-    user = request.user
-    workspace = workspaces_of(user).first()  # type: ignore[arg-type]
-    if workspace:
-        return redirect("jobs:list", workspace=workspace.name)
-    if user.is_operator or user.is_superuser:  # type: ignore[union-attr]
-        return redirect("compute:cluster-list")
-    return render(request, "home_empty.html")
-
-
 urlpatterns = [
-    path("", home, name="home"),
+    path("", include("studio.frame.urls")),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),

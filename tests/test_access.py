@@ -63,6 +63,9 @@ TABLE: dict[tuple[str, str], str] = {
     ("GET", "metrics"): EVERYONE,
     ("GET", ""): SIGNED_IN,
     ("GET", "live/"): SIGNED_IN,
+    ("GET", "search/"): SIGNED_IN,
+    ("GET", _W): READERS,
+    ("GET", "ops/"): OPERATORS,
     # Computes and jobs
     ("GET", _W + "computes/"): READERS,
     ("GET", _W + "jobs/"): READERS,
@@ -170,6 +173,8 @@ TABLE: dict[tuple[str, str], str] = {
     ("GET", _OPS + "computes/<slug:space>/<slug:compute>/detach/"): OPERATORS,
     # The API
     ("GET", "api/v1/openapi.json"): SIGNED_IN,
+    ("GET", "api/v1/search"): SIGNED_IN,
+    ("GET", "api/v1/fleet"): OPERATORS,
     ("GET", "api/v1/me"): SIGNED_IN,
     ("POST", "api/v1/me/tokens"): SIGNED_IN,
     ("DELETE", "api/v1/me/token"): SIGNED_IN,

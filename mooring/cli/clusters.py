@@ -72,6 +72,15 @@ def list_clusters(output: Output = "table", query: Query = None) -> None:
     print_result(rows, output, _SHOWN, query)
 
 
+@clusters.command("fleet")
+def fleet(output: Output = "table", query: Query = None) -> None:
+    """Show what is wrong with any cluster; the free capacity of all with -o json."""
+    with session.connect() as studio:
+        answer = dict(studio.fleet())
+    whole = output in ("json", "yaml") or query
+    print_result(answer if whole else answer["troubles"], output, ("cluster", "where", "title", "text", "todo"), query)
+
+
 @clusters.command("show")
 def show(argument: NameArgument = None, name: NameOption = None, output: Output = "table", query: Query = None) -> None:
     """Show one cluster."""

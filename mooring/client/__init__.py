@@ -4,6 +4,8 @@
         studio.jobs.create("job.yml", overrides=["compute=local"])
 
     studio.me()                 who the token belongs to
+    studio.search(text)         anything by a part of its name
+    studio.fleet()              what all clusters have free, and what is wrong
     studio.workspaces           list, create
     studio.clusters             attach, list, get, update, detach, manifest, replace_credentials, instance types
     studio.extensions           install, change, roll back, remove, get, revisions, wait
@@ -23,8 +25,9 @@ A client may be used from several threads.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from mooring.client.clusters import Clusters, Computes
 from mooring.client.content import Content
@@ -115,6 +118,17 @@ class Client:
     def me(self) -> Me:
         """Return who the token belongs to, with roles and workspaces."""
         return Me.of(self.transport.json("GET", "me"))
+
+    def search(
+        self, text: str, *, kinds: Sequence[str] = (), workspace: str | None = None, limit: int = 6
+    ) -> list[Mapping[str, Any]]:
+        """Return what is called like `text`: `kind`, `name`, `title`, `workspace`, `state`, `url`; `limit` of each kind."""
+        query = {"q": text, "kind": list(kinds), "workspace": workspace or "", "limit": limit}
+        return list(self.transport.json("GET", "search", query=query)["items"])
+
+    def fleet(self) -> Mapping[str, Any]:
+        """Return `clusters` by state, the `capacity` of all, and `troubles`; for operators."""
+        return dict(self.transport.json("GET", "fleet"))
 
     def close(self) -> None:
         """Close all connections."""

@@ -2,7 +2,7 @@
 import { isTyping } from './page.js'
 import { moveRow, openRow, chooseRow } from './table.js'
 
-const GO = { j: /\/jobs\/$/, c: /\/(computes|clusters)\/$/ }
+const GO = { h: /^\/(w\/[^/]+|ops)\/$/, j: /\/jobs\/$/, e: /\/endpoints\/$/, m: /\/models\/$/, c: /\/(computes|clusters)\/$/ }
 
 export function startKeys() {
   let goUntil = 0

@@ -12,11 +12,11 @@ export function startTheme() {
     for (const button of box.querySelectorAll('[data-theme-to]')) button.classList.toggle('chosen', /** @type {HTMLElement} */ (button).dataset.themeTo === next)
   }
   mark()
+  document.addEventListener('mooring:theme', mark)
   box.addEventListener('click', (event) => {
     const button = /** @type {Element} */ (event.target).closest('[data-theme-to]')
     if (!(button instanceof HTMLElement)) return
     setTheme(button.dataset.themeTo ?? 'auto')
-    mark()
     const shown = box.querySelector('.chosen')
     if (shown instanceof HTMLElement) shown.focus()
   })
@@ -33,7 +33,8 @@ export function startTheme() {
 }
 
 /** @param {string} theme */
-function setTheme(theme) {
+export function setTheme(theme) {
   document.documentElement.dataset.bsTheme = theme
   document.cookie = `${COOKIE}=${theme}; path=/; max-age=31536000; samesite=lax${location.protocol === 'https:' ? '; secure' : ''}`
+  document.dispatchEvent(new CustomEvent('mooring:theme'))
 }

@@ -37,6 +37,15 @@ def admin_view(view: View) -> View:
     return _behind(require_admin, view, "admin")
 
 
+def person_view(view: View) -> View:
+    """Say that the view is for everyone who is signed in; what it shows, it asks for as that person."""
+    return _behind(_anyone, view, "person")
+
+
+def _anyone(user: Any) -> None:
+    """Refuse nobody: the middleware lets only signed-in people so far."""
+
+
 def _behind(check: Callable[[Any], None], view: View, name: str) -> View:
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:

@@ -28,6 +28,7 @@ def _operator_told(user: Any, given: dict[str, Any]) -> None:
 # (address below /api/v1/, also to look, what is asked for); the first that fits counts.
 RULES: list[tuple[re.Pattern[str], bool, Check]] = [
     (re.compile(r"^clusters(/|$)"), True, _operator),
+    (re.compile(r"^fleet$"), True, _operator),
     (re.compile(r"^image-rules(/|$)"), False, _operator),
     (re.compile(r"^workspaces/[^/]+/computes(/|$)"), False, _operator),
     (re.compile(r"^workspaces$"), False, _operator_told),

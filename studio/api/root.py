@@ -16,6 +16,7 @@ from studio.assets.api import router as assets_router
 from studio.assets.registry.api import router as models_router
 from studio.core.errors import MooringError, ProblemError, ProblemList
 from studio.core.middleware import problem_response
+from studio.frame.api import router as frame_router
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +29,7 @@ api.add_router("", assets_router)
 api.add_router("", models_router)
 api.add_router("", jobs_router)
 api.add_router("", endpoints_router)
+api.add_router("", frame_router)
 
 
 @api.exception_handler(MooringError)

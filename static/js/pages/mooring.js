@@ -5,6 +5,7 @@ import { startForms } from '../forms.js'
 import { startKeys } from '../keys.js'
 import { startLive, startLogAt } from '../live.js'
 import { startConfirm, startCopy, startMenus, startToasts, toast } from '../overlays.js'
+import { startPalette } from '../palette.js'
 import { startTables } from '../table.js'
 import { startTheme } from '../theme.js'
 import { startTimes } from '../times.js'
@@ -19,6 +20,7 @@ startForms()
 startTables()
 startFlash()
 startKeys()
+startPalette()
 startLive()
 
 // For the bundles of single pages: they share this page's one stream and its toasts.

@@ -1,0 +1,12 @@
+"""Addresses of what belongs to the whole studio: home and search."""
+
+from django.urls import path
+
+from studio.frame import home, palette
+
+urlpatterns = [
+    path("", home.home, name="home"),
+    path("search/", palette.search, name="search"),
+    path("ops/", home.operators_home, name="operators-home"),
+    path("w/<slug:workspace>/", home.workspace_home, name="workspace-home"),
+]

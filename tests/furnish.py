@@ -1,0 +1,200 @@
+"""Fill a studio's database with people, clusters, jobs, models and endpoints in every state: pages without a cluster.
+
+`python -m tests.furnish` furnishes the studio of MOORING_DATA, whose database has been migrated.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime, timedelta
+from typing import Any
+
+PASSWORD = "a long password for tests"
+PLANTED = "planted-secret-of-the-cluster"
+CPU, GIB = 1000, 1024**3
+_TYPE = {"resources": {"requests": {"cpu": "2", "memory": "4Gi"}, "limits": {"cpu": "2", "memory": "4Gi"}}}
+_GPU = {"resources": {"limits": {"cpu": "8", "memory": "64Gi", "nvidia.com/gpu": "1"}}, "nodeSelector": {"gpu": "a100"}}
+_JOBS = (
+    ("Running", "Train the classifier", "flowers", 3, None),
+    ("Queued", "", "flowers", None, None),
+    ("Failed", "Evaluate on the hold-out set", "flowers", 90, 60),
+    ("Completed", "Baseline", "flowers", 190, 150),
+    ("Completed", "", "Default", 900, 810),
+    ("CancelRequested", "A sweep that takes too long", "flowers", 30, None),
+    ("Canceled", "", "Default", 2000, 1990),
+)
+_REASONS = {
+    "Queued": "Waiting: 1 GPU needed, 0 free on gpu-a",
+    "Failed": "The command ended with exit code 1",
+    "CancelRequested": "Asked for by the-contributor",
+}
+
+
+def furnish(now: datetime) -> dict[str, Any]:
+    """Make the rows; return those that tests go on with."""
+    people, team = _people()
+    ready, lost = _clusters(people["operator"], now)
+    compute = _computes(team, ready, lost)
+    _jobs(team, compute, people, now)
+    _models(team, people["contributor"])
+    _endpoints(team, compute, people["contributor"], now)
+    return {"people": people, "workspace": team, "compute": compute, "clusters": (ready, lost)}
+
+
+def _people() -> tuple[dict[str, Any], Any]:
+    from studio.accounts.models import Membership, User, Workspace
+
+    team = Workspace.objects.create(name="team", display_name="Team of vision")
+    Workspace.objects.create(name="elsewhere")
+    people = {
+        "admin": User.objects.create_user("the-admin", password=PASSWORD, is_superuser=True, is_staff=True),
+        "operator": User.objects.create_user("the-operator", password=PASSWORD, is_operator=True),
+    }
+    for role in ("owner", "contributor", "reader"):
+        people[role] = User.objects.create_user(f"the-{role}", password=PASSWORD)
+        Membership.objects.create(user=people[role], workspace=team, role=role)
+    return people, team
+
+
+def _clusters(operator: Any, now: datetime) -> tuple[Any, Any]:
+    from compute.extension.models import Extension, ExtensionOperation, ExtensionRevision
+    from compute.models import Change, Cluster, InstanceType
+    from compute.network.models import EgressCheck, RouterCertificate
+
+    finding = {"id": "certificate-ends-soon", "title": "The router's certificate ends soon", "of": "network",
+               "text": "The certificate models.example.org ends in 12 days.", "todo": "Upload the one that follows it."}  # fmt: skip
+    common: dict[str, Any] = {"created_by": operator, "credentials": PLANTED, "kubernetes_version": "v1.33.1", "distribution": "RKE2"}
+    ready = Cluster.objects.create(name="gpu-a", server="https://10.1.0.1:6443", status="degraded", reason=finding["text"], seen_at=now,
+                                   findings=[finding], pods_reach_studio=True, log_route="proxy", **common)  # fmt: skip
+    lost = Cluster.objects.create(name="on-premises", server="https://10.2.0.1:6443", status="unreachable", problem_id="",
+                                  reason="The API server does not answer.", seen_at=now - timedelta(minutes=42), **common)  # fmt: skip
+    for cluster, count in ((ready, 3), (lost, 1)):
+        for index in range(count):
+            _node(cluster, index, now)
+        Change.objects.create(cluster=cluster, old="connecting", status=cluster.status, at=now - timedelta(hours=2), reason=cluster.reason)
+        InstanceType.objects.create(cluster=cluster, group="mooring.dev", name="small", spec=_TYPE, is_default=True,
+                                    description="Two cores")  # fmt: skip
+    InstanceType.objects.create(cluster=ready, group="mooring.dev", name="gpu", spec=_GPU, description="One A100")
+    settings = {"enableTraining": True, "enableInference": True}
+    extension = Extension.objects.create(
+        cluster=ready, status="ready", revision=1, settings=settings, seen_at=now,
+        router={"base_url": "https://models.example.org", "ready": True},
+    )  # fmt: skip
+    ExtensionOperation.objects.create(extension=extension, kind="install", status="done", actor=operator, started_at=now, ended_at=now)
+    ExtensionRevision.objects.create(extension=extension, number=1, helm_revision=1, kind="install", digest="0", manifest="kind: Gateway",
+                                     settings=settings, actor=operator)  # fmt: skip
+    RouterCertificate.objects.create(
+        cluster=ready, source="upload", chain="chain", key=PLANTED, set_at=now, set_by=operator, ends_at=now + timedelta(days=12),
+        status="ready", facts={"subject": "models.example.org", "names": ["models.example.org"], "issuer": "An authority",
+                               "not_after": (now + timedelta(days=12)).isoformat()},
+    )  # fmt: skip
+    EgressCheck.objects.create(cluster=ready, addresses=["https://pypi.example.org"], status="done", cleaned=True, asked_by=operator)
+    return ready, lost
+
+
+def _node(cluster: Any, index: int, now: datetime) -> None:
+    from compute.models import Node
+
+    gpu = 2 if index == 1 else 0
+    exact = {"cpu": "16", "memory": "64Gi", "pods": "110"} | ({"nvidia.com/gpu": str(gpu)} if gpu else {})
+    asked = {"cpu": str(4 * index + 2), "memory": f"{8 * index + 4}Gi"}
+    Node.objects.create(
+        cluster=cluster, name=f"worker-{index}.{cluster.name}.example.org", uid=f"{cluster.name}-{index}", ready=index != 2,
+        reason="KubeletNotReady: container runtime is down" if index == 2 else "", kubelet_version="v1.33.1", seen_at=now,
+        capacity={"cpu": 16.0, "memory": 64.0 * GIB, "gpu": gpu, "pods": 110},
+        allocatable={"cpu": 16.0, "memory": 64.0 * GIB, "gpu": gpu, "pods": 110, "exact": exact},
+        requested={"cpu": 4.0 * index + 2, "memory": (8.0 * index + 4) * GIB, "gpu": 1 if gpu else 0, "exact": asked},
+        labels={"gpu": "a100"} if gpu else {"pool": "cpu"}, pods=6,
+        runs=[{"owner": "team", "kind": "workspace", "cpu": 2.0, "memory": 4.0 * GIB, "gpu": 0, "pods": 2},
+              {"owner": "kube-system", "kind": "namespace", "cpu": 0.5, "memory": 1.0 * GIB, "gpu": 0, "pods": 4}],
+    )  # fmt: skip
+
+
+def _computes(team: Any, ready: Any, lost: Any) -> Any:
+    from compute.models import Compute
+
+    Compute.objects.create(workspace=team, cluster=lost, name="night", namespace="mooring-night", status="ready")
+    return Compute.objects.create(workspace=team, cluster=ready, name="gpu", namespace="mooring-team", status="ready",
+                                  description="GPUs of the vision team")  # fmt: skip
+
+
+def _jobs(team: Any, compute: Any, people: dict[str, Any], now: datetime) -> None:
+    from jobs.models import Job, Output, Process, Transition
+
+    for number, (status, title, experiment, started, ended) in enumerate(_JOBS):
+        start = now - timedelta(minutes=started) if started else None
+        end = now - timedelta(minutes=ended) if ended else None
+        failed = {"problem_id": "job-exit-code", "problem_params": {"code": 1}} if status == "Failed" else {}
+        job = Job.objects.create(
+            name=f"calm_otter_{number}", workspace=team, display_name=title, experiment=experiment, submitted_by=people["contributor"],
+            yaml="command: python train.py\n", command="python train.py --epochs 10", image="registry/python:3.11",
+            image_asked="python:3.11", tags={"stage": "dev"}, compute=compute, cluster=compute.cluster, compute_name=compute.name,
+            namespace=compute.namespace, instance_type="small", status=status, reason=_REASONS.get(status, ""), started_at=start,
+            ended_at=end, token=PLANTED, cleaned=bool(end), **failed,
+        )  # fmt: skip
+        Transition.objects.create(job=job, old="", status="Queued", at=(start or now) - timedelta(seconds=9))
+        if start:
+            process = Process.objects.create(job=job, index=0, pod_uid=f"uid-{number}", pod_name=f"mj-{number}-0", node="worker-0",
+                                             phase="Running", started_at=start, ended_at=end, log_final=bool(end))  # fmt: skip
+            Transition.objects.create(job=job, old="Queued", status="Running", at=start)
+            _log(process)
+        if end:
+            Transition.objects.create(job=job, old="Running", status=status, at=end)
+            Output.objects.create(job=job, root="artifacts", path="outputs/model.txt", size=12, digest="sha256:" + "0" * 64)
+
+
+def _log(process: Any) -> None:
+    path = process.log_path()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = "".join(f"epoch {epoch}: loss {1 / (epoch + 1):.3f}\n" for epoch in range(40)) + "Traceback (most recent call last):\n"
+    path.write_text(text, encoding="utf-8")
+    process.log_bytes = len(text)
+    process.save(update_fields=["log_bytes"])
+
+
+def _models(team: Any, person: Any) -> None:
+    from studio.assets.models import ImageRule, Model, ModelVersion
+    from studio.assets.services import keep_tree
+    from studio.assets.trees import Tree
+
+    kept = keep_tree(team, Tree(()))
+    for name in ("flowers", "segmenter"):
+        model = Model.objects.create(workspace=team, name=name, created_by=person, last_number=2, description="Names flowers by picture")
+        for version in ("1", "2"):
+            ModelVersion.objects.create(model=model, version=version, snapshot=kept, base_name="model", created_by=person,
+                                        job_name="calm_otter_3", stage="Production" if version == "1" else "")  # fmt: skip
+    ImageRule.objects.create(pattern="python:*", image="registry/python:1", note="Debian's Python")
+
+
+def _endpoints(team: Any, compute: Any, person: Any, now: datetime) -> None:
+    from endpoints.models import Change, Deployment, Endpoint, Replica, Revision
+
+    for name, status in (("flowers", "ready"), ("segments", "creating")):
+        endpoint = Endpoint.objects.create(
+            name=name, workspace=team, compute=compute, cluster=compute.cluster, compute_name=compute.name, namespace=compute.namespace,
+            status=status, created_by=person, traffic={"blue": 90, "green": 10} if name == "flowers" else {}, primary_key=PLANTED,
+        )  # fmt: skip
+        Change.objects.create(endpoint=endpoint, old="creating", status=status, at=now)
+        for colour, state in (("blue", "ready"), ("green", "failed")) if name == "flowers" else ():
+            failed = {"problem_id": "deployment-deadline", "reason": "No replica got ready in 20 min."} if state == "failed" else {}
+            one = Deployment.objects.create(endpoint=endpoint, name=colour, status=state, token=PLANTED, created_by=person, **failed)
+            revision = Revision.objects.create(deployment=one, number=1, status="good" if state == "ready" else "failed", created_by=person,
+                                               spec={"instance_type": "small", "model": {"reference": "azureml:flowers:1"}})  # fmt: skip
+            Deployment.objects.filter(pk=one.pk).update(wanted=revision, current=revision, good=revision if state == "ready" else None)
+            Replica.objects.create(deployment=one, revision=1, pod_uid=f"{colour}-uid", pod_name=f"md-{one.pk}-abc", phase="Running",
+                                   state="ready" if state == "ready" else "not-ready", ready=state == "ready", created_at=now)  # fmt: skip
+
+
+def main() -> None:
+    """Furnish the studio that the environment names."""
+    import django
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "studio.settings")
+    django.setup()
+    from django.utils import timezone
+
+    furnish(timezone.now())
+
+
+if __name__ == "__main__":
+    main()
