@@ -43,7 +43,7 @@ def test_nobody_finds_what_is_not_theirs(studio_full: SimpleNamespace) -> None:
     assert names(stranger, "o") == []
     assert "cluster:gpu-a" in names(studio_full.operator, "gpu")
     assert not [name for name in names(studio_full.contributor, "gpu") if name.startswith("cluster")]
-    assert not [name for name in names(studio_full.operator, "otter")]
+    assert not names(studio_full.operator, "otter")
 
 
 def test_it_stays_within_a_workspace_and_within_kinds(studio_full: SimpleNamespace) -> None:
