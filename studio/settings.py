@@ -35,6 +35,8 @@ EXTENSION_ADDRESS_SECONDS = env.number("MOORING_EXTENSION_ADDRESS_SECONDS", 120)
 LARGEST_UPLOAD = env.size("MOORING_LARGEST_UPLOAD", "8Gi")
 LARGEST_LOG = env.size("MOORING_LARGEST_LOG", "2Gi")
 LARGEST_OUTPUTS = env.size("MOORING_LARGEST_OUTPUTS", "50Gi")
+# For how many days the audit keeps what people did.
+AUDIT_DAYS = env.number("MOORING_AUDIT_DAYS", 730)
 METRICS_TOKEN = env.text("MOORING_METRICS_TOKEN")
 
 INSTALLED_APPS = [
@@ -70,6 +72,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "studio.audit.middleware.refusals",
     "studio.core.middleware.signed_in_only",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",

@@ -37,6 +37,7 @@ SIGNED_IN = "syyyyyy"
 READERS = "snyyyny"
 CONTRIBUTORS = "snfyyny"
 OPERATORS = "snnnnyy"
+OWNERS = "snffyny"
 OPERATORS_TOLD = "sffffyy"
 
 _W = "w/<slug:workspace>/"
@@ -136,6 +137,13 @@ TABLE: dict[tuple[str, str], str] = {
     ("POST", _DEP + "roll-out/"): CONTRIBUTORS,
     ("POST", _DEP + "retries/"): CONTRIBUTORS,
     ("POST", _DEP + "delete/"): CONTRIBUTORS,
+    # The audit
+    ("GET", "ops/audit/"): OPERATORS,
+    ("GET", _W + "audit/"): OWNERS,
+    ("GET", "api/v1/audit"): OPERATORS,
+    ("GET", "api/v1/audit/export"): OPERATORS,
+    ("GET", _API_W + "audit"): OWNERS,
+    ("GET", _API_W + "audit/export"): OWNERS,
     # Operators' pages
     ("GET", "ops/images/"): OPERATORS,
     ("POST", "ops/images/<int:rule_id>/delete/"): OPERATORS,

@@ -184,7 +184,7 @@ def _keep(actor: Any, cluster: Cluster, seen: Examined, **values: Any) -> Router
             "ends": [was.get("not_after", ""), seen.facts["not_after"]],
         }
         if row.secret_name:
-            diff["secret"] = [old.secret_name if old else "", row.secret_name]
+            diff["secret name"] = [old.secret_name if old else "", row.secret_name]
         record(actor, "rotated the router's certificate" if old else "set the router's certificate", cluster, diff=diff)
         cluster.announce()
         nudge("compute.settle_network", cluster.pk)

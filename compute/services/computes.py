@@ -113,7 +113,7 @@ def attach_compute(
     except (KubeError, ProblemError) as error:
         problem = error if isinstance(error, ProblemError) else told(error, field="namespace")
         with transaction.atomic():
-            record(actor, "could not attach", compute, workspace=workspace.name, diff={"problem": ["", problem.problem.id]})
+            record(actor, "could not attach", compute, workspace=workspace.name, result="failed", problem=problem.problem.id)
             compute.delete()
         raise problem from error
     move(compute, ComputeStatus.READY, expect=ComputeStatus.ATTACHING, actor=actor)

@@ -15,7 +15,8 @@ from compute.picture import draw_nodes
 from compute.selectors import capacity_of
 from compute.views.frame import cluster_frame, cluster_or_404
 from studio.accounts.http import operator_view
-from studio.audit.models import Entry
+from studio.audit.pages.views import entry_rows
+from studio.audit.selectors import about
 from studio.core.errors import MooringError
 from studio.core.forms import show_problems
 
@@ -110,8 +111,8 @@ def connection(request: HttpRequest, name: str) -> HttpResponse:
 def audit(request: HttpRequest, name: str) -> HttpResponse:
     """Show who did what to a cluster."""
     cluster = cluster_or_404(name)
-    entries = Entry.objects.filter(target_kind="cluster", target_id=str(cluster.pk))
-    context = cluster_frame(cluster, "audit") | {"entries": entries[:100], "changes": cluster.changes.all()[:50]}
+    entries = list(about("cluster", cluster.pk)[:100])
+    context = cluster_frame(cluster, "audit") | {"rows": entry_rows(request.user, entries), "changes": cluster.changes.all()[:50]}
     return _page(request, "compute/cluster_audit.html", context)
 
 

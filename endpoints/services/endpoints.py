@@ -70,8 +70,10 @@ def edit_endpoint(actor: Any, endpoint: Endpoint, *, description: str | None = N
     given = {"description": description, "tags": dict(tags) if tags is not None else None}
     values = {name: value for name, value in given.items() if value is not None}
     with transaction.atomic():
+        before = Endpoint.objects.get(pk=endpoint.pk)
         Endpoint.objects.filter(pk=endpoint.pk).update(version=F("version") + 1, **values)
-        record(actor, "changed", endpoint, workspace=endpoint.workspace.name, diff={name: [None, "…"] for name in values})
+        diff = {name: [getattr(before, name), value] for name, value in values.items() if getattr(before, name) != value}
+        record(actor, "changed", endpoint, workspace=endpoint.workspace.name, diff=diff)
         endpoint.refresh_from_db()
         endpoint.announce()
     return endpoint

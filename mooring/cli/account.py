@@ -43,7 +43,7 @@ def login(
         name = username or typer.prompt("User name")
         password = typer.prompt("Password", hide_input=True) if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
         token = token_for(address, name, password)
-    with Client(address, token) as studio:
+    with Client(address, token, agent=session.AGENT) as studio:
         me = studio.me()
     known = [str(one["name"]) for one in me.workspaces]
     if workspace and workspace not in known:
@@ -61,7 +61,7 @@ def logout() -> None:
         typer.echo("nothing was stored")
         return
     try:
-        with Client(was.url, was.token, patience_seconds=0) as studio:
+        with Client(was.url, was.token, patience_seconds=0, agent=session.AGENT) as studio:
             studio.transport.send("DELETE", "me/token")
         typer.echo(f"signed out of {was.url}")
     except MooringError as error:

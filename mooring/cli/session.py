@@ -13,11 +13,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import mooring
 from mooring.errors import MooringError
 
 if TYPE_CHECKING:
     from mooring.client import Client
 
+# By this the studio's audit tells the command line from other programs.
+AGENT = f"mooring-cli/{mooring.__version__}"
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
@@ -35,7 +38,8 @@ def connect(workspace: str | None = None) -> Client:
     from mooring.client import Client
 
     session = current()
-    return Client(session.url, session.token, workspace=workspace or os.environ.get("MOORING_WORKSPACE") or session.workspace)
+    workspace = workspace or os.environ.get("MOORING_WORKSPACE") or session.workspace
+    return Client(session.url, session.token, workspace=workspace, agent=AGENT)
 
 
 def current() -> Session:

@@ -15,6 +15,7 @@
     studio.models               register, list, get, versions, update, archive, restore, delete, download
     studio.endpoints            create, update, set_traffic, list, get, keys, regenerate_key, invoke, delete, wait
     studio.deployments          create, update, scale, roll_back, retry, list, get, logs, delete, wait
+    studio.audit                list, export
     studio.content              folders and files by content
 
 Every call has a time-out; what may be repeated is repeated for a while when the connection breaks. Raises
@@ -29,6 +30,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
+from mooring.client.audit import Audit
 from mooring.client.clusters import Clusters, Computes
 from mooring.client.content import Content
 from mooring.client.endpoints import Deployments, Endpoints
@@ -77,7 +79,7 @@ class Client:
 
     `workspace` is the one that calls use when they name none; without it, the only one that the person has.
     `timeout_seconds` bounds each answer, `patience_seconds` the repeating of what got lost. `verify` is False only
-    for tests, or the path of a CA bundle.
+    for tests, or the path of a CA bundle. `agent` is how the program names itself to the studio.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class Client:
         timeout_seconds: float = 30,
         patience_seconds: float = 20,
         verify: bool | str = True,
+        agent: str = "",
     ) -> None:
         address = url or os.environ.get("MOORING_URL") or "http://127.0.0.1:8080"
         self.transport = Transport(
@@ -97,8 +100,10 @@ class Client:
             timeout_seconds=timeout_seconds,
             patience_seconds=patience_seconds,
             verify=verify,
+            agent=agent,
         )
         scope = Scope(self.transport, workspace or os.environ.get("MOORING_WORKSPACE"))
+        self.audit = Audit(self.transport)
         self.workspaces = Workspaces(self.transport)
         self.clusters = Clusters(self.transport)
         self.network = Network(self.transport)

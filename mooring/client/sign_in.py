@@ -17,7 +17,7 @@ _PAGE = "/accounts/login/"
 
 def token_for(url: str, username: str, password: str) -> str:
     """Sign in over the sign-in page, with its limits on guessing, and make a token; the session is left behind."""
-    headers = {"User-Agent": f"mooring/{mooring.__version__}", "Referer": f"{url}{_PAGE}"}
+    headers = {"User-Agent": f"mooring-cli/{mooring.__version__}", "Referer": f"{url}{_PAGE}"}
     try:
         with httpx.Client(base_url=url, headers=headers, timeout=30) as http:
             page = http.get(_PAGE)

@@ -36,11 +36,12 @@ class Transport:
         timeout_seconds: float = 30,
         patience_seconds: float = 20,
         verify: bool | str = True,
+        agent: str = "",
     ) -> None:
         self.url = _checked(url)
         self.patience_seconds = patience_seconds
         self._reached = False
-        headers = {"User-Agent": f"mooring/{mooring.__version__}", "Accept": "application/json"}
+        headers = {"User-Agent": agent or f"mooring/{mooring.__version__}", "Accept": "application/json"}
         if token:
             headers["Authorization"] = f"Bearer {token}"
         self.http = httpx.Client(

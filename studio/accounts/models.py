@@ -10,6 +10,8 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.utils import timezone
 
+from studio.core.caller import with_token
+
 WORKSPACE_NAME = RegexValidator(
     r"\A[a-z]([a-z0-9-]{0,30}[a-z0-9])?\Z", "2 to 32 lower-case letters, digits and dashes, a letter first"
 )
@@ -106,6 +108,7 @@ class ApiToken(models.Model):
             return None
         if row.last_used_at is None or (now - row.last_used_at).total_seconds() > 60:
             cls.objects.filter(pk=row.pk).update(last_used_at=now)
+        with_token(row.pk, row.name)
         return row.user
 
 

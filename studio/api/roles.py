@@ -25,10 +25,16 @@ def _operator_told(user: Any, given: dict[str, Any]) -> None:
         raise ProblemError("not-allowed", needed="the role operator")
 
 
+def _owner(user: Any, given: dict[str, Any]) -> None:
+    workspace_for(user, given.get("workspace", ""), "owner")
+
+
 # (address below /api/v1/, also to look, what is asked for); the first that fits counts.
 RULES: list[tuple[re.Pattern[str], bool, Check]] = [
     (re.compile(r"^clusters(/|$)"), True, _operator),
     (re.compile(r"^fleet$"), True, _operator),
+    (re.compile(r"^audit(/|$)"), True, _operator),
+    (re.compile(r"^workspaces/[^/]+/audit(/|$)"), True, _owner),
     (re.compile(r"^image-rules(/|$)"), False, _operator),
     (re.compile(r"^workspaces/[^/]+/computes(/|$)"), False, _operator),
     (re.compile(r"^workspaces$"), False, _operator_told),

@@ -14,6 +14,7 @@ from studio.api.auth import AUTH, signed_in
 from studio.api.roles import ask_for_role
 from studio.assets.api import router as assets_router
 from studio.assets.registry.api import router as models_router
+from studio.audit.pages.api import router as audit_router
 from studio.core.errors import MooringError, ProblemError, ProblemList
 from studio.core.middleware import problem_response
 from studio.frame.api import router as frame_router
@@ -23,6 +24,7 @@ log = structlog.get_logger(__name__)
 api = NinjaAPI(title="Mooring", version="1", description="An ML studio for the Kubernetes you already have.",
                auth=AUTH, docs_url=None, docs_decorator=signed_in, urls_namespace="api")  # fmt: skip
 api.add_router("", accounts_router)
+api.add_router("", audit_router)
 api.add_router("", compute_router)
 api.add_router("", network_router)
 api.add_router("", assets_router)

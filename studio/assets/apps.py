@@ -8,7 +8,7 @@ class AssetsConfig(AppConfig):
 
     def ready(self) -> None:
         from studio.accounts.access import workspace_for
-        from studio.assets import problems  # noqa: F401 - registers once models are there
+        from studio.assets import audited, problems  # noqa: F401 - registers once models are there
         from studio.assets.registry import problems as of_models  # noqa: F401
         from studio.core.bodies import register_bodies
         from studio.live.topics import register_topic
@@ -16,5 +16,6 @@ class AssetsConfig(AppConfig):
         def watch_models(user: object, workspace: str) -> None:
             workspace_for(user, workspace)
 
+        audited.register()
         register_topic("models", watch_models)
         register_bodies(r"^/api/v1/workspaces/[^/]+/blobs/", lambda: settings.LARGEST_UPLOAD)

@@ -1,27 +1,66 @@
-"""The audit log: who did what to what, from where, with the difference."""
+"""The audit log: who did what to what, from where, with the difference and the result."""
 
 from django.conf import settings
 from django.db import models
 
 
+class Result(models.TextChoices):
+    """How it went. Refused: the studio did not let the person; failed: it could not be done."""
+
+    DONE = "done", "Done"
+    REFUSED = "refused", "Refused"
+    FAILED = "failed", "Failed"
+
+
+class Via(models.TextChoices):
+    """By what means somebody came; `system` is the studio itself, without a person asking."""
+
+    PAGE = "page", "Page"
+    API = "api", "API"
+    CLI = "cli", "Command line"
+    SYSTEM = "system", "System"
+
+
 class Entry(models.Model):
-    """One thing a person did. Written in the transaction that did it, and never changed."""
+    """One thing a person did. Written in the transaction that did it; triggers refuse to change or take it (guards.py)."""
 
     at = models.DateTimeField(auto_now_add=True, db_index=True)
-    actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
-    # Kept beside the key: an entry outlives the person's account.
+    # Without a constraint and never touched: an entry outlives the account, and its name is kept beside it.
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+")
     actor_name = models.CharField(max_length=150)
-    via = models.CharField(max_length=10)
+    via = models.CharField(max_length=10, choices=Via.choices)
+    address = models.CharField(max_length=45, blank=True, default="")
+    agent = models.CharField(max_length=200, blank=True, default="")
+    request_id = models.CharField(max_length=40, blank=True, default="")
+    token_id = models.BigIntegerField(null=True, blank=True)
+    token_name = models.CharField(max_length=60, blank=True, default="")
     verb = models.CharField(max_length=60)
     target_kind = models.CharField(max_length=60)
     target_id = models.CharField(max_length=60)
     target_name = models.CharField(max_length=255)
     workspace = models.CharField(max_length=63, blank=True)
     diff = models.JSONField(default=dict)
+    result = models.CharField(max_length=8, choices=Result.choices, default=Result.DONE)
+    problem = models.CharField(max_length=60, blank=True, default="")
 
     class Meta:
         ordering = ("-id",)
-        indexes = (models.Index(fields=["target_kind", "target_id"]), models.Index(fields=["workspace", "-id"]))
+        indexes = (
+            models.Index(fields=["target_kind", "target_id"]),
+            models.Index(fields=["workspace", "-id"]),
+            models.Index(fields=["actor_name", "-id"]),
+            models.Index(fields=["verb", "-id"]),
+            models.Index(fields=["result", "-id"]),
+        )
 
     def __str__(self) -> str:
         return f"{self.actor_name} {self.verb} {self.target_kind} {self.target_name}"
+
+
+class Retention(models.Model):
+    """For how many days entries are kept: one row, written by the task that deletes, read by the trigger that guards."""
+
+    days = models.PositiveIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.days} days"

@@ -11,6 +11,7 @@ and become problems only when their deadline has passed.
 from collections.abc import Sequence
 from typing import Any
 
+from studio.core.caller import note_problem
 from studio.core.problems import CATALOGUE, Problem
 
 
@@ -29,6 +30,7 @@ class ProblemError(MooringError):
         self.column = column
         self.params = params
         super().__init__(f"{id}: {self.text}")
+        note_problem(id, self.status)
 
     @property
     def title(self) -> str:

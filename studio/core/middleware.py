@@ -11,6 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, Js
 from django.shortcuts import render
 from django.utils.decorators import sync_and_async_middleware
 
+from studio.core import caller
 from studio.core.bodies import KEY
 from studio.core.errors import MooringError, ProblemError, ProblemList
 
@@ -31,19 +32,24 @@ def request_id(get_response: Callable[[HttpRequest], HttpResponseBase | Awaitabl
         id = asked if _REQUEST_ID.match(asked) else uuid.uuid4().hex[:16]
         request.id = id  # type: ignore[attr-defined]
         structlog.contextvars.clear_contextvars()
-        via = "api" if request.path.startswith("/api/") else "page"
-        structlog.contextvars.bind_contextvars(request_id=id, via=via)
+        structlog.contextvars.bind_contextvars(request_id=id)
         return id
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         id = begin(request)
-        response = get_response(request)
+        caller.begin(request, id)
+        try:
+            response = get_response(request)
+        finally:
+            caller.end()
         assert isinstance(response, HttpResponseBase)
         response.headers["X-Request-Id"] = id
         return response
 
     async def async_middleware(request: HttpRequest) -> HttpResponseBase:
         id = begin(request)
+        # A request on ASGI has a context of its own: it ends with it.
+        caller.begin(request, id)
         response = await get_response(request)  # type: ignore[misc]
         response.headers["X-Request-Id"] = id
         return response

@@ -48,7 +48,8 @@ def groups(user: Any, workspace: Workspace | None) -> list[Group]:
     """Return the faces of the studio that the person has, and nothing that they may not use."""
     found = []
     if workspace:
-        found.append(Group("Data science", data_science(workspace)))
+        held = getattr(workspace, "held_role", None) or role_in(user, workspace)
+        found.append(Group("Data science", data_science(workspace) + (owners(workspace) if held == "owner" else ())))
     if user.is_operator or user.is_admin:
         found.append(Group("IT operations", it_operations()))
     return found
@@ -66,12 +67,18 @@ def data_science(workspace: Workspace) -> tuple[Place, ...]:
     )
 
 
+def owners(workspace: Workspace) -> tuple[Place, ...]:
+    """Return the places of a workspace that its owners alone have."""
+    return (Place("Audit", reverse("audit:workspace", args=[workspace.name]), "history", "log who did what changes"),)
+
+
 def it_operations() -> tuple[Place, ...]:
     """Return the places of IT operations."""
     return (
         Place("Fleet", reverse("operators-home"), "home", "home start overview problems capacity", exact=True),
         Place("Clusters", reverse("compute:cluster-list"), "server", "kubernetes nodes extension network"),
         Place("Images", reverse("assets:image-rules"), "stack-2", "image rules registry"),
+        Place("Audit", reverse("audit:list"), "history", "log who did what changes security"),
     )
 
 

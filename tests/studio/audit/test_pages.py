@@ -1,0 +1,137 @@
+"""The audit's pages, its API, its files and its commands show the same entries by the same filters."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.test import Client
+from typer.testing import CliRunner
+
+from compute.models import Cluster
+from studio.accounts.models import ApiToken
+from studio.audit.models import Entry
+from studio.audit.pages import export
+from studio.audit.services import record, write
+from tests.conftest import People
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def some(people: People) -> list[Entry]:
+    """Entries of two people in two workspaces, one of them refused."""
+    return [
+        record(people.owner, "changed", people.workspace, workspace="team", diff={"display_name": ["Team", "<b>Reds</b>"]}),
+        write(people.reader, "asked for cancel", ("job", "", "a_job"), workspace="team", result="refused", problem="not-allowed"),
+        write(people.stranger, "created", ("model", "7", "elsewhere's"), workspace="elsewhere"),
+    ]
+
+
+def listed(client: Client, path: str, **query: str) -> list[int]:
+    answer = client.get(path, query)
+    assert answer.status_code == 200, answer.content
+    return [item["id"] for item in answer.json()["items"]]
+
+
+def test_an_operator_sees_everything_and_an_owner_their_workspace(people: People, some: list[Entry], client_for: Callable[..., Client]) -> None:
+    whole = client_for(people.operator).get("/ops/audit/").content.decode()
+    assert all(f'id="entry-{entry.pk}"' in whole for entry in some)
+    assert "&lt;b&gt;Reds&lt;/b&gt;" in whole and "not allowed" in whole
+    own = client_for(people.owner).get("/w/team/audit/?workspace=elsewhere").content.decode()
+    assert "a_job" in own and "elsewhere&#x27;s" not in own
+    assert listed(client_for(people.owner), "/api/v1/workspaces/team/audit", workspace="elsewhere") == [some[1].pk, some[0].pk]
+
+
+def sent(answer: Any) -> str:
+    """Return what a streamed answer sends."""
+
+    async def read() -> bytes:
+        return b"".join([piece async for piece in answer.streaming_content])
+
+    return async_to_sync(read)().decode()
+
+
+@pytest.mark.parametrize(
+    ("query", "which"),
+    [
+        ({"person": "the-reader"}, [1]), ({"verb": "created"}, [2]), ({"kind": "workspace"}, [0]), ({"object": "a_job"}, [1]),
+        ({"result": "refused"}, [1]), ({"via": "system"}, [2, 1, 0]), ({"via": "page"}, []), ({"workspace": "team"}, [1, 0]),
+        ({"q": "NOT-ALLOWED"}, [1]), ({"since": "1h"}, [2, 1, 0]), ({"until": "1h"}, []), ({"since": "2020-01-01", "until": "2020-01-02"}, []),
+    ],
+)  # fmt: skip
+def test_filters(people: People, some: list[Entry], client_for: Callable[..., Client], query: dict[str, str], which: list[int]) -> None:
+    client = client_for(people.operator)
+    wanted = [some[at].pk for at in which]
+    assert listed(client, "/api/v1/audit", **query) == wanted
+    page = client.get("/ops/audit/", query).content.decode()
+    assert [entry.pk for entry in some if f'id="entry-{entry.pk}"' in page] == sorted(wanted)
+    lines = sent(client.get("/api/v1/audit/export", {**query, "format": "jsonl"})).splitlines()
+    assert [json.loads(line)["id"] for line in lines] == wanted
+
+
+def test_a_filter_that_cannot_be_read_is_told(people: People, client_for: Callable[..., Client]) -> None:
+    client = client_for(people.operator)
+    for query in ({"since": "yesterday"}, {"result": "perhaps"}, {"until": "2026-13-01"}):
+        assert client.get("/api/v1/audit", query).status_code == 422
+        page = client.get("/ops/audit/", query)
+        assert page.status_code == 422 and "request-invalid" in page.content.decode()
+
+
+def test_pages_follow_by_key_and_never_show_an_entry_twice(people: People, client_for: Callable[..., Client]) -> None:
+    for number in range(60):
+        write(people.owner, "changed", ("job", str(number), f"job {number}"))
+    client = client_for(people.operator)
+    first = client.get("/api/v1/audit", {"limit": 50}).json()
+    write(people.owner, "changed", ("job", "x", "came meanwhile"))
+    second = client.get("/api/v1/audit", {"limit": 50, "after": first["next"]}).json()
+    ids = [item["id"] for item in [*first["items"], *second["items"]]]
+    assert len(ids) == len(set(ids)) == 60 and second["next"] is None
+    assert "Next page" in client.get("/ops/audit/").content.decode()
+
+
+def test_an_object_that_is_still_there_is_a_link_for_who_may_open_it(people: People, client_for: Callable[..., Client]) -> None:
+    cluster = Cluster.objects.create(name="gpu-a", server="https://127.0.0.1:1", status="ready")
+    record(people.operator, "attached", cluster, workspace="team")
+    link = 'href="/ops/clusters/gpu-a/">gpu-a'
+    assert link in client_for(people.operator).get("/ops/audit/").content.decode()
+    assert link not in client_for(people.owner).get("/w/team/audit/").content.decode()
+    tab = client_for(people.operator).get("/ops/clusters/gpu-a/audit/").content.decode()
+    assert "attached" in tab and "the-operator" in tab
+    cluster.delete()
+    assert link not in client_for(people.operator).get("/ops/audit/").content.decode()
+
+
+def test_a_csv_holds_every_entry_and_no_formula(people: People, client_for: Callable[..., Client], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export, "PIECE", 2)
+    names = ["=1+1", "+x", "-x", "@x", "\tx", "plain, with \"quotes\"\nand lines"]
+    for name in names:
+        write(people.owner, "changed", ("job", "1", name), diff={"a": ["=2", 3]})
+    answer: Any = client_for(people.operator).get("/ops/audit/?format=csv&verb=changed")
+    assert answer["Content-Type"].startswith("text/csv") and ".csv" in answer["Content-Disposition"]
+    rows = list(csv.DictReader(io.StringIO(sent(answer))))
+    assert [row["object"] for row in rows] == [*reversed([names[-1]]), *(f"'{name}" for name in reversed(names[:-1]))]
+    assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for row in rows for cell in row.values())
+    assert json.loads(rows[0]["difference"]) == {"a": ["=2", 3]}
+
+
+def test_the_command_line_lists_and_exports(
+    people: People, some: list[Entry], live_server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    from mooring.cli.app import app
+
+    monkeypatch.setenv("MOORING_URL", live_server.url)
+    monkeypatch.setenv("MOORING_TOKEN", ApiToken.issue(people.owner, name="laptop")[1])
+    shown = CliRunner().invoke(app, ["audit", "list", "-w", "team", "--result", "refused", "-o", "json"])
+    assert [one["object"] for one in json.loads(shown.output)] == ["a_job"], shown.output
+    written = CliRunner().invoke(app, ["audit", "export", "-w", "team", "--format", "jsonl", "-f", str(tmp_path / "audit.jsonl")])
+    assert written.exit_code == 0 and len((tmp_path / "audit.jsonl").read_text().splitlines()) == 2
+    again = CliRunner().invoke(app, ["audit", "export", "-w", "team", "-f", str(tmp_path / "audit.jsonl")])
+    assert again.exit_code != 0 and len((tmp_path / "audit.jsonl").read_text().splitlines()) == 2
+    refused = CliRunner().invoke(app, ["audit", "list"])
+    assert refused.exit_code != 0 and refused.output == ""
