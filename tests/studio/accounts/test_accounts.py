@@ -96,7 +96,7 @@ def test_an_entry_of_the_log_outlives_the_person(people: People) -> None:
     create_workspace(people.operator, name="fresh")
     people.operator.delete()
     entry = Entry.objects.get(target_name="fresh")
-    assert (entry.actor, entry.actor_name) == (None, "the-operator")
+    assert (entry.verb, entry.actor_name) == ("created", "the-operator")
 
 
 def test_credentials_are_encrypted_where_they_lie_and_outlive_a_new_key(db: None, settings: Any) -> None:
