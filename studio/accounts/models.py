@@ -1,4 +1,4 @@
-"""People, workspaces, who may do what in them, and the tokens with which programs act for people."""
+"""People, workspaces, who may do what in them, invitations, and the tokens with which programs act for people."""
 
 import hashlib
 import hmac
@@ -9,6 +9,7 @@ from django.contrib.auth.models import AbstractUser
 from django.core.validators import RegexValidator
 from django.db import models
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from studio.core.caller import with_token
 
@@ -21,10 +22,19 @@ class User(AbstractUser):
     """A person. `is_operator` is the site-wide role of IT operations; `is_superuser` that of the administrator."""
 
     is_operator = models.BooleanField(default=False)
+    # Changed to end every session of the person for good: also those that would come back when they are let in again.
+    session_epoch = models.CharField(max_length=32, blank=True)
+    # A person who was deleted keeps their name, so that the log stays true and nobody else gets it.
+    deleted_at = models.DateTimeField(null=True, blank=True)
 
     @property
     def is_admin(self) -> bool:
         return self.is_superuser
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        # As Django's own, which knows the password alone.
+        salt = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash"
+        return salted_hmac(salt, self.password + self.session_epoch, secret=secret, algorithm="sha256").hexdigest()
 
 
 class Workspace(models.Model):
@@ -32,7 +42,10 @@ class Workspace(models.Model):
 
     name = models.CharField(max_length=32, unique=True, validators=[WORKSPACE_NAME])
     display_name = models.CharField(max_length=100, blank=True)
+    description = models.CharField(max_length=1000, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+    # An archived workspace can be looked at, and nothing in it changes until it is brought back.
+    archived_at = models.DateTimeField(null=True, blank=True)
     members = models.ManyToManyField(User, through="Membership", related_name="workspaces")
 
     class Meta:
@@ -67,6 +80,24 @@ class Membership(models.Model):
         return f"{self.user} is {self.role} of {self.workspace}"
 
 
+class Scope(models.TextChoices):
+    """What a token may do besides; every token may read what its person may see."""
+
+    READ = "read", "Read"
+    JOBS = "jobs", "Jobs"
+    MODELS = "models", "Models"
+    ENDPOINTS = "endpoints", "Endpoints"
+    WORKSPACES = "workspaces", "Workspaces"
+    OPERATE = "operate", "Operate"
+    ADMIN = "admin", "Administer"
+    TOKENS = "tokens", "Tokens"
+
+
+def usual_scopes() -> list[str]:
+    """Return all scopes but that of making further tokens."""
+    return [scope.value for scope in Scope if scope != Scope.TOKENS]
+
+
 class ApiToken(models.Model):
     """A secret with which a program acts for a person; only its hash is kept."""
 
@@ -74,9 +105,15 @@ class ApiToken(models.Model):
     name = models.CharField(max_length=60)
     prefix = models.CharField(max_length=12, unique=True)
     digest = models.CharField(max_length=64)
+    scopes = models.JSONField(default=usual_scopes)
+    # Else only in `workspaces`, and nowhere when these are gone.
+    everywhere = models.BooleanField(default=True)
+    workspaces = models.ManyToManyField(Workspace, related_name="+", blank=True)
+    made_with = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
+    last_used_from = models.GenericIPAddressField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
 
     def __str__(self) -> str:
@@ -110,6 +147,43 @@ class ApiToken(models.Model):
             cls.objects.filter(pk=row.pk).update(last_used_at=now)
         with_token(row.pk, row.name)
         return row.user
+
+
+class Invitation(models.Model):
+    """A link that works once: for a new person, or (`user`) for one who sets a new password. Only its hash is kept."""
+
+    user = models.ForeignKey(User, null=True, on_delete=models.CASCADE, related_name="password_links")
+    # Whom it is for, in the inviter's words; an address gets the link by mail where mail is set up.
+    name = models.CharField(max_length=150)
+    email = models.EmailField(blank=True)
+    is_operator = models.BooleanField(default=False)
+    is_admin = models.BooleanField(default=False)
+    prefix = models.CharField(max_length=12, unique=True)
+    digest = models.CharField(max_length=64)
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    mailed_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    accepted_at = models.DateTimeField(null=True, blank=True)
+    accepted_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class InvitedRole(models.Model):
+    """A role in a workspace that comes with an invitation."""
+
+    invitation = models.ForeignKey(Invitation, on_delete=models.CASCADE, related_name="roles")
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
+    role = models.CharField(max_length=12, choices=Role.choices, default=Role.READER)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["invitation", "workspace"], name="one_invited_role_a_workspace"),)
+
+    def __str__(self) -> str:
+        return f"{self.role} of {self.workspace}"
 
 
 def _digest(clear: str) -> str:

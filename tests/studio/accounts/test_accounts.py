@@ -115,3 +115,10 @@ def test_credentials_are_encrypted_where_they_lie_and_outlive_a_new_key(db: None
     settings.ENCRYPTION_KEYS = old
     with pytest.raises(SecretUnreadable):
         Cluster.objects.get()
+
+
+def test_a_new_epoch_ends_every_session_of_a_person_for_good(people: People, client: Client) -> None:
+    client.force_login(people.reader)
+    assert client.get("/api/v1/me").status_code == 200
+    User.objects.filter(pk=people.reader.pk).update(session_epoch="another")
+    assert client.get("/api/v1/me").status_code == 401
