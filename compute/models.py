@@ -6,10 +6,12 @@ from typing import Any
 from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models
+from django.urls import reverse
 
 from studio.accounts.models import Workspace
 from studio.core.secrets import EncryptedTextField
 from studio.live.bus import publish
+from studio.notices.services import tell_operators
 
 NAME = RegexValidator(r"\A[a-z]([a-z0-9-]{0,30}[a-z0-9])?\Z", "1 to 32 lower-case letters, digits and dashes, a letter first")
 
@@ -103,7 +105,18 @@ class Cluster(models.Model):
 
     def moved(self, old: str, new: str, *, actor: Any, reason: str, at: Any) -> None:
         Change.objects.create(cluster=self, old=old, status=new, at=at, reason=reason)
+        self._tell(old, new, reason)
         self.announce()
+
+    def _tell(self, old: str, new: str, reason: str) -> None:
+        """Tell operators that the cluster was lost, or is back; one that was never reached was not lost."""
+        lost = new == ClusterStatus.UNREACHABLE and self.seen_at is not None
+        back = old == ClusterStatus.UNREACHABLE and new in (ClusterStatus.READY, ClusterStatus.DEGRADED)
+        if lost or back:
+            title = f"The cluster {self.name} {'was lost' if lost else 'is back'}"
+            url = reverse("compute:cluster", args=[self.name])
+            kind = "cluster-lost" if lost else "cluster-back"
+            tell_operators(kind, title=title, text=reason, url=url, about=f"cluster:{self.pk}:{self.version}")
 
     def announce(self) -> None:
         """Tell the pages that show this cluster or a compute of it."""

@@ -6,11 +6,13 @@ from typing import Any
 
 from django.core.validators import RegexValidator
 from django.db import models
+from django.urls import reverse
 from django.utils import timezone
 
 from studio.accounts.models import User, Workspace
 from studio.core.secrets import EncryptedTextField
 from studio.live.bus import publish
+from studio.notices.services import tell
 
 # The original's rule: 3 to 32 characters, a letter first, alphanumeric with single dashes inside.
 NAME = RegexValidator(
@@ -195,7 +197,20 @@ class Deployment(models.Model):
 
     def moved(self, old: str, new: str, *, actor: Any, reason: str, at: Any) -> None:
         Change.objects.create(endpoint=self.endpoint, deployment=self.name, old=old, status=new, at=at, reason=reason)
+        # A way back that a person asked for carries no problem.
+        if new == DeploymentStatus.FAILED or (new == DeploymentStatus.ROLLING_BACK and self.problem_id):
+            self._tell(new, reason)
         self.announce()
+
+    def _tell(self, status: str, reason: str) -> None:
+        """Tell who made the revision, and who made the endpoint, that it does not serve."""
+        failed = status == DeploymentStatus.FAILED
+        endpoint = self.endpoint
+        people = [self.current.created_by if self.current else self.created_by, endpoint.created_by]
+        url = reverse("endpoints:detail", args=[endpoint.workspace.name, endpoint.name])
+        tell(people, "deployment-failed" if failed else "deployment-rolled-back", text=reason, url=url, workspace=endpoint.workspace.name,
+             title=f"{endpoint.name}/{self.name} {'failed' if failed else 'went back by itself'}",
+             about=f"deployment:{self.pk}:{self.version}")  # fmt: skip
 
     def announce(self) -> None:
         """Tell the pages that show this deployment; its endpoint's page does."""

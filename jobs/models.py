@@ -5,11 +5,13 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
+from django.urls import reverse
 
 from studio.accounts.models import User, Workspace
 from studio.core.ids import new_name
 from studio.core.secrets import EncryptedTextField
 from studio.live.bus import publish
+from studio.notices.services import tell
 
 
 class Status(models.TextChoices):
@@ -37,6 +39,8 @@ ACTIVE = (
     Status.RUNNING.value,
     Status.FINALIZING.value,
 )
+# Of these ends, who submitted the job is told; that it was canceled they know.
+TOLD = {Status.COMPLETED.value: "job-completed", Status.FAILED.value: "job-failed"}
 UNFINISHED = (*ACTIVE, Status.CANCEL_REQUESTED.value)
 
 
@@ -126,7 +130,16 @@ class Job(models.Model):
 
     def moved(self, old: str, new: str, *, actor: Any, reason: str, at: Any) -> None:
         Transition.objects.create(job=self, old=old, status=new, at=at, reason=reason)
+        if new in TOLD:
+            self._tell(new, reason)
         self.announce()
+
+    def _tell(self, status: str, reason: str) -> None:
+        """Tell who submitted the job how it ended."""
+        title = f"{self.display_name or self.name} {'completed' if status == Status.COMPLETED else 'failed'}"
+        url = reverse("jobs:detail", args=[self.workspace.name, self.name])
+        tell([self.submitted_by], TOLD[status], title=title, text=reason, url=url, about=f"job:{self.pk}:{status}",
+             workspace=self.workspace.name)  # fmt: skip
 
     def announce(self) -> None:
         """Tell the pages that show this job."""

@@ -9,6 +9,7 @@ from django.utils import timezone
 from studio.accounts.access import workspaces_of
 from studio.accounts.models import Workspace
 from studio.frame.places import Group, groups
+from studio.notices.selectors import unread_count
 
 
 def navigation(request: HttpRequest) -> dict[str, Any]:
@@ -26,6 +27,8 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
         "nav": [_shown(request, group) for group in nav],
         "workspaces": [{"row": one, "url": _same_place(request, workspace, one)} for one in workspaces],
         "workspace": workspace,
+        # Asked for by the header alone: parts of a page have none.
+        "notices_unread": lambda: unread_count(user),
         "live_since": f"live={made}-0",
     }
 

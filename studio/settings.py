@@ -57,6 +57,7 @@ INSTALLED_APPS = [
     "studio.accounts",
     "studio.audit",
     "studio.live",
+    "studio.notices",
     "studio.assets",
     "compute",
     "jobs",

@@ -38,6 +38,7 @@ def furnish(now: datetime) -> dict[str, Any]:
     _jobs(team, compute, people, now)
     _models(team, people["contributor"])
     _endpoints(team, compute, people["contributor"], now)
+    _notices(people, now)
     return {"people": people, "workspace": team, "compute": compute, "clusters": (ready, lost)}
 
 
@@ -183,6 +184,17 @@ def _endpoints(team: Any, compute: Any, person: Any, now: datetime) -> None:
             Deployment.objects.filter(pk=one.pk).update(wanted=revision, current=revision, good=revision if state == "ready" else None)
             Replica.objects.create(deployment=one, revision=1, pod_uid=f"{colour}-uid", pod_name=f"md-{one.pk}-abc", phase="Running",
                                    state="ready" if state == "ready" else "not-ready", ready=state == "ready", created_at=now)  # fmt: skip
+
+
+def _notices(people: dict[str, Any], now: datetime) -> None:
+    from studio.notices.services import tell
+
+    tell([people["contributor"]], "job-failed", title="Evaluate on the hold-out set failed", text="The command ended with exit code 1",
+         url="/w/team/jobs/calm_otter_2/", about="job:furnished:Failed", workspace="team")  # fmt: skip
+    tell([people["contributor"]], "job-completed", title="Baseline completed", url="/w/team/jobs/calm_otter_3/",
+         about="job:furnished:Completed", workspace="team")  # fmt: skip
+    tell([people["operator"], people["admin"]], "cluster-lost", title="The cluster on-premises was lost", text="The API server does not answer.",
+         url="/ops/clusters/on-premises/", about="cluster:furnished")  # fmt: skip
 
 
 def main() -> None:

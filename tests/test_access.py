@@ -39,6 +39,8 @@ CONTRIBUTORS = "snfyyny"
 OPERATORS = "snnnnyy"
 OWNERS = "snffyny"
 OPERATORS_TOLD = "sffffyy"
+# Each person's own alone: the one that the test names belongs to none of them.
+NOBODYS = "snnnnnn"
 
 _W = "w/<slug:workspace>/"
 _JOB = _W + "jobs/<slug:name>/"
@@ -65,6 +67,11 @@ TABLE: dict[tuple[str, str], str] = {
     ("GET", ""): SIGNED_IN,
     ("GET", "live/"): SIGNED_IN,
     ("GET", "search/"): SIGNED_IN,
+    ("GET", "notifications/"): SIGNED_IN,
+    ("GET", "notifications/bell/"): SIGNED_IN,
+    ("POST", "notifications/read/"): SIGNED_IN,
+    ("GET", "notifications/settings/"): SIGNED_IN,
+    ("GET", "notifications/<int:id>/"): NOBODYS,
     ("GET", _W): READERS,
     ("GET", "ops/"): OPERATORS,
     # Computes and jobs
@@ -183,6 +190,10 @@ TABLE: dict[tuple[str, str], str] = {
     ("GET", "api/v1/openapi.json"): SIGNED_IN,
     ("GET", "api/v1/search"): SIGNED_IN,
     ("GET", "api/v1/fleet"): OPERATORS,
+    ("GET", "api/v1/notifications"): SIGNED_IN,
+    ("POST", "api/v1/notifications/read"): SIGNED_IN,
+    ("GET", "api/v1/notifications/preferences"): SIGNED_IN,
+    ("PATCH", "api/v1/notifications/preferences"): SIGNED_IN,
     ("GET", "api/v1/me"): SIGNED_IN,
     ("POST", "api/v1/me/tokens"): SIGNED_IN,
     ("DELETE", "api/v1/me/token"): SIGNED_IN,

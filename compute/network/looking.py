@@ -1,11 +1,12 @@
 """Keep the network of clusters true: what the tasks and the sweep of this part do."""
 
 import ipaddress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 from django.db.models import F, Q
+from django.urls import reverse
 from django.utils import timezone
 
 from compute import probing
@@ -17,9 +18,11 @@ from compute.kube.errors import KubeError
 from compute.kube.kinds import Kind
 from compute.models import Cluster, ClusterStatus
 from compute.network.applying import settle_certificate
+from compute.network.certificates import SOON_DAYS
 from compute.network.models import CertificateStatus, EgressCheck, PodNetworkSettings, RouterCertificate
-from compute.network.selectors import settings_of
+from compute.network.selectors import settings_of, warnings_of
 from studio.core.nudge import nudge
+from studio.notices.services import tell_operators
 
 log = structlog.get_logger(__name__)
 
@@ -29,6 +32,7 @@ LATE = timedelta(seconds=15)
 LOOK = timedelta(minutes=5)
 RANGES = timedelta(days=1)
 MAX_RANGES = 60
+ENDING = {"certificate-ends-soon", "certificate-ends-very-soon", "certificate-expired"}
 SERVICE_CIDR = Kind("networking.k8s.io", "v1", "servicecidrs", "ServiceCIDR")
 
 
@@ -45,6 +49,7 @@ def settle_network(cluster_id: int) -> None:
 def sweep() -> None:
     """Nudge the networks that were not looked at for a while, and checks that lost their message or their worker."""
     now = timezone.now()
+    _tell_of_ends(now)
     answering = [ClusterStatus.READY, ClusterStatus.DEGRADED]
     late = Q(status__in=[CertificateStatus.WAITING, CertificateStatus.REMOVING], status_at__lt=now - LATE) & (
         Q(checked_at=None) | Q(checked_at__lt=now - LATE)
@@ -60,6 +65,17 @@ def sweep() -> None:
     free = Q(taken_until=None, asked_at__lt=now - LATE) | Q(taken_until__lt=now)
     for check_id in EgressCheck.objects.filter(free, cleaned=False).values_list("pk", flat=True):
         nudge("compute.try_egress", check_id)
+
+
+def _tell_of_ends(now: datetime) -> None:
+    """Tell operators of certificates that end soon, very soon, or have ended: each once for each certificate."""
+    near = RouterCertificate.objects.select_related("cluster").filter(ends_at__lt=now + timedelta(days=SOON_DAYS))
+    for row in near.exclude(status=CertificateStatus.REMOVING).exclude(cluster__status=ClusterStatus.DETACHING):
+        for problem in warnings_of(row, now):
+            if problem.problem.id in ENDING:
+                url = reverse("compute:network", args=[row.cluster.name])
+                about = f"certificate:{row.cluster_id}:{row.facts.get('fingerprint') or row.wanted}:{problem.problem.id}"
+                tell_operators("certificate-ends", title=f"{row.cluster.name}: {problem.title}", text=problem.text, url=url, about=about)
 
 
 def _learn_ranges(cluster: Cluster) -> None:

@@ -6,6 +6,7 @@
     studio.me()                 who the token belongs to
     studio.search(text)         anything by a part of its name
     studio.fleet()              what all clusters have free, and what is wrong
+    studio.notifications        list, read, preferences, choose
     studio.workspaces           list, create
     studio.clusters             attach, list, get, update, detach, manifest, replace_credentials, instance types
     studio.extensions           install, change, roll back, remove, get, revisions, wait
@@ -52,6 +53,7 @@ from mooring.client.models import (
     Workspace,
 )
 from mooring.client.network import Network
+from mooring.client.notifications import Notifications
 from mooring.client.registry import Models
 from mooring.client.transport import Transport
 from mooring.client.workspaces import Scope, Workspaces
@@ -105,6 +107,7 @@ class Client:
         scope = Scope(self.transport, workspace or os.environ.get("MOORING_WORKSPACE"))
         self.audit = Audit(self.transport)
         self.workspaces = Workspaces(self.transport)
+        self.notifications = Notifications(self.transport)
         self.clusters = Clusters(self.transport)
         self.network = Network(self.transport)
         self.extensions = Extensions(self.transport)

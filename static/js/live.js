@@ -86,7 +86,8 @@ function refreshTopics() {
   }
   const logs = new Set(watching().flatMap(topicsOf))
   for (const [name, offset] of offsets) if (logs.has(name)) topics[name] = offset
-  watches = Object.keys(topics).length > 0
+  // What the bell hears of says nothing about what the page shows.
+  watches = Object.keys(topics).some((name) => !name.startsWith('notices:') || document.body.dataset.liveTopics)
   stream?.want(topics)
   const dot = document.querySelector('[data-live-dot]')
   if (dot instanceof HTMLElement && !watches) dot.hidden = true

@@ -18,6 +18,7 @@ from studio.audit.pages.api import router as audit_router
 from studio.core.errors import MooringError, ProblemError, ProblemList
 from studio.core.middleware import problem_response
 from studio.frame.api import router as frame_router
+from studio.notices.api import router as notices_router
 
 log = structlog.get_logger(__name__)
 
@@ -32,6 +33,7 @@ api.add_router("", models_router)
 api.add_router("", jobs_router)
 api.add_router("", endpoints_router)
 api.add_router("", frame_router)
+api.add_router("", notices_router)
 
 
 @api.exception_handler(MooringError)

@@ -98,6 +98,8 @@ def actions(user: Any, workspace: Workspace | None) -> list[Action]:
         found.append(Action("Attach cluster", "server", reverse("compute:cluster-attach"), words="new add kubernetes kubeconfig"))
     return [
         *found,
+        Action("Notifications", "bell", reverse("notices:list"), words="bell messages told"),
+        Action("What you are told of", "settings", reverse("notices:settings"), words="notification preferences browser"),
         Action("Theme: light", "sun", do="theme-light", words="bright appearance"),
         Action("Theme: dark", "moon", do="theme-dark", words="night appearance"),
         Action("Theme: as the system", "device-desktop", do="theme-auto", words="auto appearance"),

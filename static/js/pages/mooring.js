@@ -5,6 +5,7 @@ import { startForms } from '../forms.js'
 import { startKeys } from '../keys.js'
 import { startLive, startLogAt } from '../live.js'
 import { startConfirm, startCopy, startMenus, startToasts, toast } from '../overlays.js'
+import { startNotices } from '../notices.js'
 import { startPalette } from '../palette.js'
 import { startTables } from '../table.js'
 import { startTheme } from '../theme.js'
@@ -21,6 +22,7 @@ startTables()
 startFlash()
 startKeys()
 startPalette()
+startNotices()
 startLive()
 
 // For the bundles of single pages: they share this page's one stream and its toasts.
