@@ -9,6 +9,8 @@ from compute import manifests, selectors, services, shown
 from compute.extension.api import router as extension_router
 from compute.models import Cluster
 from studio.accounts.access import require_operator, workspace_for
+from studio.api.conditions import matched
+from studio.api.paging import After, Limit, page, page_of
 from studio.core.errors import ProblemError
 
 router = Router(tags=["clusters"])
@@ -80,11 +82,11 @@ class ComputeChange(Schema):
 
 
 @router.get("/clusters")
-def list_clusters(request: HttpRequest) -> Answer:
+def list_clusters(request: HttpRequest, limit: Limit = 50, after: After = None) -> Answer:
     """List the clusters; for operators, as is everything about clusters."""
     require_operator(request.user)
     rows = selectors.clusters().prefetch_related("nodes")
-    return {"items": [shown.cluster(row) for row in rows], "next": None}
+    return page(rows, limit=limit, after=after, show=shown.cluster, by="name")
 
 
 @router.post("/clusters", response={201: Answer})
@@ -104,20 +106,20 @@ def least_privilege_manifest(request: HttpRequest, namespace: Query[list[str]] =
 @router.get("/clusters/{name}")
 def show_cluster(request: HttpRequest, name: str) -> Answer:
     """Show a cluster with its nodes, its computes and what its last probe found."""
-    return shown.cluster(_cluster(request, name), whole=True)
+    return shown.cluster(matched(request, _cluster(request, name)), whole=True)
 
 
 @router.patch("/clusters/{name}")
 def change_cluster(request: HttpRequest, name: str, given: ClusterChange) -> Answer:
     """Rename a cluster; another server address takes new credentials."""
-    row = services.edit_cluster(request.user, _cluster(request, name), **given.dict())
+    row = services.edit_cluster(request.user, matched(request, _cluster(request, name)), **given.dict())
     return shown.cluster(row, whole=True)
 
 
 @router.delete("/clusters/{name}", response={202: Answer})
 def detach_cluster(request: HttpRequest, name: str, forget: bool = False) -> tuple[int, Answer]:
     """Detach a cluster and clean it; `forget` drops one that does not answer."""
-    row = _cluster(request, name)
+    row = matched(request, _cluster(request, name))
     going = services.what_goes(row)
     services.detach_cluster(request.user, row, forget=forget)
     return 202, {"name": name, "goes": going.lines, "stays": going.stays}
@@ -141,15 +143,15 @@ def manifest_of(request: HttpRequest, name: str, namespace: Query[list[str]] = [
 @router.put("/clusters/{name}/credentials")
 def replace_credentials(request: HttpRequest, name: str, given: CredentialsIn) -> Answer:
     """Replace the credentials; they are never shown."""
-    row = services.replace_credentials(request.user, _cluster(request, name), **given.dict())
+    row = services.replace_credentials(request.user, matched(request, _cluster(request, name)), **given.dict())
     return shown.cluster(row, whole=True)
 
 
 @router.get("/clusters/{name}/instance-types")
-def list_instance_types(request: HttpRequest, name: str) -> Answer:
+def list_instance_types(request: HttpRequest, name: str, limit: Limit = 50, after: After = None) -> Answer:
     """List a cluster's instance types, the implicit one included."""
     types = selectors.types_of(_cluster(request, name))
-    return {"items": [shown.instance_type(each) for each in types.values()], "next": None}
+    return page_of(types.values(), limit=limit, after=after, key=lambda each: each.name, show=shown.instance_type)
 
 
 @router.post("/clusters/{name}/instance-types", response={201: Answer})
@@ -182,10 +184,10 @@ def delete_instance_type(request: HttpRequest, name: str, type: str) -> tuple[in
 
 
 @router.get("/workspaces/{workspace}/computes")
-def list_computes(request: HttpRequest, workspace: str) -> Answer:
+def list_computes(request: HttpRequest, workspace: str, limit: Limit = 50, after: After = None) -> Answer:
     """List a workspace's computes."""
     space = workspace_for(request.user, workspace)
-    return {"items": [shown.compute(row) for row in selectors.computes_of(space)], "next": None}
+    return page(selectors.computes_of(space), limit=limit, after=after, show=shown.compute, by="name")
 
 
 @router.post("/workspaces/{workspace}/computes", response={201: Answer})
@@ -202,7 +204,7 @@ def attach_compute(request: HttpRequest, workspace: str, given: ComputeIn) -> tu
 @router.get("/workspaces/{workspace}/computes/{name}")
 def show_compute(request: HttpRequest, workspace: str, name: str) -> Answer:
     """Show a compute with its instance types and what fits now."""
-    return shown.compute(_compute(workspace_for(request.user, workspace), name), whole=True)
+    return shown.compute(matched(request, _compute(workspace_for(request.user, workspace), name)), whole=True)
 
 
 @router.patch("/workspaces/{workspace}/computes/{name}")
@@ -210,7 +212,7 @@ def change_compute(request: HttpRequest, workspace: str, name: str, given: Compu
     """Change a compute in place; for operators."""
     require_operator(request.user)
     values = given.dict()
-    row = _compute(services.workspace_named(workspace), name)
+    row = matched(request, _compute(services.workspace_named(workspace), name))
     row = services.change_compute(request.user, row, create=values.pop("create_namespace"), **values)
     return shown.compute(row, whole=True)
 
@@ -219,7 +221,9 @@ def change_compute(request: HttpRequest, workspace: str, name: str, given: Compu
 def detach_compute(request: HttpRequest, workspace: str, name: str, running: Literal["cancel", "leave"] = "cancel") -> tuple[int, Answer]:
     """Take a compute back; `running` says what happens to its jobs. For operators."""
     require_operator(request.user)
-    row = services.detach_compute(request.user, _compute(services.workspace_named(workspace), name), running=running)
+    row = services.detach_compute(
+        request.user, matched(request, _compute(services.workspace_named(workspace), name)), running=running
+    )
     return 202, {"name": name, "status": row.status, "namespace": row.namespace}
 
 

@@ -47,7 +47,7 @@ KUBECONFIG = (
             "Export only the one context: `kubectl config view --raw --flatten --minify --context NAME`.", 413),
     Problem("kubeconfig-unknown-context", "There is no such context", TEXT, "Choose one of the kubeconfig's contexts.", 422),
     Problem("not-in-a-cluster", "The studio does not run in a cluster", TEXT,
-            "Attach the cluster with a kubeconfig, or run the studio as a pod with a service account.", 409),
+            "Attach the cluster with a kubeconfig, or run the studio as a pod with a service account.", 409, "administrator"),
 )  # fmt: skip
 
 KUBE = (
@@ -99,12 +99,12 @@ OWN = (
             "Give a whole kubeconfig with the new address.", 422),
     Problem("insecure-not-allowed", "Only an administrator may do this",
             "Connecting without checking the server's certificate takes an administrator.",
-            "Give the cluster's CA in the kubeconfig, or ask an administrator to attach the cluster.", 403),
+            "Give the cluster's CA in the kubeconfig, or ask an administrator to attach the cluster.", 403, "administrator"),
     Problem("runner-image-unknown", "No runner image is set",
             "The studio does not know which image carries its runner, which runs beside each job: no job can start, and how pods and "
             "studio reach each other cannot be tried out.",
             "Ask IT operations to set MOORING_RUNNER_IMAGE to the runner's image as the cluster pulls it, and to start the studio again.",
-            409),
+            409, "administrator"),
     Problem("cluster-probe-failed", "A probe pod did not run", "{text}",
             "Check that the cluster can pull the runner's image and that the namespace {namespace} has room for a small pod.", 502),
     Problem("cluster-no-nodes-ready", "No node is ready", "{text}", "Look at the nodes' conditions, tab Nodes.", 409),
@@ -120,7 +120,7 @@ OWN = (
             "Let the API server reach pods on port 8484 (firewall or network policy between control plane and nodes).", 409),
     Problem("studio-address-unknown", "The studio's address for pods is not set",
             "Pods cannot bring outputs to a studio whose address they do not have.",
-            "Set MOORING_POD_URL to an address of this studio that pods reach.", 409),
+            "Set MOORING_POD_URL to an address of this studio that pods reach.", 409, "administrator"),
     Problem("studio-not-reached", "Pods do not reach the studio", "A pod asked for {url}: {text}.",
             "Open the way from the cluster's pods to the studio (firewall, network policy), or set MOORING_POD_URL to an address "
             "that they reach.", 409),
@@ -148,12 +148,10 @@ OWN = (
             "Have the namespace's owner set it to baseline, or leave root off.", 409),
     Problem("compute-busy", "Something still runs there", "{count} still run on the compute {name}.",
             "Wait until they have ended, or cancel them.", 409),
-    Problem("compute-not-usable", "The compute cannot take jobs now", "{name} is {status}: {reason}",
-            "Choose another compute, or wait until it is ready.", 409),
     Problem("compute-none", "There is no such compute", "The workspace has no compute {name}.",
-            "Choose one of its computes, or ask IT operations to attach a cluster.", 422),
+            "Choose one of its computes, or ask IT operations to attach a cluster.", 422, "contributor"),
     Problem("instance-type-none", "There is no such instance type", "The compute {compute} has no instance type {name}.",
-            "Choose one of: {names}.", 422),
+            "Choose one of: {names}.", 422, "contributor"),
     Problem("instance-type-invalid", "The instance type is not right", "{text}", "Correct the field.", 422),
     Problem("instance-type-exists", "The instance type exists already", "The cluster has an instance type {name} already.",
             "Choose another name, or edit the one that exists.", 409),
@@ -164,7 +162,7 @@ OWN = (
             "Look at what it is now, and apply your change again.", 409),
 )  # fmt: skip
 
-register(*KUBECONFIG, *KUBE, *OWN)
+register(*KUBECONFIG, *KUBE, *OWN, who="operator")
 
 
 def told(error: KubeError | KubeconfigRefused, *, field: str | None = None) -> ProblemError:

@@ -12,7 +12,8 @@ from endpoints.logs import read_log
 from endpoints.models import Deployment, Endpoint
 from endpoints.shown import called, deployment_shown, shown
 from studio.accounts.access import workspace_for
-from studio.api.paging import page
+from studio.api.conditions import matched
+from studio.api.paging import After, Limit, page, page_of
 
 router = Router(tags=["online endpoints"])
 _ALL = "/workspaces/{workspace}/online-endpoints"
@@ -97,7 +98,7 @@ def validate_online_endpoint(request: HttpRequest, workspace: str, given: Endpoi
 
 
 @router.get(_ALL)
-def list_online_endpoints(request: HttpRequest, workspace: str, limit: int = 50, after: str | None = None) -> dict[str, Any]:
+def list_online_endpoints(request: HttpRequest, workspace: str, limit: Limit = 50, after: After = None) -> dict[str, Any]:
     """List endpoints."""
     rows = selectors.endpoints_of(workspace_for(request.user, workspace)).order_by("-id")
     return page(rows, limit=limit, after=after, show=lambda one: shown(request, one, whole=False))
@@ -106,27 +107,27 @@ def list_online_endpoints(request: HttpRequest, workspace: str, limit: int = 50,
 @router.get(_ONE)
 def get_online_endpoint(request: HttpRequest, workspace: str, name: str) -> dict[str, Any]:
     """Return one endpoint with its deployments."""
-    return shown(request, _endpoint(request, workspace, name))
+    return shown(request, matched(request, _endpoint(request, workspace, name)))
 
 
 @router.put(_ONE)
 def update_online_endpoint(request: HttpRequest, workspace: str, name: str, given: EndpointIn) -> dict[str, Any]:
     """Bring an endpoint to what its YAML says."""
-    endpoint = _endpoint(request, workspace, name, "contributor")
+    endpoint = matched(request, _endpoint(request, workspace, name, "contributor"))
     return shown(request, services.update_endpoint(request.user, endpoint, text=given.yaml, overrides=given.set))
 
 
 @router.patch(_ONE)
 def edit_online_endpoint(request: HttpRequest, workspace: str, name: str, given: EditIn) -> dict[str, Any]:
     """Change the description or the tags of an endpoint."""
-    endpoint = _endpoint(request, workspace, name, "contributor")
+    endpoint = matched(request, _endpoint(request, workspace, name, "contributor"))
     return shown(request, services.edit_endpoint(request.user, endpoint, description=given.description, tags=given.tags))
 
 
 @router.put(_ONE + "/traffic")
 def set_online_endpoint_traffic(request: HttpRequest, workspace: str, name: str, given: TrafficIn) -> dict[str, Any]:
     """Share the requests among the deployments."""
-    endpoint = _endpoint(request, workspace, name, "contributor")
+    endpoint = matched(request, _endpoint(request, workspace, name, "contributor"))
     return shown(request, services.set_traffic(request.user, endpoint, traffic=given.traffic, mirror_traffic=given.mirror_traffic))
 
 
@@ -158,7 +159,7 @@ def invoke_online_endpoint(request: HttpRequest, workspace: str, name: str, give
 @router.delete(_ONE, response={202: dict[str, Any]})
 def delete_online_endpoint(request: HttpRequest, workspace: str, name: str) -> tuple[int, dict[str, Any]]:
     """Delete an endpoint with all its deployments."""
-    endpoint = _endpoint(request, workspace, name, "contributor")
+    endpoint = matched(request, _endpoint(request, workspace, name, "contributor"))
     services.delete_endpoint(request.user, endpoint)
     return 202, shown(request, endpoint, whole=False)
 
@@ -183,22 +184,23 @@ def validate_online_deployment(request: HttpRequest, workspace: str, name: str, 
 
 
 @router.get(_DEPLOYMENTS)
-def list_online_deployments(request: HttpRequest, workspace: str, name: str) -> dict[str, Any]:
+def list_online_deployments(request: HttpRequest, workspace: str, name: str, limit: Limit = 50, after: After = None) -> dict[str, Any]:
     """List the deployments of an endpoint."""
     endpoint = _endpoint(request, workspace, name)
-    return {"items": [deployment_shown(one, whole=False) for one in selectors.deployments_of(endpoint)], "next": None}
+    rows = selectors.deployments_of(endpoint)
+    return page_of(rows, limit=limit, after=after, key=lambda one: one.name, show=lambda one: deployment_shown(one, whole=False))
 
 
 @router.get(_DEPLOYMENT)
 def get_online_deployment(request: HttpRequest, workspace: str, name: str, deployment: str) -> dict[str, Any]:
     """Return one deployment with its replicas and revisions."""
-    return deployment_shown(_deployment(request, workspace, name, deployment))
+    return deployment_shown(matched(request, _deployment(request, workspace, name, deployment)))
 
 
 @router.put(_DEPLOYMENT)
 def update_online_deployment(request: HttpRequest, workspace: str, name: str, deployment: str, given: DeploymentIn) -> dict[str, Any]:
     """Bring a deployment to what its YAML says: a new revision if its pods change."""
-    row = _deployment(request, workspace, name, deployment, "contributor")
+    row = matched(request, _deployment(request, workspace, name, deployment, "contributor"))
     made = services.update_deployment(
         request.user, row, text=given.yaml, overrides=given.set, code=given.code or "", model=given.model or "",
         all_traffic=given.all_traffic,
@@ -209,14 +211,14 @@ def update_online_deployment(request: HttpRequest, workspace: str, name: str, de
 @router.post(_DEPLOYMENT + "/scale")
 def scale_online_deployment(request: HttpRequest, workspace: str, name: str, deployment: str, given: ScaleIn) -> dict[str, Any]:
     """Run so many instances of a deployment."""
-    row = _deployment(request, workspace, name, deployment, "contributor")
+    row = matched(request, _deployment(request, workspace, name, deployment, "contributor"))
     return deployment_shown(services.scale_deployment(request.user, row, instance_count=given.instance_count))
 
 
 @router.post(_DEPLOYMENT + "/rollback")
 def roll_back_online_deployment(request: HttpRequest, workspace: str, name: str, deployment: str, given: BackIn) -> dict[str, Any]:
     """Go back to a revision that was ready."""
-    row = _deployment(request, workspace, name, deployment, "contributor")
+    row = matched(request, _deployment(request, workspace, name, deployment, "contributor"))
     return deployment_shown(services.roll_back_deployment(request.user, row, number=given.revision))
 
 
@@ -229,7 +231,7 @@ def retry_online_deployment(request: HttpRequest, workspace: str, name: str, dep
 @router.delete(_DEPLOYMENT, response={202: dict[str, Any]})
 def delete_online_deployment(request: HttpRequest, workspace: str, name: str, deployment: str) -> tuple[int, dict[str, Any]]:
     """Delete a deployment that gets no traffic."""
-    row = _deployment(request, workspace, name, deployment, "contributor")
+    row = matched(request, _deployment(request, workspace, name, deployment, "contributor"))
     services.delete_deployment(request.user, row)
     return 202, deployment_shown(row, whole=False)
 

@@ -8,10 +8,11 @@ from django.urls import reverse
 from ninja import Header, Router, Schema
 
 from jobs import following_out, selectors, services
-from jobs.models import Job, Process, Status
+from jobs.models import Job, Output, Process, Status
 from jobs.submit import check_job
 from studio.accounts.access import workspace_for
-from studio.api.paging import page
+from studio.api.conditions import matched
+from studio.api.paging import After, Limit, page, page_of
 from studio.assets.services import store
 from studio.assets.trees import Tree, TreeFile, zip_stream
 from studio.core.bytes import download, download_of
@@ -60,7 +61,7 @@ def validate_job(request: HttpRequest, workspace: str, given: JobToCheck) -> dic
 
 @router.get("/workspaces/{workspace}/jobs")
 def list_jobs(
-    request: HttpRequest, workspace: str, status: str = "", q: str = "", mine: bool = False, limit: int = 50, after: str | None = None
+    request: HttpRequest, workspace: str, status: str = "", q: str = "", mine: bool = False, limit: Limit = 50, after: After = None
 ) -> dict[str, Any]:
     """List jobs, newest first."""
     space = workspace_for(request.user, workspace)
@@ -74,7 +75,7 @@ def list_jobs(
 @router.get("/workspaces/{workspace}/jobs/{name}")
 def get_job(request: HttpRequest, workspace: str, name: str) -> dict[str, Any]:
     """Return one job."""
-    return shown(request, _job(request, workspace, name))
+    return shown(request, matched(request, _job(request, workspace, name)))
 
 
 @router.get("/workspaces/{workspace}/jobs/{name}/yaml")
@@ -86,7 +87,7 @@ def get_yaml(request: HttpRequest, workspace: str, name: str) -> HttpResponse:
 @router.post("/workspaces/{workspace}/jobs/{name}/cancel")
 def cancel_job(request: HttpRequest, workspace: str, name: str) -> dict[str, Any]:
     """Ask a job to end."""
-    job = _job(request, workspace, name, "contributor")
+    job = matched(request, _job(request, workspace, name, "contributor"))
     return shown(request, services.cancel_job(request.user, job))
 
 
@@ -102,15 +103,17 @@ def resubmit_job(
 @router.delete("/workspaces/{workspace}/jobs/{name}", response={204: None})
 def delete_job(request: HttpRequest, workspace: str, name: str) -> tuple[int, None]:
     """Delete a job that is over, with its logs and outputs."""
-    services.delete_job(request.user, _job(request, workspace, name, "contributor"))
+    services.delete_job(request.user, matched(request, _job(request, workspace, name, "contributor")))
     return 204, None
 
 
 @router.get("/workspaces/{workspace}/jobs/{name}/logs")
-def list_logs(request: HttpRequest, workspace: str, name: str) -> dict[str, Any]:
+def list_logs(request: HttpRequest, workspace: str, name: str, limit: Limit = 50, after: After = None) -> dict[str, Any]:
     """List the logs that a job has: one a process and attempt, and the runner's own."""
     job = _job(request, workspace, name)
-    return {"items": following_out.logs_of(job), "next": None}
+    # In the order of logs_of: a reader takes the last row of a process as its log.
+    rows = [*enumerate(following_out.logs_of(job))]
+    return page_of(rows, limit=limit, after=after, key=lambda row: f"{row[0]:09}", show=lambda row: row[1])
 
 
 @router.get("/workspaces/{workspace}/jobs/{name}/logs/{process}")
@@ -123,13 +126,10 @@ def get_log(
 
 
 @router.get("/workspaces/{workspace}/jobs/{name}/outputs")
-def list_outputs(request: HttpRequest, workspace: str, name: str) -> dict[str, Any]:
+def list_outputs(request: HttpRequest, workspace: str, name: str, limit: Limit = 50, after: After = None) -> dict[str, Any]:
     """List the files that a job left."""
     rows = _job(request, workspace, name).output_files.all()
-    items = [
-        {"root": row.root, "path": row.path, "size": row.size, "sha256": row.digest.removeprefix("sha256:")} for row in rows
-    ]
-    return {"items": items, "next": None}
+    return page_of(rows, limit=limit, after=after, key=lambda row: f"{row.root}/{row.path}", show=_output)
 
 
 @router.get("/workspaces/{workspace}/jobs/{name}/outputs.zip")
@@ -187,6 +187,10 @@ def shown(request: HttpRequest, job: Job, *, whole: bool = True) -> dict[str, An
         "timeline": [{"status": t.status, "at": t.at, "reason": t.reason} for t in job.transitions.all()],
         "processes": [_process(process) for process in job.processes.all()],
     }
+
+
+def _output(row: Output) -> dict[str, Any]:
+    return {"root": row.root, "path": row.path, "size": row.size, "sha256": row.digest.removeprefix("sha256:")}
 
 
 def _input(value: dict[str, Any]) -> dict[str, Any]:

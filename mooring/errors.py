@@ -49,8 +49,11 @@ class MooringProblem(MooringError):
         status: int,
         errors: tuple[ErrorAt, ...] = (),
         body: dict[str, Any] | None = None,
+        who: str = "",
     ) -> None:
         super().__init__(id, title, detail, todo)
         self.status = status
         self.errors = errors
         self.body = body or {}
+        # Who can do what is to be done: anyone, contributor, owner, operator or administrator.
+        self.who = who

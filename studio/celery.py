@@ -37,6 +37,7 @@ app.config_from_object(
             "networks": {"task": "compute.sweep_network", "schedule": 10.0, "options": {"expires": 10}},
             "content": {"task": "assets.collect", "schedule": 3600.0, "options": {"expires": 3600}},
             "audit": {"task": "audit.delete_old", "schedule": 3600.0, "options": {"expires": 3600}},
+            "answers": {"task": "api.forget_answers", "schedule": 3600.0, "options": {"expires": 3600}},
             "figures": {"task": "endpoints.sample_all", "schedule": 10.0, "options": {"expires": 10}},
         },
     }
@@ -48,4 +49,4 @@ def _keep_the_studios_logging(**_: object) -> None:
     """Leave logging as Django's settings made it."""
 
 
-app.autodiscover_tasks(["compute", "compute.network", "jobs", "endpoints", "studio.assets", "studio.audit"])
+app.autodiscover_tasks(["compute", "compute.network", "jobs", "endpoints", "studio.assets", "studio.audit", "studio.api"])

@@ -58,6 +58,7 @@ INSTALLED_APPS = [
     "studio.audit",
     "studio.live",
     "studio.notices",
+    "studio.api",
     "studio.assets",
     "compute",
     "jobs",

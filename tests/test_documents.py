@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import re
 import subprocess
@@ -11,7 +12,7 @@ import pytest
 import typer
 
 from mooring.cli.app import app
-from studio.core.problems import CATALOGUE
+from studio.core.problems import CATALOGUE, WHO
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ROOT / "docs" / "problems"
@@ -61,6 +62,28 @@ def test_a_problems_page_has_its_title_its_id_and_what_to_do(catalogue: set[str]
         assert page.startswith(f"# {CATALOGUE[id].title}\n\n`{id}`\n"), f"{id}: another title than the catalogue's"
         assert "**What to do.**" in page, id
         assert len(re.findall(r"[.!?](?:\s|$)", page)) >= 2, f"{id}: say more"
+        who = f"**Who can do it.** {WHO[CATALOGUE[id].who]}"
+        assert page.endswith(f"\n\n{who}\n"), f"docs/problems/{id}.md: end it with the line: {who}"
+
+
+def test_every_place_that_raises_a_problem_names_one_of_the_catalogue(catalogue: set[str]) -> None:
+    unknown = []
+    for path in tracked(".py"):
+        if path.relative_to(ROOT).parts[0] not in ("studio", "compute", "jobs", "endpoints"):
+            continue
+        for node in ast.walk(ast.parse(text_of(path))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "ProblemError" and node.args:
+                ids = [one.value for one in ast.walk(node.args[0]) if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+                unknown += [f"{path.relative_to(ROOT)}:{node.lineno}: {id}" for id in ids if isinstance(node.args[0], ast.Constant) and id not in catalogue]
+    assert unknown == []
+
+
+def test_every_problem_of_the_catalogue_is_raised_somewhere(catalogue: set[str]) -> None:
+    # Those of the client and of the scoring server come by another name than their own.
+    sources = [path for path in tracked(".py", ".html") if path.relative_to(ROOT).parts[0] != "tests"]
+    sources = [path for path in sources if path.name != "problems.py" or "spec" in path.parts]
+    named = {id for path in sources for id in re.findall(r"[\"']([a-z][a-z0-9-]+)[\"']", text_of(path))}
+    assert catalogue - named == set(), "nothing raises them any more"
 
 
 def test_every_make_target_in_the_documents_exists() -> None:

@@ -6,10 +6,11 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Router, Schema
 
 from compute.extension import selectors, services
-from compute.extension.models import ExtensionOperation
+from compute.extension.models import ExtensionOperation, ExtensionRevision
 from compute.models import Cluster
 from compute.selectors import cluster_named
 from studio.accounts.access import require_operator
+from studio.api.paging import After, Limit, page
 from studio.core.errors import ProblemError
 
 router = Router(tags=["extension"])
@@ -75,11 +76,11 @@ def roll_back_extension(request: HttpRequest, name: str, given: RollbackIn) -> t
 
 
 @router.get(PATH + "/revisions")
-def list_revisions(request: HttpRequest, name: str) -> Answer:
+def list_revisions(request: HttpRequest, name: str, limit: Limit = 50, after: After = None) -> Answer:
     """List the revisions, the newest first."""
     row = selectors.extension_of(_cluster(request, name))
-    rows = row.revisions.select_related("actor") if row.pk else []
-    return {"items": [selectors.shown_revision(each, current=row.revision) for each in rows], "next": None}
+    rows = ExtensionRevision.objects.filter(extension_id=row.pk).select_related("actor")
+    return page(rows, limit=limit, after=after, show=lambda each: selectors.shown_revision(each, current=row.revision), by="-number")
 
 
 @router.get(PATH + "/revisions/{number}")
@@ -99,11 +100,11 @@ def compare_revisions(request: HttpRequest, name: str, number: int, to: int | No
 
 
 @router.get(PATH + "/operations")
-def list_operations(request: HttpRequest, name: str) -> Answer:
+def list_operations(request: HttpRequest, name: str, limit: Limit = 50, after: After = None) -> Answer:
     """List what was done to the extension, the newest first."""
     row = selectors.extension_of(_cluster(request, name))
-    rows = row.operations.select_related("actor")[:50] if row.pk else []
-    return {"items": [selectors.shown_operation(each) for each in rows], "next": None}
+    rows = ExtensionOperation.objects.filter(extension_id=row.pk).select_related("actor")
+    return page(rows, limit=limit, after=after, show=selectors.shown_operation)
 
 
 @router.get(PATH + "/operations/{id}")

@@ -34,9 +34,10 @@ register(
             "Apply the generated manifest with the part for the extension (`mooring cluster manifest --extension`, or the cluster's "
             "page, tab Connection), or attach the cluster with an identity that may.", 409),
     Problem("extension-helm-missing", "There is no Helm 4", TEXT,
-            "Install Helm 4 on the studio's machine, or set MOORING_HELM to its path, and start the studio again.", 409),
+            "Install Helm 4 on the studio's machine, or set MOORING_HELM to its path, and start the studio again.", 409, "administrator"),
     Problem("extension-charts-missing", "The charts cannot be used", TEXT,
-            "Set MOORING_EXTENSION_CHARTS to a folder with gateway-helm-<version>.tgz, or open the way to the registry.", 409),
+            "Set MOORING_EXTENSION_CHARTS to a folder with gateway-helm-<version>.tgz, or open the way to the registry.",
+            409, "administrator"),
     Problem("extension-helm-failed", "Helm failed", TEXT, "Look at Helm's output, mend what it names, and try again.", 502),
     Problem("extension-not-ready", "The extension did not get ready in time", "After {seconds} s: {text}",
             "Look at the objects that are not ready: what each waits for stands beside it. It gets ready by itself when that is "
@@ -54,4 +55,5 @@ register(
             "Change the settings to those of the revision instead.", 409),
     Problem("extension-in-use", "Endpoints need it", "{count} endpoints are on the router of {cluster}: {names}.",
             "Delete them first, or remove the extension by force: they stop answering.", 409),
+    who="operator",
 )  # fmt: skip

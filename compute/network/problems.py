@@ -86,4 +86,4 @@ WAY_OUT = (
             "Wait until it has; it takes two minutes at most.", 409),
 )  # fmt: skip
 
-register(*CERTIFICATE, *WAY_OUT)
+register(*CERTIFICATE, *WAY_OUT, who="operator")

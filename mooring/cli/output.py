@@ -11,6 +11,12 @@ from typing import Any
 
 from mooring.errors import MooringError, MooringProblem
 
+_WHO = {
+    "contributor": "; a contributor or owner of the workspace can do it",
+    "owner": "; an owner of the workspace can do it",
+    "operator": "; IT operations can do it",
+    "administrator": "; an administrator can do it",
+}
 FORMATS = ("table", "json", "yaml", "name")
 
 
@@ -29,7 +35,8 @@ def print_error(error: MooringError) -> None:
             lines.append(f"  {place}{path}{quoted(one.text)}")
     if error.todo:
         lines.append(quoted(error.todo))
-    lines.append(f"({error.id})")
+    who = getattr(error, "who", "")
+    lines.append(f"({error.id}{_WHO.get(who, '')})")
     print("\n".join(lines), file=sys.stderr)
 
 

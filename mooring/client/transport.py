@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
@@ -90,10 +91,12 @@ class Transport:
         body: Body | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
-        """Send a request, again when the connection broke and it may be repeated; raise on any problem.
+        """Send a request, again when the connection broke; raise on any problem.
 
-        A POST may be repeated when it carries an Idempotency-Key.
+        A POST carries an Idempotency-Key, by which the studio does the same thing once however often it is asked.
         """
+        if method == "POST":
+            headers = {"Idempotency-Key": uuid.uuid4().hex, **(headers or {})}
         # A studio that never answered is more likely a wrong address than one that is just restarting.
         patience = self.patience_seconds if self._reached else min(self.patience_seconds, _FIRST_PATIENCE)
         repeatable = method in _REPEATABLE or "Idempotency-Key" in (headers or {})
@@ -198,6 +201,7 @@ def problem_of(response: httpx.Response) -> MooringError:
         # A problem that comes alone says itself where it stands.
         errors=tuple(_error_at(one) for one in told.get("errors") or ([told] if told.get("line") else ()) if isinstance(one, dict)),
         body=told,
+        who=str(told.get("who", "")),
     )
 
 

@@ -9,6 +9,7 @@ from pydantic import Field
 from studio.accounts.access import role_in, workspaces_of
 from studio.accounts.models import Workspace
 from studio.accounts.services import create_workspace, issue_token, revoke
+from studio.api.paging import After, Limit, page
 from studio.core.errors import ProblemError
 
 router = Router(tags=["people"])
@@ -54,9 +55,10 @@ def revoke_token(request: HttpRequest) -> tuple[int, None]:
 
 
 @router.get("/workspaces")
-def list_workspaces(request: HttpRequest) -> dict[str, Any]:
+def list_workspaces(request: HttpRequest, limit: Limit = 50, after: After = None) -> dict[str, Any]:
     """List the workspaces that the caller may see."""
-    return {"items": [_shown(space, request.user) for space in workspaces_of(request.user)], "next": None}  # type: ignore[arg-type]
+    user: Any = request.user
+    return page(workspaces_of(user), limit=limit, after=after, show=lambda space: _shown(space, user), by="name")
 
 
 @router.post("/workspaces", response={201: dict[str, Any]})

@@ -1,5 +1,7 @@
 """The API `/api/v1`: mounts each app's operations, and answers every error as problem+json."""
 
+from typing import Any
+
 import structlog
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
@@ -11,6 +13,8 @@ from endpoints.api import router as endpoints_router
 from jobs.api import router as jobs_router
 from studio.accounts.api import router as accounts_router
 from studio.api.auth import AUTH, signed_in
+from studio.api.conditions import conditional
+from studio.api.idempotency import keep, once
 from studio.api.roles import ask_for_role
 from studio.assets.api import router as assets_router
 from studio.assets.registry.api import router as models_router
@@ -22,8 +26,20 @@ from studio.notices.api import router as notices_router
 
 log = structlog.get_logger(__name__)
 
-api = NinjaAPI(title="Mooring", version="1", description="An ML studio for the Kubernetes you already have.",
+
+class StudioAPI(NinjaAPI):
+    """The API with what holds for every operation: keys under which answers are kept, and ETags."""
+
+    def create_response(self, request: HttpRequest, data: Any, **how: Any) -> HttpResponse:
+        """Return the answer of an operation; one that makes something is kept under the request's key."""
+        response = super().create_response(request, data, **how)
+        keep(request, response)
+        return conditional(request, response)
+
+
+api = StudioAPI(title="Mooring", version="1", description="An ML studio for the Kubernetes you already have.",
                auth=AUTH, docs_url=None, docs_decorator=signed_in, urls_namespace="api")  # fmt: skip
+api.add_decorator(once)
 api.add_router("", accounts_router)
 api.add_router("", audit_router)
 api.add_router("", compute_router)

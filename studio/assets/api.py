@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from ninja import Router, Schema
 
 from studio.accounts.access import require_operator, workspace_for
+from studio.api.paging import After, Limit, page_of
 from studio.assets import services
 from studio.assets.models import ImageRule
 from studio.core.errors import ProblemError
@@ -64,9 +65,11 @@ def post_tree(request: HttpRequest, workspace: str, given: TreeIn) -> Any:
 
 
 @router.get("/image-rules")
-def list_image_rules(request: HttpRequest) -> dict[str, Any]:
+def list_image_rules(request: HttpRequest, limit: Limit = 50, after: After = None) -> dict[str, Any]:
     """List which images stand in for which names; everyone signed in may see them."""
-    return {"items": [_shown(rule) for rule in ImageRule.objects.all()], "next": None}
+    rules = [*ImageRule.objects.all()]
+    places = {rule.pk: f"{place:09}" for place, rule in enumerate(rules)}
+    return page_of(rules, limit=limit, after=after, key=lambda rule: places[rule.pk], show=_shown)
 
 
 @router.put("/image-rules")

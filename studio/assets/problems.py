@@ -35,4 +35,4 @@ PROBLEMS = (
             "Send the files whose digests are listed as missing, then the folder again.", 409),
 )  # fmt: skip
 
-register(*PROBLEMS)
+register(*PROBLEMS, who="contributor")

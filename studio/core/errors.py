@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from studio.core.caller import note_problem
-from studio.core.problems import CATALOGUE, Problem
+from studio.core.problems import CATALOGUE, WHO, Problem
 
 
 class MooringError(Exception):
@@ -45,6 +45,11 @@ class ProblemError(MooringError):
         return _fill(self.problem.todo, self.params)
 
     @property
+    def who(self) -> str:
+        """Say who can do what is to be done; nothing where it is the person who is told."""
+        return "" if self.problem.who == "anyone" else WHO[self.problem.who]
+
+    @property
     def status(self) -> int:
         return self.problem.status
 
@@ -57,6 +62,7 @@ class ProblemError(MooringError):
             "status": self.status,
             "detail": self.text,
             "todo": self.todo,
+            "who": self.problem.who,
         }
         place = {"field": self.field, "line": self.line, "column": self.column}
         return answer | {key: value for key, value in place.items() if value is not None}

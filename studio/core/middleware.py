@@ -92,14 +92,14 @@ def problem_pages(get_response: object) -> object:
 
     class _Middleware:
         def __call__(self, request: HttpRequest) -> HttpResponseBase:
-            return get_response(request)  # type: ignore[operator,no-any-return]
+            return _in_words(request, get_response(request))  # type: ignore[operator]
 
         def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
             return problem_response(request, error)
 
     class _AsyncMiddleware(_Middleware):
         async def __call__(self, request: HttpRequest) -> HttpResponseBase:  # type: ignore[override]
-            return await get_response(request)  # type: ignore[operator,no-any-return]
+            return _in_words(request, await get_response(request))  # type: ignore[operator]
 
     if iscoroutinefunction(get_response):
         middleware = _AsyncMiddleware()
@@ -136,6 +136,17 @@ def refused_bodies(get_response: Callable[[HttpRequest], HttpResponseBase | Awai
         markcoroutinefunction(async_middleware)
         return async_middleware
     return middleware
+
+
+def _in_words(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """Put what Django answers with an empty 405 into words for programs."""
+    if response.status_code != 405 or not request.path.startswith("/api/"):
+        return response
+    allowed = response.headers.get("Allow", "")
+    told = problem_response(request, ProblemError("method-not-allowed", method=request.method, allowed=allowed))
+    assert told is not None
+    told.headers["Allow"] = allowed
+    return told
 
 
 def problem_response(request: HttpRequest, error: Exception) -> HttpResponse | None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
 from studio.core.errors import ProblemError
@@ -37,6 +37,8 @@ def broken(request: HttpRequest) -> HttpResponse:
 def _error(request: HttpRequest, template: str, id: str, status: int) -> HttpResponse:
     request_id = getattr(request, "id", "")
     problem = ProblemError(id, request_id=request_id, needed="another role")
+    if request.path.startswith(("/api/", "/runner/")):
+        return JsonResponse(problem.as_dict(), status=status, content_type="application/problem+json")
     return render(request, template, {"problem": problem, "request_id": request_id}, status=status)
 
 

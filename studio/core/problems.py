@@ -4,35 +4,51 @@ Each app keeps its own in `<app>/problems.py` and registers them here; docs/prob
 and a test holds the two together. Free of Django, so that pure packages may import it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+# Who can do what a problem says is to be done, as pages, API, command line and documents put it.
+WHO = {
+    "anyone": "Whoever is told of it.",
+    "contributor": "A contributor or an owner of the workspace.",
+    "owner": "An owner of the workspace, or an administrator.",
+    "operator": "IT operations (the role operator).",
+    "administrator": "An administrator.",
+}
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that can go wrong; `text` and `todo` may hold {placeholders} filled in where it happens."""
+    """One thing that can go wrong; `text` and `todo` may hold {placeholders} filled in where it happens.
+
+    `who` can do what is to be done, one of WHO; without one it is that of the registration.
+    """
 
     id: str
     title: str
     text: str
     todo: str
     status: int = 400
+    who: str = ""
 
 
 CATALOGUE: dict[str, Problem] = {}
 
 
-def register(*problems: Problem) -> None:
-    """Add problems to the catalogue; an id stands for one problem only."""
-    for problem in problems:
+def register(*problems: Problem, who: str = "anyone") -> None:
+    """Add problems to the catalogue; an id stands for one problem only. `who` can mend those that do not say it themselves."""
+    for given in problems:
+        problem = given if given.who else replace(given, who=who)
+        if problem.who not in WHO:
+            raise ValueError(f"problem {problem.id}: who is one of {', '.join(WHO)}")
         if CATALOGUE.setdefault(problem.id, problem) != problem:
             raise ValueError(f"problem {problem.id} is registered twice")
 
 
 register(
     Problem("not-found", "Not found", "There is nothing at this address, or it is not yours to see.",
-            "Check the address, or ask the workspace's owner for access.", 404),
+            "Check the address, or ask the workspace's owner for access.", 404, "owner"),
     Problem("not-allowed", "Not allowed", "Your role does not include this: it takes {needed}.",
-            "Ask an owner of the workspace or an administrator.", 403),
+            "Ask an owner of the workspace or an administrator.", 403, "owner"),
     Problem("sign-in-needed", "Sign in", "This needs a signed-in person or a valid API token.",
             "Sign in, or send `Authorization: Bearer <token>` with a token that has not ended.", 401),
     Problem("csrf-failed", "The request did not come from a page of the studio",
@@ -46,8 +62,17 @@ register(
     Problem("name-invalid", "Name not usable", "{name!r} cannot be the name of a {what}: {why}.",
             "Use letters, digits, dashes and underscores.", 422),
     Problem("too-large", "Too large", "{what} is larger than {limit}.", "Send less, or ask an operator to raise the limit.", 413),
-    Problem("redis-lost", "Live updates are not available", "The studio cannot reach its Redis.",
-            "Pages still work when reloaded. An administrator looks at the log of the process `redis`.", 503),
     Problem("internal", "Something broke on our side", "The studio could not answer. Nothing you sent was half done.",
-            "Try again; if it happens again, give the request id {request_id} to an administrator.", 500),
+            "Try again; if it happens again, give the request id {request_id} to an administrator.", 500, "administrator"),
+    Problem("precondition-failed", "It is no longer what you saw", "The request was for a version that is no longer the present one.",
+            "Read it again, look whether your change is still wanted, and send it with the new ETag.", 412),
+    Problem("idempotency-key-reused", "The key belongs to another request",
+            "The Idempotency-Key {key} came with another address or body before.",
+            "Make a new key for each thing to be made, and use it again only for the very same request.", 422),
+    Problem("idempotency-key-at-work", "The first request is still at work",
+            "A request with this Idempotency-Key has not been answered yet.", "Ask again in a moment, with the same key.", 409),
+    Problem("idempotency-key-invalid", "The key cannot be used", "An Idempotency-Key has at most {limit} printable characters.",
+            "Use a random one, such as a UUID.", 422),
+    Problem("method-not-allowed", "The address does not take that", "{method} is not among what this address takes: {allowed}.",
+            "Compare the request with the API reference.", 405),
 )  # fmt: skip

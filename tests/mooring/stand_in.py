@@ -33,6 +33,7 @@ class StandIn:
     clusters: dict[str, dict[str, Any]] = field(default_factory=dict)
     types: dict[str, dict[str, Any]] = field(default_factory=dict)
     asked: list[tuple[str, str, bytes]] = field(default_factory=list)
+    came_with: list[tuple[str, str]] = field(default_factory=list)  # method and Idempotency-Key of each request
     drop_after: list[int] = field(default_factory=list)  # bytes of a log after which each connection breaks
     drop_answers: list[str] = field(default_factory=list)  # "METHOD path part": done, but the answer is lost
     answers: list[tuple[str, int, dict[str, Any]]] = field(default_factory=list)  # part of a path, status, problem
@@ -83,6 +84,7 @@ class _Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         self.query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
         self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.held.came_with.append((self.command, self.headers.get("Idempotency-Key", "")))
         self.held.asked.append((self.command, self.path, self.body))
         if self.path.startswith("/accounts/login/"):
             return self._sign_in()

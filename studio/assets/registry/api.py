@@ -7,7 +7,7 @@ from django.urls import reverse
 from ninja import Router, Schema
 
 from studio.accounts.access import workspace_for
-from studio.api.paging import page
+from studio.api.paging import After, Limit, page, page_of
 from studio.assets.registry import selectors, services
 from studio.assets.registry.given import Given
 from studio.assets.registry.models import Model, ModelVersion
@@ -50,7 +50,7 @@ class ChangeIn(Schema):
 
 @router.get("/workspaces/{workspace}/models")
 def list_models(
-    request: HttpRequest, workspace: str, q: str = "", type: str = "", archived: bool = False, limit: int = 50, after: str | None = None
+    request: HttpRequest, workspace: str, q: str = "", type: str = "", archived: bool = False, limit: Limit = 50, after: After = None
 ) -> dict[str, Any]:
     """List models, newest first; with `archived` the archived ones instead."""
     space = workspace_for(request.user, workspace)
@@ -109,7 +109,7 @@ def restore_model(request: HttpRequest, workspace: str, name: str) -> dict[str, 
 
 @router.get(_MODEL + "/versions")
 def list_versions(
-    request: HttpRequest, workspace: str, name: str, archived: bool = False, limit: int = 50, after: str | None = None
+    request: HttpRequest, workspace: str, name: str, archived: bool = False, limit: Limit = 50, after: After = None
 ) -> dict[str, Any]:
     """List the versions of a model, newest first; with `archived` the archived ones instead."""
     model = _model(request, workspace, name)
@@ -159,11 +159,15 @@ def restore_version(request: HttpRequest, workspace: str, name: str, version: st
 
 
 @router.get(_VERSION + "/files")
-def list_files(request: HttpRequest, workspace: str, name: str, version: str) -> dict[str, Any]:
+def list_files(
+    request: HttpRequest, workspace: str, name: str, version: str, limit: Limit = 50, after: After = None
+) -> dict[str, Any]:
     """List the files of a version."""
     tree = load_tree(_version(request, workspace, name, version).digest, store())
-    items = [{"path": file.path, "size": file.size, "sha256": file.digest.removeprefix("sha256:")} for file in tree.files]
-    return {"items": items, "next": None}
+    return page_of(
+        tree.files, limit=limit, after=after, key=lambda file: file.path,
+        show=lambda file: {"path": file.path, "size": file.size, "sha256": file.digest.removeprefix("sha256:")},
+    )  # fmt: skip
 
 
 @router.get(_VERSION + "/files.zip")

@@ -33,4 +33,4 @@ PROBLEMS = (
             "Delete what uses it first, or archive it: archived versions stay for what has them.", 409),
 )  # fmt: skip
 
-register(*PROBLEMS)
+register(*PROBLEMS, who="contributor")
