@@ -73,7 +73,7 @@ async function buildStyle() {
 async function buildScripts() {
   await build({
     entryPoints: Object.fromEntries(
-      ['mooring', 'logview', 'yaml', 'endpoint', 'charts'].map((name) => [name, path.join(here, 'js', 'pages', `${name}.js`)]),
+      ['mooring', 'logview', 'yaml', 'endpoint', 'charts', 'passkey'].map((name) => [name, path.join(here, 'js', 'pages', `${name}.js`)]),
     ),
     bundle: true,
     minify: true,

@@ -65,6 +65,15 @@ def words(name: str, default: str = "") -> list[str]:
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
 
 
+def choices(name: str, allowed: tuple[str, ...]) -> list[str]:
+    """Return a comma-separated variable whose parts are of a given set."""
+    found = words(name)
+    for word in found:
+        if word not in allowed:
+            raise SettingError(f"{name} takes {', '.join(allowed)}, not {word!r}")
+    return found
+
+
 def pairs(name: str) -> dict[str, str]:
     """Return a comma-separated variable of `key=value` parts as a mapping."""
     found = {}

@@ -49,12 +49,17 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.usersessions",
     "django_htmx",
     "template_partials",
     "csp",
     "ninja",
     "studio.core",
     "studio.accounts",
+    "studio.signin",
+    "studio.signin.oidc",
     "studio.audit",
     "studio.live",
     "studio.notices",
@@ -76,6 +81,8 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "studio.audit.middleware.refusals",
     "studio.core.middleware.signed_in_only",
+    "studio.signin.middleware.remember_use",
+    "studio.signin.middleware.second_factor_first",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -98,6 +105,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "studio.context.navigation",
+                "studio.signin.context.person",
             ],
         },
     },
@@ -126,13 +134,41 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
-ACCOUNT_ADAPTER = "studio.accounts.adapter.AccountAdapter"
+ACCOUNT_ADAPTER = "studio.signin.adapter.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
+ACCOUNT_FORMS = {
+    "login": "studio.signin.forms.SignInForm",
+    "change_password": "studio.signin.forms.ChangePasswordForm",
+    "set_password": "studio.signin.forms.FirstPasswordForm",
+    "reauthenticate": "studio.signin.forms.AskAgainForm",
+}
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_ON_GET = False
-ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_SESSION_REMEMBER = None
 ACCOUNT_LOGOUT_REDIRECT_URL = "/accounts/login/"
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+# Attempts that failed: ten a minute from one address, five in five minutes for one name; the rest is allauth's own.
+ACCOUNT_RATE_LIMITS = {"login_failed": "10/m/ip,5/300s/key"}
+# Tokens that are not right, from one address within a minute.
+WRONG_TOKENS_A_MINUTE = 30
+
+# Who must have a second factor before anything else opens: operators, administrators, everyone.
+SECOND_FACTOR_FOR = env.choices("MOORING_SECOND_FACTOR_FOR", ("operators", "administrators", "everyone"))
+PASSWORD_SIGN_IN = env.flag("MOORING_PASSWORD_SIGN_IN", True)
+MFA_ADAPTER = "studio.signin.adapter.SecondFactorAdapter"
+MFA_FORMS = {
+    "authenticate": "studio.signin.forms.SecondStepForm",
+    "reauthenticate": "studio.signin.forms.AskForCodeForm",
+    "activate_totp": "studio.signin.forms.AddAppForm",
+}
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = PASSWORD_SIGN_IN
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_TOTP_ISSUER = "Mooring"
+MFA_TOTP_TOLERANCE = 1
+MFA_ALLOW_UNVERIFIED_EMAIL = True
 
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
@@ -183,8 +219,15 @@ USE_TZ = True
 USE_I18N = False
 
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
-# In memory: the cache only counts sign-in attempts, and these must be counted while Redis is away, too.
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+# Counts of attempts, for all processes together; they are counted while Redis is away, too.
+CACHES = {
+    "default": {
+        "BACKEND": "studio.core.shared_cache.SharedCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "cache",
+        "OPTIONS": {"serializer": "studio.core.shared_cache.Plain", "socket_timeout": 2, "socket_connect_timeout": 2},
+    }
+}
 
 LOGGING_CONFIG = "studio.core.logs.configure"
 LOGGING = {"level": env.text("MOORING_LOG_LEVEL", "INFO"), "json": env.flag("MOORING_LOG_JSON")}

@@ -16,7 +16,7 @@ urlpatterns = [
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),
     path("live/", stream, name="live"),
-    path("accounts/", include("allauth.account.urls")),
+    path("accounts/", include("studio.signin.urls")),
     path("api/v1/", api.urls),
     path("", include("studio.audit.pages.urls")),
     path("", include("studio.notices.urls")),
@@ -31,6 +31,7 @@ urlpatterns = [
 if settings.DEBUG:
     urlpatterns += [path("ops/design/", TemplateView.as_view(template_name="design.html"), name="design")]
 
+handler429 = "studio.signin.limits.too_often"
 handler404 = "studio.core.pages.not_found"
 handler500 = "studio.core.pages.broken"
 handler403 = "studio.core.pages.forbidden"

@@ -42,7 +42,7 @@ def login(
     if token is None:
         name = username or typer.prompt("User name")
         password = typer.prompt("Password", hide_input=True) if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
-        token = token_for(address, name, password)
+        token = token_for(address, name, password, _code)
     with Client(address, token, agent=session.AGENT) as studio:
         me = studio.me()
     known = [str(one["name"]) for one in me.workspaces]
@@ -50,6 +50,13 @@ def login(
         raise MooringError("workspace-unknown", "No such workspace", f"You are not a member of {workspace}.", f"You have: {known}.")
     path = session.store(session.Session(address, token, workspace or (known[0] if len(known) == 1 else None)))
     typer.echo(f"signed in to {address} as {me.username}; the token is in {path}")
+
+
+def _code() -> str:
+    """Ask for a code of the second factor; from a pipe it is the line after the password."""
+    if sys.stdin.isatty():
+        return str(typer.prompt("Code of your authenticator app, or a recovery code"))
+    return sys.stdin.readline().strip()
 
 
 def logout() -> None:

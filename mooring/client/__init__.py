@@ -7,6 +7,7 @@
     studio.search(text)         anything by a part of its name
     studio.fleet()              what all clusters have free, and what is wrong
     studio.notifications        list, read, preferences, choose
+    studio.sessions             list, end, end all: where the person is signed in with a browser
     studio.workspaces           list, create
     studio.clusters             attach, list, get, update, detach, manifest, replace_credentials, instance types
     studio.extensions           install, change, roll back, remove, get, revisions, wait
@@ -38,6 +39,7 @@ from mooring.client.endpoints import Deployments, Endpoints
 from mooring.client.extension import Extensions
 from mooring.client.jobs import Jobs
 from mooring.client.models import (
+    BrowserSession,
     Called,
     Cluster,
     Compute,
@@ -55,10 +57,12 @@ from mooring.client.models import (
 from mooring.client.network import Network
 from mooring.client.notifications import Notifications
 from mooring.client.registry import Models
+from mooring.client.sessions import Sessions
 from mooring.client.transport import Transport
 from mooring.client.workspaces import Scope, Workspaces
 
 __all__ = [
+    "BrowserSession",
     "Called",
     "Client",
     "Cluster",
@@ -106,6 +110,7 @@ class Client:
         )
         scope = Scope(self.transport, workspace or os.environ.get("MOORING_WORKSPACE"))
         self.audit = Audit(self.transport)
+        self.sessions = Sessions(self.transport)
         self.workspaces = Workspaces(self.transport)
         self.notifications = Notifications(self.transport)
         self.clusters = Clusters(self.transport)

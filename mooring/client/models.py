@@ -42,6 +42,18 @@ class Me(_Answer):
 
 
 @dataclass(frozen=True, kw_only=True)
+class BrowserSession(_Answer):
+    """A session in a browser; `current` is the one that asks, which a program's never is."""
+
+    id: int
+    device: str = ""
+    address: str = ""
+    signed_in_at: datetime | None = None
+    last_used_at: datetime | None = None
+    current: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Cluster(_Answer):
     """An attached cluster; `status` is connecting, ready, degraded, unreachable or detaching, `reason` says why."""
 

@@ -1,7 +1,8 @@
 /** Relative times and running durations stay true; exact ones are in the person's own zone. */
 import { ago, duration } from './words.js'
 
-const exact = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' })
+const zone = document.body?.dataset.timeZone || undefined
+const exact = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium', timeZone: zone })
 
 /** @param {ParentNode} root */
 function refresh(root) {

@@ -11,6 +11,8 @@ from ninja.security import HttpBearer, SessionAuth
 
 from studio.accounts.models import ApiToken, User
 from studio.core.errors import ProblemError
+from studio.signin.limits import count_wrong_token
+from studio.signin.second_factor import lacks_one
 
 
 class TokenAuth(HttpBearer):
@@ -18,8 +20,12 @@ class TokenAuth(HttpBearer):
 
     def authenticate(self, request: HttpRequest, token: str) -> Any:
         user = ApiToken.owner_of(token)
-        if user is not None:
-            request.user = user
+        if user is None:
+            count_wrong_token(request)
+            return None
+        if lacks_one(user):
+            raise ProblemError("second-factor-needed")
+        request.user = user
         return user
 
 

@@ -23,6 +23,7 @@ from studio.core.errors import MooringError, ProblemError, ProblemList
 from studio.core.middleware import problem_response
 from studio.frame.api import router as frame_router
 from studio.notices.api import router as notices_router
+from studio.signin.api import router as signin_router
 
 log = structlog.get_logger(__name__)
 
@@ -42,6 +43,7 @@ api = StudioAPI(title="Mooring", version="1", description="An ML studio for the 
 api.add_decorator(once)
 api.add_router("", accounts_router)
 api.add_router("", audit_router)
+api.add_router("", signin_router)
 api.add_router("", compute_router)
 api.add_router("", network_router)
 api.add_router("", assets_router)

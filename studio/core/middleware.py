@@ -19,7 +19,9 @@ log = structlog.get_logger(__name__)
 
 Answer = Callable[[HttpRequest], HttpResponseBase]
 # Served without signing in. Everything else is closed; pods and the API bring their own tokens.
-OPEN = re.compile(r"^/(accounts/|static/|healthz$|readyz$|metrics$|runner/v1/|api/v1/)")
+OPEN = re.compile(
+    r"^/(accounts/(login/|logout/|inactive/|signup/|2fa/authenticate/$|2fa/webauthn/login/$|oidc/)|static/|healthz$|readyz$|metrics$|runner/v1/|api/v1/)"
+)
 _REQUEST_ID = re.compile(r"^[A-Za-z0-9_-]{1,40}$")
 
 
@@ -161,9 +163,13 @@ def problem_response(request: HttpRequest, error: Exception) -> HttpResponse | N
     if not isinstance(error, ProblemError | ProblemList):
         log.error("error without a problem", exc_info=error)
         error = ProblemError("internal", request_id=getattr(request, "id", ""))
-    if request.path.startswith(("/api/", "/runner/")):
-        return JsonResponse(error.as_dict(), status=error.status, content_type="application/problem+json")
     problems = error.errors if isinstance(error, ProblemList) else [error]
-    name = {403: "errors/403.html", 404: "errors/404.html"}.get(error.status, "errors/problem.html")
-    context = {"problem": problems[0], "problems": problems, "request_id": getattr(request, "id", "")}
-    return render(request, name, context, status=error.status)
+    if request.path.startswith(("/api/", "/runner/")):
+        response: HttpResponse = JsonResponse(error.as_dict(), status=error.status, content_type="application/problem+json")
+    else:
+        name = {403: "errors/403.html", 404: "errors/404.html"}.get(error.status, "errors/problem.html")
+        context = {"problem": problems[0], "problems": problems, "request_id": getattr(request, "id", "")}
+        response = render(request, name, context, status=error.status)
+    if seconds := getattr(problems[0], "params", {}).get("retry_after"):
+        response["Retry-After"] = str(seconds)
+    return response

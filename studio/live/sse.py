@@ -14,7 +14,7 @@ from pathlib import Path
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.contrib.auth import get_user_model
+from django.contrib.auth import get_user, get_user_model
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 
@@ -79,10 +79,15 @@ class Leave:
 
     def _look(self) -> bool:
         user = get_user_model().objects.filter(pk=self.user_id, is_active=True).first()
-        session = import_module(settings.SESSION_ENGINE).SessionStore
-        if user is None or (self.session and not session().exists(self.session)):
+        if user is None or (self.session and not self._signed_in()):
             return False
         return len(allowed(user, sorted(self.names))) == len(self.names)
+
+    def _signed_in(self) -> bool:
+        # Also a session that is there may be over: it ends with the password that it was opened with.
+        request = HttpRequest()
+        request.session = import_module(settings.SESSION_ENGINE).SessionStore(self.session)
+        return get_user(request).pk == self.user_id
 
 
 _HELD: dict[Leave, tuple[float, bool]] = {}

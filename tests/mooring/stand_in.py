@@ -240,7 +240,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _sign_in(self) -> None:
         right = b"csrfmiddlewaretoken=f1" in self.body and b"password=open+sesame" in self.body
-        page = b'<form><input type="hidden" name="csrfmiddlewaretoken" value="f1"><input name="login"></form>'
+        page = b'<form><input type="hidden" name="csrfmiddlewaretoken" value="f1"><input name="login"><input name="password"></form>'
         self.send_response(302 if right else 200)
         self.send_header("Set-Cookie", "csrftoken=c1; Path=/")
         if right:

@@ -1,0 +1,59 @@
+"""`mooring session`: where one is signed in with a browser; `mooring break-glass`: the way in that is left."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from mooring.cli import session
+from mooring.cli.options import Output, Query
+from mooring.cli.output import print_result
+from mooring.cli.studio import DataOption
+from mooring.errors import MooringError
+
+sessions = typer.Typer(help="Where you are signed in with a browser.", no_args_is_help=True)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    app.add_typer(sessions, name="session")
+    app.command("break-glass")(break_glass)
+
+
+@sessions.command("list")
+def session_list(output: Output = "table", query: Query = None) -> None:
+    """List your sessions, the last used first."""
+    with session.connect() as studio:
+        rows = [dict(one.answer) for one in studio.sessions.list()]
+    print_result(rows, output, ("id", "device", "address", "signed_in_at", "last_used_at"), query)
+
+
+@sessions.command("end")
+def session_end(
+    id: Annotated[int | None, typer.Argument(help="The session's number in `mooring session list`.")] = None,
+    all: Annotated[bool, typer.Option("--all", help="End all of them.")] = False,
+) -> None:
+    """End a session, or all: its pages and live streams end within seconds. Tokens stay as they are."""
+    if (id is None) == (not all):
+        raise MooringError("session-unnamed", "Which session?", "Name one, or all.", "Run `mooring session list`, then end one by its id.")
+    with session.connect() as studio:
+        if id is not None:
+            studio.sessions.end(id)
+            typer.echo(f"session {id} has ended")
+        else:
+            typer.echo(f"{studio.sessions.end_all()} ended")
+
+
+def break_glass(
+    username: Annotated[str, typer.Argument(help="An administrator.")] = "admin",
+    minutes: Annotated[int, typer.Option(min=1, max=1440, help="How long the password is taken where passwords are switched off.")] = 60,
+    reset_second_factor: Annotated[bool, typer.Option(help="Also take away the second factor, when it is lost.")] = False,
+    data: DataOption = None,
+) -> None:
+    """On the studio's own machine: give an administrator a new password, taken also where passwords are switched off."""
+    from mooring.up import commands
+
+    words = [username, "--minutes", str(minutes), *(["--reset-second-factor"] if reset_second_factor else [])]
+    raise typer.Exit(commands.manage(data, "mooring_break_glass", *words, environment=dict(os.environ)))
