@@ -162,14 +162,14 @@ class Front:
 
     def is_ready(self) -> bool:
         """Tell whether new requests are wanted."""
-        return not self.draining and any(worker.ready and worker.slots for worker in self.workers)
+        return self.ever_ready and not self.draining and any(worker.ready and worker.slots for worker in self.workers)
 
     def _score(self, request: Request) -> None:
-        if self._idle:
+        if not self.ever_ready:
+            self._refuse(request, 503, "not-ready", "init() is not done yet.")
+        elif self._idle:
             self._timeouts.append(request)
             self._start(self._idle.pop(), request)
-        elif not self.ever_ready:
-            self._refuse(request, 503, "not-ready", "init() is not done yet.")
         elif len(self._queue) >= self.settings.max_queue:
             self._refuse(request, 503, "queue-full", f"{len(self._queue)} requests are waiting already.")
         else:

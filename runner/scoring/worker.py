@@ -49,18 +49,30 @@ def work(handles: "list[int]") -> int:
         return CODES[ending.id]
     hello = {"raw": script.raw, "swagger": swagger_of(script, settings), "seconds": time.monotonic() - began}
     one = caller(script, settings)
+    # What the script is goes first: a thread that greets before it would be given requests the server cannot judge yet.
+    try:
+        send(socks[0], HELLO, b"", json.dumps(hello).encode())
+    except ConnectionError:
+        return 0
     for sock in socks[1:]:
-        threading.Thread(target=_serve, args=(sock, one, b""), daemon=True).start()
-    _serve(socks[0], one, json.dumps(hello).encode())
+        threading.Thread(target=_greet_and_serve, args=(sock, one), daemon=True).start()
+    _serve(socks[0], one)
     return 0
 
 
-def _serve(sock: socket.socket, call: Callable[[bytes, memoryview], Reply], hello: bytes) -> None:
+def _greet_and_serve(sock: socket.socket, call: Callable[[bytes, memoryview], Reply]) -> None:
+    try:
+        send(sock, HELLO, b"", b"")
+    except ConnectionError:
+        return
+    _serve(sock, call)
+
+
+def _serve(sock: socket.socket, call: Callable[[bytes, memoryview], Reply]) -> None:
     """Answer requests of one socket until it is closed."""
     # One buffer for all requests: a new one for each large body would cost more than reading it.
     kept = memoryview(bytearray(BUFFER))
     try:
-        send(sock, HELLO, b"", hello)
         while True:
             room, got = kept, sock.recv_into(kept)
             if not got:
