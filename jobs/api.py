@@ -5,20 +5,23 @@ from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
-from ninja import Header, Router, Schema
+from ninja import Header, Query, Router, Schema
 
 from jobs import following_out, selectors, services
-from jobs.models import Job, Output, Process, Status
+from jobs.models import Job, Output, Process
 from jobs.submit import check_job
+from jobs.tables import JOBS
 from studio.accounts.access import workspace_for
 from studio.api.conditions import matched
-from studio.api.paging import After, Limit, page, page_of
+from studio.api.paging import After, Limit, page_of
 from studio.assets.services import store
 from studio.assets.trees import Tree, TreeFile, zip_stream
 from studio.core.bytes import download, download_of
 from studio.core.errors import ProblemError
+from studio.tables.operations import list_query, listed_rows
 
 router = Router(tags=["jobs"])
+JobsQuery: Any = list_query(JOBS)
 
 
 class JobIn(Schema):
@@ -60,16 +63,13 @@ def validate_job(request: HttpRequest, workspace: str, given: JobToCheck) -> dic
 
 
 @router.get("/workspaces/{workspace}/jobs")
-def list_jobs(
-    request: HttpRequest, workspace: str, status: str = "", q: str = "", mine: bool = False, limit: Limit = 50, after: After = None
-) -> dict[str, Any]:
+def list_jobs(request: HttpRequest, workspace: str, given: Query[JobsQuery], mine: bool = False) -> dict[str, Any]:
     """List jobs, newest first."""
     space = workspace_for(request.user, workspace)
-    if status and status not in Status.values:
-        raise ProblemError("request-invalid", text=f"`status` is one of {', '.join(Status.values)}.")
-    filters = selectors.Filters(show="mine" if mine else "all", text=q, states=[status] if status else [])
-    rows = selectors.jobs_like(space, filters, request.user)
-    return page(rows, limit=limit, after=after, show=lambda job: shown(request, job, whole=False))
+    if mine:
+        given.show = "mine"  # type: ignore[attr-defined]
+    rows = selectors.jobs_of(space)
+    return listed_rows(request, JOBS, rows, given, show=lambda job: shown(request, job, whole=False), workspace=space)
 
 
 @router.get("/workspaces/{workspace}/jobs/{name}")

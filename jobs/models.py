@@ -12,6 +12,7 @@ from studio.core.ids import new_name
 from studio.core.secrets import EncryptedTextField
 from studio.live.bus import publish
 from studio.notices.services import tell
+from studio.tables.words import WordIndex, folded
 
 
 class Status(models.TextChoices):
@@ -44,6 +45,18 @@ TOLD = {Status.COMPLETED.value: "job-completed", Status.FAILED.value: "job-faile
 UNFINISHED = (*ACTIVE, Status.CANCEL_REQUESTED.value)
 
 
+LISTED_BY = {
+    "age": (),
+    "status": ("status",),
+    "experiment": ("experiment",),
+    "experiment_status": ("experiment", "status"),
+    "compute": ("compute_name",),
+    "submitter": ("submitted_by",),
+    "start": ("started_at",),
+}
+WORDS = WordIndex("jobs_job")
+
+
 class Job(models.Model):
     """One run of a command on a compute. Its name is also its run id."""
 
@@ -51,7 +64,7 @@ class Job(models.Model):
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="jobs")
     display_name = models.CharField(max_length=255, blank=True)
     description = models.TextField(blank=True)
-    experiment = models.CharField(max_length=255, default="Default", db_index=True)
+    experiment = models.CharField(max_length=255, default="Default")
     type = models.CharField(max_length=20, default="command")
     submitted_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     parent_name = models.CharField(max_length=255, blank=True)
@@ -63,6 +76,8 @@ class Job(models.Model):
     overrides = models.JSONField(default=list)
     warnings = models.JSONField(default=list)
     tags = models.JSONField(default=dict)
+    # What a search looks in: name, display name, experiment and tags (words_of); kept when a row is saved as a whole.
+    words = models.TextField(blank=True, default="")
     command = models.TextField()
     image = models.CharField(max_length=500)
     image_asked = models.CharField(max_length=500, blank=True)
@@ -106,14 +121,22 @@ class Job(models.Model):
         constraints = (
             models.UniqueConstraint(fields=["workspace", "idempotency_key"], name="one_job_an_idempotency_key"),
         )
+        # One for each way in which the list is narrowed or sorted: the id last, so that a page is read off the index, and
+        # without the deleted ones, so that counting never looks at a row.
         indexes = (
-            models.Index(fields=["workspace", "-id"]),
-            models.Index(fields=["workspace", "status", "-id"]),
+            *(
+                models.Index(fields=["workspace", *fields, "id"], condition=models.Q(deleted_at=None), name=f"jobs_by_{name}")
+                for name, fields in LISTED_BY.items()
+            ),
             models.Index(fields=["status", "status_at"]),
         )
 
     def __str__(self) -> str:
         return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.words = words_of(self)
+        super().save(*args, **kwargs)
 
     @property
     def is_final(self) -> bool:
@@ -146,6 +169,12 @@ class Job(models.Model):
         payload = {"name": self.name, "status": self.status, "version": self.version}
         publish(f"job:{self.name}", "changed", payload)
         publish(f"jobs:{self.workspace.name}", "changed", payload)
+
+
+def words_of(job: Job) -> str:
+    """Return what a search for a job looks in."""
+    tags = (f"{key} {value}" for key, value in job.tags.items())
+    return folded(job.name, job.display_name, job.experiment, *tags)
 
 
 class Transition(models.Model):

@@ -1,21 +1,18 @@
 """What there is of jobs: lists with filters, one job by name, its timeline, why it failed. Rows only, no calls out."""
 
-import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F, Q, QuerySet
-from django.db.models.fields.json import KeyTransform
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from jobs.models import FINAL, UNFINISHED, Job, Output, Process, Status
+from jobs.models import FINAL, Job, Output, Process, Status
 from studio.accounts.models import Workspace
 from studio.core.errors import ProblemError
-from studio.core.pages import COUNTED_TO
 from studio.core.problems import CATALOGUE
 from studio.core.tones import word_of
+from studio.tables.distinct import distinct_values
 
 # What a page lists in full; beyond that it says how many more there are.
 LISTED_FILES = 2_000
@@ -33,24 +30,6 @@ PHASES = {
 }
 
 
-@dataclass(frozen=True)
-class Filters:
-    """What a list of jobs is narrowed to; empty means anything."""
-
-    show: str = "all"
-    text: str = ""
-    states: Sequence[str] = ()
-    experiment: str = ""
-    compute: str = ""
-    tags: Sequence[str] = field(default=())
-
-    @property
-    def narrows(self) -> bool:
-        """Tell whether any filter is on."""
-        others = (self.text, self.states, self.experiment, self.compute, self.tags)
-        return self.show != "all" or any(others)
-
-
 def job_for(workspace: Workspace, name: str) -> Job:
     """Return a workspace's job by name; there is nothing when there is none, or when it was deleted."""
     found = jobs_of(workspace).filter(name=name).select_related("cluster").first()
@@ -65,42 +44,9 @@ def jobs_of(workspace: Workspace) -> QuerySet[Job]:
     return found.select_related("workspace", "submitted_by", "compute")
 
 
-def jobs_like(workspace: Workspace, filters: Filters, user: Any) -> QuerySet[Job]:
-    """Return the jobs of a workspace that pass the filters."""
-    found = jobs_of(workspace).filter(_shown(filters.show, user))
-    if filters.states:
-        found = found.filter(status__in=filters.states)
-    if filters.experiment:
-        found = found.filter(experiment=filters.experiment)
-    if filters.compute:
-        found = found.filter(compute_name=filters.compute)
-    for index, tag in enumerate(filters.tags):
-        found = _tagged(found, tag, f"tag_{index}")
-    if filters.text:
-        found = found.filter(_mentions(filters.text))
-    return found
-
-
-def counts(workspace: Workspace, user: Any) -> dict[str, str]:
-    """Return how many jobs each of the list's chips shows; counting stops at 1,000."""
-    found = {}
-    for show in ("all", "mine", "running", "failed"):
-        rows = Job.objects.filter(_shown(show, user), workspace=workspace, deleted_at=None)
-        count = rows.order_by()[: COUNTED_TO + 1].count()
-        found[show] = f"{COUNTED_TO:,}+" if count > COUNTED_TO else f"{count:,}"
-    return found
-
-
-def experiments_of(workspace: Workspace, most: int = 200) -> list[str]:
+def experiments_of(workspace: Workspace) -> list[str]:
     """Return the names of the workspace's experiments."""
-    rows = Job.objects.filter(workspace=workspace, deleted_at=None).order_by("experiment")
-    return list(rows.values_list("experiment", flat=True).distinct()[:most])
-
-
-def computes_used(workspace: Workspace, most: int = 200) -> list[str]:
-    """Return the names of the computes that jobs of the workspace ran on, those long gone included."""
-    rows = Job.objects.filter(workspace=workspace, deleted_at=None).order_by("compute_name")
-    return list(rows.values_list("compute_name", flat=True).distinct()[:most])
+    return distinct_values(Job.objects.filter(workspace=workspace, deleted_at=None), "experiment")
 
 
 def seconds_of(job: Job, now: datetime | None = None) -> float:
@@ -180,33 +126,4 @@ def output_for(job: Job, root: str, path: str) -> Output:
     found = Output.objects.filter(job=job, root=root, path=path).first()
     if found is None:
         raise ProblemError("not-found")
-    return found
-
-
-def _shown(show: str, user: Any) -> Q:
-    if show == "mine":
-        return Q(submitted_by=user)
-    if show == "running":
-        return Q(status__in=UNFINISHED)
-    if show == "failed":
-        today = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
-        return Q(status=Status.FAILED, status_at__gte=today)
-    return Q()
-
-
-def _tagged(rows: QuerySet[Job], tag: str, alias: str) -> QuerySet[Job]:
-    """Narrow to `key` or `key=value` exactly; a key is compared as it is, never read as a lookup."""
-    name, equals, value = tag.partition("=")
-    if not equals:
-        return rows.filter(tags__has_key=name)
-    return rows.alias(**{alias: KeyTransform(name, "tags")}).filter(**{alias: value})
-
-
-def _mentions(text: str) -> Q:
-    found = Q()
-    for word in text.split()[:8]:
-        # SQLite keeps JSON as ASCII: signs beyond it are searched for in their escaped spelling, too.
-        escaped = json.dumps(word)[1:-1]
-        in_tags = Q(tags__icontains=word) | Q(tags__icontains=escaped)
-        found &= Q(name__icontains=word) | Q(display_name__icontains=word) | Q(experiment__icontains=word) | in_tags
     return found

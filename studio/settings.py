@@ -37,6 +37,8 @@ LARGEST_LOG = env.size("MOORING_LARGEST_LOG", "2Gi")
 LARGEST_OUTPUTS = env.size("MOORING_LARGEST_OUTPUTS", "50Gi")
 # For how many days the audit keeps what people did.
 AUDIT_DAYS = env.number("MOORING_AUDIT_DAYS", 730)
+# How many rows a list gives as CSV.
+CSV_ROWS = env.number("MOORING_CSV_ROWS", 50_000)
 METRICS_TOKEN = env.text("MOORING_METRICS_TOKEN")
 
 INSTALLED_APPS = [
@@ -64,6 +66,7 @@ INSTALLED_APPS = [
     "studio.live",
     "studio.notices",
     "studio.api",
+    "studio.tables",
     "studio.assets",
     "compute",
     "jobs",

@@ -20,6 +20,7 @@ urlpatterns = [
     path("api/v1/", api.urls),
     path("", include("studio.audit.pages.urls")),
     path("", include("studio.notices.urls")),
+    path("", include("studio.saved.urls")),
     path("", include("studio.assets.urls")),
     path("", include("compute.urls")),
     path("", include("jobs.urls")),

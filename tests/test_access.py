@@ -23,6 +23,7 @@ from jobs.models import Job, Process
 from studio.assets.models import ImageRule, Model, ModelVersion
 from studio.assets.services import keep_tree
 from studio.assets.trees import Tree
+from studio.tables.models import SavedView
 from tests.conftest import People
 
 pytestmark = pytest.mark.django_db
@@ -124,6 +125,9 @@ TABLE: dict[tuple[str, str], str] = {
     ("POST", _JOB + "resubmit/"): CONTRIBUTORS,
     ("POST", _JOB + "delete/"): CONTRIBUTORS,
     ("GET", _JOB + "register-model/"): CONTRIBUTORS,
+    # What people keep of lists: as whoever may see the list
+    **{("POST", _W + f"lists/<slug:table>/{rest}"): READERS for rest in ("columns/", "views/", "views/<int:view_id>/")},
+    **{("POST", f"lists/<slug:table>/{rest}"): "snnnnnn" for rest in ("columns/", "views/", "views/<int:view_id>/")},
     # Models
     ("GET", _MODELS): READERS,
     ("GET", _MODELS + "-/new/"): CONTRIBUTORS,
@@ -374,7 +378,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
 NEEDED = {
     "workspace": "team", "space": "team", "name": "a_job", "compute": "local", "type": "small", "file": "std_log.txt",
     "process": "1", "id": "1", "session_id": "1000000", "pk": "1000000", "username": "the-reader", "rule_id": "1", "root": "artifacts", "path": "outputs/model.txt", "digest": "sha256:" + "0" * 64, "index": "0", "version": "1",
-    "deployment": "blue", "pod": "a-pod", "container": "inference-server",
+    "deployment": "blue", "pod": "a-pod", "container": "inference-server", "table": "jobs",
 }  # fmt: skip
 
 
@@ -410,6 +414,7 @@ def everything(people: People) -> dict[str, str]:
     )  # fmt: skip
     process = Process.objects.create(job=job, index=0, pod_uid="u", pod_name="p", log_final=True)
     rule = ImageRule.objects.create(pattern="python:*", image="registry/python:1")
+    view = SavedView.objects.create(table="jobs", workspace=people.workspace, owner=people.owner, name="a-view", shared=True)
     kept = keep_tree(people.workspace, Tree(()))
     model = Model.objects.create(workspace=people.workspace, name="a_model")
     ModelVersion.objects.create(model=model, version="1", snapshot=kept, base_name="model")
@@ -420,7 +425,8 @@ def everything(people: People) -> dict[str, str]:
     deployment = Deployment.objects.create(endpoint=endpoint, name="blue", status="ready", token=PLANTED)
     revision = Revision.objects.create(deployment=deployment, number=1, status="good", spec={})
     Deployment.objects.update(wanted=revision, current=revision, good=revision)
-    return NEEDED | {"process": str(process.pk), "rule_id": str(rule.pk), "check_id": str(check.pk), "number": "1", "id": str(operation.pk)}
+    known = NEEDED | {"view_id": str(view.pk)}
+    return known | {"process": str(process.pk), "rule_id": str(rule.pk), "check_id": str(check.pk), "number": "1", "id": str(operation.pk)}
 
 
 def filled(pattern: str, values: dict[str, str]) -> str:

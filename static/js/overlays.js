@@ -89,12 +89,13 @@ function place(menu) {
   if (!(panel instanceof HTMLElement)) return
   const height = panel.offsetHeight
   const over = box.bottom + height + 8 > innerHeight && box.top > height
-  if (!menu.closest('.table-wrap, .bulk-bar, .switch') && !over) return
+  if (!menu.closest('.table-wrap, .bulk-bar, .switch, .list-head') && !over) return
   panel.style.position = 'fixed'
   panel.style.left = panel.style.right = 'auto'
   const width = panel.offsetWidth
   panel.style.top = `${over ? box.top - height - 4 : box.bottom + 4}px`
-  panel.style.left = `${Math.max(8, menu.matches('.from-left') ? box.left : box.right - width)}px`
+  const left = menu.matches('.from-left') ? box.left : box.right - width
+  panel.style.left = `${Math.max(8, Math.min(left, innerWidth - width - 8))}px`
   const close = () => menu.removeAttribute('open')
   addEventListener('scroll', close, { capture: true, once: true, passive: true })
 }

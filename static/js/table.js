@@ -283,8 +283,13 @@ function startListForm(form) {
   const send = () => {
     clearTimeout(timer)
     const query = new URLSearchParams(location.search)
-    for (const gone of ['after', 'page', ...new Set([...new FormData(form).keys()])]) query.delete(gone)
-    for (const [name, value] of new FormData(form)) if (value) query.append(name, String(value))
+    // A hidden field is what the address said when the page was made: without it, where there are no scripts, it would be lost.
+    const fields = [...form.elements].filter((field) => field instanceof HTMLInputElement && field.name && !('kept' in field.dataset))
+    for (const gone of ['after', 'before', ...fields.map((field) => /** @type {HTMLInputElement} */ (field).name)]) query.delete(gone)
+    for (const field of /** @type {HTMLInputElement[]} */ (fields)) {
+      if (field.value && (field.type !== 'checkbox' || field.checked)) query.append(field.name, field.value)
+    }
+    countFilters(form)
     const url = `${form.getAttribute('action') || location.pathname}${query.size ? `?${query}` : ''}`
     const target = form.dataset.target ?? '#list'
     if (!document.querySelector(target)) {
@@ -294,7 +299,9 @@ function startListForm(form) {
     history.replaceState(history.state, '', url)
     htmx.ajax('get', url, { target, swap: 'outerHTML', select: target })
   }
-  form.addEventListener('input', () => {
+  form.addEventListener('input', (event) => {
+    const field = /** @type {HTMLInputElement} */ (event.target)
+    if (field.matches('[data-menu-search]')) return findOption(field)
     clearTimeout(timer)
     timer = setTimeout(send, 250)
   })
@@ -302,4 +309,20 @@ function startListForm(form) {
     event.preventDefault()
     send()
   })
+}
+
+/** How many of its options each filter has on, at its button. @param {HTMLFormElement} form */
+function countFilters(form) {
+  for (const menu of form.querySelectorAll('[data-filter]')) {
+    const count = /** @type {HTMLElement | null} */ (menu.querySelector('[data-filter-count]'))
+    const on = menu.querySelectorAll(':checked').length
+    if (count) [count.textContent, count.hidden] = [String(on), !on]
+  }
+}
+
+/** Leave only those options of a long menu that hold what is typed. @param {HTMLInputElement} field */
+function findOption(field) {
+  for (const option of /** @type {NodeListOf<HTMLElement>} */ (field.closest('.menu-panel')?.querySelectorAll('.menu-check') ?? [])) {
+    option.hidden = !option.textContent?.toLowerCase().includes(field.value.trim().toLowerCase())
+  }
 }

@@ -19,7 +19,7 @@ def listed(client: Any, people: People, **query: Any) -> list[str]:
     """Return the names of the jobs on the page."""
     answer = client.get(reverse("jobs:list", args=[people.workspace.name]), query)
     assert answer.status_code == 200
-    return [row["job"].name for row in answer.context["rows"]]
+    return [line.row.name for line in answer.context["list"].lines]
 
 
 def test_it_shows_the_newest_first(people: People, client_for: Any, make_job: Make) -> None:
@@ -69,8 +69,8 @@ def test_paging_reaches_every_job_once(people: People, client_for: Any, make_job
     after: str | None = ""
     while after is not None:
         answer = client.get(url, {"after": after})
-        seen += [row["job"].name for row in answer.context["rows"]]
-        after = answer.context["page"].next
+        seen += [line.row.name for line in answer.context["list"].lines]
+        after = answer.context["list"].next
     assert seen == made[::-1]
 
 
@@ -99,7 +99,7 @@ def test_a_count_beyond_a_thousand_is_not_counted_on(people: People, client_for:
     fields = {field.name: getattr(job, field.name) for field in Job._meta.fields if field.name not in ("id", "name")}
     Job.objects.bulk_create([Job(**fields, name=f"many_{number}") for number in range(1005)])
     answer = client_for(people.reader).get(reverse("jobs:list", args=["team"]))
-    assert answer.context["chips"][0]["count"] == "1,000+"
+    assert answer.context["list"].chips[0]["count"] == "1,000+"
     assert b"1,000+ jobs" in answer.content
 
 
