@@ -102,16 +102,12 @@ class Listing:
 
     @property
     def heads(self) -> list[Head]:
-        now = self.asked.sort or self.table.sort
-        found = []
-        for column in self.columns:
-            if not column.sort:
-                found.append(Head(column))
-                continue
-            key = column.key
-            sorts = {key: "ascending", f"-{key}": "descending"}.get(now, "")
-            found.append(Head(column, address(self.pairs, sort=f"-{key}" if now == key else key), sorts))
-        return found
+        return [self._head(column) for column in self.columns]
+
+    @property
+    def sort_heads(self) -> list[Head]:
+        """Return what the list sorts by, in sight or not: a phone has no heads."""
+        return [self._head(column) for column in self.table.columns if column.sort]
 
     @property
     def chips(self) -> list[dict[str, Any]]:
@@ -270,6 +266,13 @@ class Listing:
     @property
     def all_url(self) -> str:
         return address([])
+
+    def _head(self, column: Column) -> Head:
+        if not column.sort:
+            return Head(column)
+        now, key = self.asked.sort or self.table.sort, column.key
+        sorts = {key: "ascending", f"-{key}": "descending"}.get(now, "")
+        return Head(column, address(self.pairs, sort=f"-{key}" if now == key else key), sorts)
 
     def _url(self, name: str, *args: object) -> str:
         if self.workspace is None:
