@@ -89,6 +89,7 @@ EXTENSION_NEEDS = (
     Need(kinds.ENVOY_PROXY, WRITE, "How Envoy runs: service type, replicas, places."),
     Need(kinds.SECURITY_POLICY, WRITE, "The rule that refuses every route without a policy of its own."),
     Need(kinds.CLIENT_TRAFFIC_POLICY, WRITE, "The versions of TLS."),
+    Need(kinds.TRAFFIC_POLICY, WRITE, "How a dead replica is left out."),
 )
 # For the whole cluster, when the router is installed.
 ROUTER_NEEDS = (

@@ -19,7 +19,7 @@ from compute.kube.config import KubeconfigRefused
 from compute.kube.errors import KubeError
 from compute.router import Router
 from endpoints.models import Deployment, Endpoint
-from endpoints.routing import BACKEND_HEADER, DEPLOYMENT_HEADER
+from endpoints.routing import DEPLOYMENT_HEADER
 from endpoints.selectors import deployments_of, router_for
 from studio.audit.services import record
 from studio.core.errors import ProblemError
@@ -133,7 +133,7 @@ def _by_pod(
         client = computes.kube_client(endpoint.compute.cluster)
         answer = client.pod_proxy(
             endpoint.namespace, replica.pod_name, int(scoring["port"]), method, where,
-            headers={**headers, BACKEND_HEADER: target.name}, body=body, timeout=seconds,
+            headers=dict(headers), body=body, timeout=seconds,
         )  # fmt: skip
         taken = answer.read(MOST_SHOWN + 1)
     except (KubeError, KubeconfigRefused) as error:

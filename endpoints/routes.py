@@ -1,7 +1,8 @@
 """Bring an endpoint's keys, policy and route into its cluster, in the order in which it is never open; and out again.
 
-Secret → SecurityPolicy → what the router does by itself → HTTPRoute; removed the other way round. Called by tasks, outside of
-any transaction; each function may run twice or be cut off anywhere.
+Secret → SecurityPolicy → what the router does by itself → HTTPRoute; removed the other way round. A deployment's first share
+of the requests comes in two steps: its own rule first, its weight once every proxy of the router knows the way to its
+replicas. Called by tasks, outside of any transaction; each function may run twice or be cut off anywhere.
 """
 
 import contextlib
@@ -18,7 +19,7 @@ from compute.kube.config import KubeconfigRefused
 from compute.kube.errors import Forbidden, KubeError, NotFound
 from compute.models import StudioIdentity
 from compute.router import GATEWAY, NAMESPACE
-from endpoints import routing
+from endpoints import routing, warming
 from endpoints.models import Deployment, DeploymentStatus, Endpoint, EndpointStatus
 from endpoints.observe import route_accepted
 from studio.core.errors import ProblemError
@@ -130,6 +131,8 @@ def _apply(client: KubeClient, endpoint: Endpoint) -> None:
             client.apply(kinds.TRAFFIC_POLICY, exception, plan.namespace, force=True)
         for answer in routing.render_answers(plan):
             client.apply(kinds.ROUTE_FILTER, answer, plan.namespace, force=True)
+        if not _made_known(client, endpoint, plan):
+            return
         client.apply(kinds.HTTP_ROUTE, routing.render_route(plan), plan.namespace, force=True)
         _drop_exceptions(client, endpoint, {one["metadata"]["name"] for one in exceptions})
         endpoint.refresh_from_db()
@@ -138,8 +141,27 @@ def _apply(client: KubeClient, endpoint: Endpoint) -> None:
             return
 
 
-def _note(client: KubeClient, endpoint: Endpoint, plan: routing.Plan, generation: int) -> None:
-    """Wait a moment for the router's word, and move the endpoint by it."""
+def _made_known(client: KubeClient, endpoint: Endpoint, plan: routing.Plan) -> bool:
+    """Have the router know deployments that never had a share, before they get one; False: not yet, the sweep asks again.
+
+    Routes and the clusters they lead to reach a proxy one after the other: in between it would answer for them by itself.
+    """
+    first, fresh = routing.prepared(plan, endpoint.applied)
+    if not fresh:
+        return True
+    client.apply(kinds.HTTP_ROUTE, routing.render_route(first), plan.namespace, force=True)
+    accepted, _ = _asked(client, first)
+    if accepted is False:
+        # What it says of it is told with the whole route.
+        return True
+    missing = [one.name for one in fresh] if accepted is None else warming.wait_until_known(client, first, fresh)
+    if missing:
+        _explain(endpoint, f"Waiting for the router to know the way to {', '.join(missing)}")
+    return not missing
+
+
+def _asked(client: KubeClient, plan: routing.Plan) -> tuple[bool | None, str]:
+    """Wait a moment for the router's word on the route."""
     ends = time.monotonic() + ACCEPT_SECONDS
     accepted, text = None, ""
     while accepted is None and time.monotonic() < ends:
@@ -147,6 +169,12 @@ def _note(client: KubeClient, endpoint: Endpoint, plan: routing.Plan, generation
         accepted, text = route_accepted(route, plan.gateway)
         if accepted is None:
             time.sleep(ASK_SECONDS)
+    return accepted, text
+
+
+def _note(client: KubeClient, endpoint: Endpoint, plan: routing.Plan, generation: int) -> None:
+    """Wait a moment for the router's word, and move the endpoint by it."""
+    accepted, text = _asked(client, plan)
     if accepted is None:
         _explain(endpoint, "Waiting for the router to take it over")
         return
@@ -172,7 +200,7 @@ def _note(client: KubeClient, endpoint: Endpoint, plan: routing.Plan, generation
     others = [status for status in ACTIVE if status != EndpointStatus.READY]
     if not move(endpoint, EndpointStatus.READY, expect=others, **values):
         endpoint.refresh_from_db()
-        touch(endpoint)
+        touch(endpoint, reason="")
         endpoint.announce()
     for id in Deployment.objects.filter(endpoint=endpoint, name__in=gone, status=DeploymentStatus.DELETING).values_list("pk", flat=True):
         nudge("endpoints.roll", id)

@@ -1,12 +1,15 @@
 """What an endpoint is in the cluster: keys, who may call, how requests are shared. Pure functions of a plan.
 
 One HTTPRoute: the rule of the weights, then a rule for each deployment that a header names; wherever its rule stands, the
-more exact match wins by the Gateway API's own order (gateway-api.sigs.k8s.io, HTTPRouteRule). Each backend of a rule has
-a filter of its own: without one Envoy Gateway makes one cluster of a rule's backends, and Envoy counts them as one.
+more exact match wins by the Gateway API's own order (gateway-api.sigs.k8s.io, HTTPRouteRule). The EnvoyProxy of the chart
+merges backends: every rule that leads to a Service shares one Envoy cluster, named by the Service. So a deployment's own
+rule keeps its cluster there and warm whatever its share is, and Envoy counts each deployment apart. That holds for
+backends without filters, and for policies of a route that say nothing of connections (docs/design/ground-2.md).
 """
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from endpoints.manifests import SERVICE_PORT
@@ -15,8 +18,6 @@ from jobs.manifests import encoded, without_empty
 GATEWAY = "gateway.networking.k8s.io"
 ENVOY = "gateway.envoyproxy.io"
 DEPLOYMENT_HEADER = "azureml-model-deployment"
-# Set on the way to a backend; it also tells Envoy's figures of deployments apart.
-BACKEND_HEADER = "x-mooring-deployment"
 ENDPOINT = "mooring.dev/endpoint"
 STUDIO = "mooring.dev/studio"
 # A route has 16 rules at most: two a deployment (scoring and its description), two for the weights, one for the rest.
@@ -123,7 +124,7 @@ def render_security_policy(plan: Plan) -> dict[str, Any]:
 
 
 def render_traffic_policy(plan: Plan) -> dict[str, Any]:
-    """Return how the router treats replicas: a lost connection is tried at another one, a dead one is left out.
+    """Return whether a lost connection is tried at another replica; how dead ones are left out is the Gateway's policy.
 
     Retries hold for requests of which no byte was taken; they are on for the weights when every deployment there
     wants them.
@@ -158,8 +159,6 @@ def render_route(plan: Plan) -> dict[str, Any]:
         "metadata": _metadata(plan),
         "spec": {
             "parentRefs": [{"group": GATEWAY, "kind": "Gateway", "name": plan.gateway, "namespace": plan.gateway_namespace}],
-            # Envoy's clusters are named by the place of their rule. The weights stand first, so that those which requests
-            # go to keep theirs when a deployment comes or goes: a new one may be missing for some milliseconds.
             "rules": [*_shared_rules(plan), *own, unknown],
         },
     }
@@ -177,14 +176,22 @@ def unknown_name(endpoint_id: int) -> str:
     return f"me-{endpoint_id}-unknown"
 
 
-def backends_of(plan: Plan) -> dict[tuple[int, int], str]:
-    """Return which deployment stands at (rule, backend) of the route: so Envoy names its clusters."""
-    found: dict[tuple[int, int], str] = {}
-    services = {backend.service: backend.name for backend in plan.backends}
-    for number, rule in enumerate(render_route(plan)["spec"]["rules"]):
-        for place, backend in enumerate(rule.get("backendRefs") or []):
-            found[(number, place)] = services[backend["name"]]
-    return found
+def prepared(plan: Plan, applied: Mapping[str, Any]) -> tuple[Plan, list[Backend]]:
+    """Return the plan to apply first, and the deployments that it only makes known: they get their first share after it.
+
+    `applied` is what the router was last seen to have. Until Envoy knows the way to a new deployment, requests are
+    shared as they were.
+    """
+    known = set(applied.get("deployments") or [])
+    fresh = [one for one in plan.backends if one.name not in known and plan.traffic.get(one.name)]
+    if not fresh:
+        return plan, []
+    stand = known & {one.name for one in plan.backends}
+    shares = {
+        field: {name: percent for name, percent in (applied.get(field) or {}).items() if name in stand}
+        for field in ("traffic", "mirror_traffic")
+    }
+    return replace(plan, traffic=shares["traffic"], mirror=shares["mirror_traffic"]), fresh
 
 
 def _own_rules(plan: Plan, backend: Backend) -> list[dict[str, Any]]:
@@ -259,15 +266,7 @@ def _answer(plan: Plan, name: str, status: int, said: dict[str, str]) -> dict[st
 
 
 def _reference(backend: Backend, weight: int = 1) -> dict[str, Any]:
-    header = {"set": [{"name": BACKEND_HEADER, "value": backend.name}]}
-    return {
-        "group": "",
-        "kind": "Service",
-        "name": backend.service,
-        "port": SERVICE_PORT,
-        "weight": weight,
-        "filters": [{"type": "RequestHeaderModifier", "requestHeaderModifier": header}],
-    }
+    return {"group": "", "kind": "Service", "name": backend.service, "port": SERVICE_PORT, "weight": weight}
 
 
 def _sections(backend: Backend) -> tuple[str, str]:
@@ -290,23 +289,8 @@ def _traffic_policy(plan: Plan, name: str, targets: list[dict[str, Any]], *, ret
         "apiVersion": f"{ENVOY}/v1alpha1",
         "kind": "BackendTrafficPolicy",
         "metadata": _metadata(plan) | {"name": name},
-        "spec": {
-            "targetRefs": targets,
-            "timeout": {"tcp": {"connectTimeout": "1s"}},
-            # Only what the connection itself says counts: a model that answers 500 is not a dead replica.
-            "healthCheck": {
-                "panicThreshold": 0,
-                "passive": {
-                    "splitExternalLocalOriginErrors": True,
-                    "consecutiveLocalOriginFailures": 2,
-                    "consecutive5XxErrors": 1000000,
-                    "interval": "1s",
-                    "baseEjectionTime": "2s",
-                    "maxEjectionPercent": 50,
-                },
-            },
-            **({"retry": retries} if retry else {}),
-        },
+        # Merged with the Gateway's policy: one that replaced it would take the backends' shared clusters apart.
+        "spec": {"targetRefs": targets, "mergeType": "StrategicMerge", "retry": retries if retry else {"numRetries": 0}},
     }
 
 

@@ -11,12 +11,18 @@ from prometheus_client.parser import text_string_to_metric_families
 
 CODES = "envoy_cluster_upstream_rq"
 TIMES = "envoy_cluster_upstream_rq_time"
-# What Envoy sends of its figures: answers by code and their times, of our routes alone.
-QUERY = {"usedonly": "", "filter": r"^cluster\.httproute/.*/me-[0-9]+/.*\.upstream_rq_([0-9]+|time)$"}
-_NAME = re.compile(
-    r"httproute/(?P<namespace>[^/]+)/me-(?P<endpoint>[0-9]+)/rule/(?P<rule>[0-9]+)"
-    r"(?:/backend/(?P<backend>[0-9]+)|-mirror-(?P<mirror>[0-9]+))?"
-)
+REFUSED = "envoy_http_api_key_auth_unauthorized"
+# What Envoy sends of its figures: answers by code and their times, of our backends alone, and requests without a valid key.
+QUERY = {
+    "usedonly": "",
+    "filter": (
+        r"^cluster\.(service/.*/md-[0-9]+/.*|httproute/.*/me-[0-9]+/.*)\.upstream_rq_([0-9]+|time)$"
+        r"|^http\..*\.api_key_auth\.unauthorized$"
+    ),
+}
+# All rules that lead to a Service share its cluster; copies of requests have a cluster of their rule's.
+_SERVICE = re.compile(r"service/(?P<namespace>[^/]+)/md-(?P<deployment>[0-9]+)/[0-9]+(?:/[a-z0-9]+)?")
+_MIRROR = re.compile(r"httproute/(?P<namespace>[^/]+)/me-(?P<endpoint>[0-9]+)/rule/(?P<rule>[0-9]+)-mirror-(?P<mirror>[0-9]+)")
 INFINITE = "+Inf"
 Amounts = dict[str, float]
 
@@ -47,29 +53,40 @@ class Count:
 
 @dataclass(frozen=True)
 class Backend:
-    """What an Envoy cluster stands for: one backend of one rule of an endpoint's route, or one of its mirrors."""
+    """What an Envoy cluster stands for: the Service of a deployment."""
+
+    namespace: str
+    deployment: int
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """What an Envoy cluster stands for: one of the mirrors of a rule of an endpoint's route."""
 
     namespace: str
     endpoint: int
     rule: int
-    backend: int
-    mirror: bool = False
+    mirror: int
 
 
-def backend_of(name: str) -> Backend | None:
+def backend_of(name: str) -> Backend | Mirror | None:
     """Return what Envoy's name of a cluster means; None for what is not ours."""
-    found = _NAME.fullmatch(name)
-    if found is None:
-        return None
-    mirror = found["mirror"] is not None
-    index = int(found["mirror"] if mirror else found["backend"] or 0)
-    return Backend(found["namespace"], int(found["endpoint"]), int(found["rule"]), index, mirror)
+    if found := _SERVICE.fullmatch(name):
+        return Backend(found["namespace"], int(found["deployment"]))
+    if found := _MIRROR.fullmatch(name):
+        return Mirror(found["namespace"], int(found["endpoint"]), int(found["rule"]), int(found["mirror"]))
+    return None
 
 
 def counts_in(text: str) -> dict[str, Count]:
-    """Return the counts of our backends in Envoy's Prometheus text, by Envoy's name of each."""
+    """Return the counts of our backends in Envoy's Prometheus text, by Envoy's name of each.
+
+    Under `REFUSED` stands what the router answered 401 by itself, to whichever endpoint it was sent.
+    """
     found: dict[str, Count] = {}
     for family in text_string_to_metric_families(text):
+        if family.name == REFUSED:
+            found[REFUSED] = Count({"401": sum(sample.value for sample in family.samples)})
         if family.name not in (CODES, TIMES):
             continue
         below: dict[str, float] = {}

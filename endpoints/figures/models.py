@@ -30,6 +30,26 @@ class Sample(models.Model):
         return f"{self.endpoint_id} {self.deployment} {self.at:%H:%M:%S}"
 
 
+class RouterSample(models.Model):
+    """What a cluster's router answered by itself in one slot of time; a slot without anything has no row.
+
+    Envoy counts these for a listener and not for a route, so that they are those of all endpoints of a router.
+    """
+
+    cluster = models.ForeignKey("compute.Cluster", on_delete=models.CASCADE, related_name="+")
+    span = models.PositiveSmallIntegerField()
+    at = models.DateTimeField()
+    # Requests without a valid key (401).
+    refused = models.FloatField(default=0)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["cluster", "span", "at"], name="one_router_sample_a_slot"),)
+        indexes = (models.Index(fields=["span", "at"]),)
+
+    def __str__(self) -> str:
+        return f"router of cluster {self.cluster_id} {self.at:%H:%M:%S}"
+
+
 class RouterReading(models.Model):
     """Where the counters of a cluster's router stood when they were last read."""
 

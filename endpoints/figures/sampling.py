@@ -19,10 +19,10 @@ from compute.kube.client import KubeClient
 from compute.kube.errors import KubeError
 from compute.kube.kubeconfig_parts import KubeconfigRefused
 from compute.models import Cluster, ClusterStatus
-from compute.router import GATEWAY, NAMESPACE
 from compute.selectors import kube_client
-from endpoints.figures.counting import QUERY, Count, backend_of, counts_in, since
-from endpoints.figures.models import RouterReading, Sample
+from endpoints.envoy import router_pods, stats_of
+from endpoints.figures.counting import QUERY, REFUSED, Backend, Count, Mirror, backend_of, counts_in, since
+from endpoints.figures.models import RouterReading, RouterSample, Sample
 from endpoints.models import Deployment, Endpoint
 from studio.core.nudge import nudge
 from studio.live.bus import publish
@@ -34,13 +34,9 @@ SPANS = {10: timedelta(hours=1, minutes=5), 60: timedelta(hours=24, minutes=10),
 # Of what came between readings further apart it is not known when it came: counting begins anew.
 LONGEST = timedelta(minutes=2)
 LEASE = timedelta(seconds=30)
-STATS_PORT = 19001
-# Envoy's text for a hundred deployments is about 1 MB.
-MOST_BYTES = 32 * 1024 * 1024
-ENVOY = {"gateway.envoyproxy.io/owning-gateway-name": GATEWAY, "gateway.envoyproxy.io/owning-gateway-namespace": NAMESPACE}
-# (namespace, endpoint, rule, backend, mirrored) → the Service behind it;  (deployment, mirrored) → what it answered.
+# Mirror → the Service that gets the copies;  (deployment, mirrored) → what it answered.
 # The namespace tells endpoints of studios apart that share a router.
-Owners = dict[tuple[str, int, int, int, bool], str]
+Owners = dict[Mirror, str]
 Came = dict[tuple[int, bool], Count]
 _ANSWERING = (ClusterStatus.READY, ClusterStatus.DEGRADED)
 
@@ -52,6 +48,7 @@ def nudge_samplers() -> None:
     for span, kept in SPANS.items():
         old |= Q(span=span, at__lt=now - kept)
     Sample.objects.filter(old).delete()
+    RouterSample.objects.filter(old).delete()
     clusters = Cluster.objects.filter(status__in=_ANSWERING, simulated=False)
     for pk in clusters.filter(pk__in=Endpoint.objects.values("cluster_id")).values_list("pk", flat=True):
         nudge("endpoints.sample", pk)
@@ -68,7 +65,7 @@ def sample_cluster(cluster_id: int) -> None:
         try:
             client = kube_client(cluster)
             now_counts = read_router(client)
-            # A route may have moved between the two readings; which backend is whose is asked after the counts.
+            # A route may have moved between the two readings; which mirror is whose is asked after the counts.
             owners = owners_of(client, cluster)
         except (KubeError, KubeconfigRefused) as error:
             RouterReading.objects.filter(pk=reading.pk).update(trouble=str(error)[:300])
@@ -100,17 +97,15 @@ class PodCounts:
 def read_router(client: KubeClient) -> dict[str, PodCounts]:
     """Return what each pod of the router counts, by the pod's uid."""
     found: dict[str, PodCounts] = {}
-    pods = client.list(kinds.POD, NAMESPACE, labels=ENVOY)
     trouble: KubeError | None = None
-    for pod in pods:
+    for pod in router_pods(client):
         status = pod.get("status") or {}
         if status.get("phase") != "Running":
             continue
         one = found[str(pod["metadata"]["uid"])] = PodCounts(_time(status.get("startTime")))
         try:
-            with client.pod_proxy(NAMESPACE, pod["metadata"]["name"], STATS_PORT, "GET", "/stats/prometheus", query=QUERY) as answer:
-                if answer.status == 200:
-                    one.counts = counts_in(answer.read(MOST_BYTES).decode(errors="replace"))
+            text = stats_of(client, pod, QUERY)
+            one.counts = counts_in(text) if text is not None else None
         except KubeError as error:
             trouble = error
     if trouble is not None and all(one.counts is None for one in found.values()):
@@ -126,30 +121,23 @@ def _time(text: Any) -> datetime | None:
 
 
 def owners_of(client: KubeClient, cluster: Cluster) -> Owners:
-    """Return the deployment behind each backend of the routes, as (namespace, endpoint, rule, backend, mirrored) → its object's name."""
+    """Return the Service behind each mirror of the routes."""
     owners: Owners = {}
     for namespace in Endpoint.objects.filter(cluster=cluster).values_list("namespace", flat=True).distinct():
         for route in client.list(kinds.HTTP_ROUTE, namespace):
             name = str(route["metadata"]["name"])
             if name.startswith("me-") and name[3:].isdecimal():
-                owners |= {(namespace, int(name[3:]), *place): owner for place, owner in backends_in(route).items()}
+                owners |= {Mirror(namespace, int(name[3:]), *place): owner for place, owner in mirrors_in(route).items()}
     return owners
 
 
-def backends_in(route: Mapping[str, Any]) -> dict[tuple[int, int, bool], str]:
-    """Return the Service behind each (rule, backend, mirrored) of an HTTPRoute, as Envoy Gateway counts them.
-
-    Rules for the description of the API are left out: who asks for that asks no model.
-    """
-    found: dict[tuple[int, int, bool], str] = {}
+def mirrors_in(route: Mapping[str, Any]) -> dict[tuple[int, int], str]:
+    """Return the Service behind each (rule, mirror) of an HTTPRoute, as Envoy Gateway counts them."""
+    found: dict[tuple[int, int], str] = {}
     for rule_index, rule in enumerate((route.get("spec") or {}).get("rules") or []):
-        if str(rule.get("name") or "").endswith("swagger"):
-            continue
-        for index, backend in enumerate(rule.get("backendRefs") or []):
-            found[rule_index, index, False] = str(backend.get("name") or "")
         for index, each in enumerate(rule.get("filters") or []):
             if each.get("type") == "RequestMirror":
-                found[rule_index, index, True] = str(((each.get("requestMirror") or {}).get("backendRef") or {}).get("name") or "")
+                found[rule_index, index] = str(((each.get("requestMirror") or {}).get("backendRef") or {}).get("name") or "")
     return found
 
 
@@ -166,7 +154,7 @@ def keep(
     deployments = {
         row.object_name: row for row in Deployment.objects.filter(endpoint__cluster=cluster).select_related("endpoint__workspace")
     }
-    came = _came(reading, pods, owners, deployments) if follows else {}
+    came, refused = _came(reading, pods, owners, deployments) if follows else ({}, 0.0)
     active = {pk for (pk, _), count in came.items() if count.requests}
     kept = {}
     for uid, pod in pods.items():
@@ -181,28 +169,45 @@ def keep(
         if since_at is None or not follows:
             return
         _write(deployments.values(), came, since_at, at)
+        _write_refused(cluster, refused, since_at, at)
         for endpoint in {row.endpoint_id: row.endpoint for row in deployments.values() if row.pk in active}.values():
             publish(f"endpoint:{endpoint.pk}", "figures", {})
         for name in {row.endpoint.workspace.name for row in deployments.values() if row.pk in active}:
             publish(f"endpoints:{name}", "figures", {})
 
 
-def _came(reading: RouterReading, pods: Mapping[str, PodCounts], owners: Owners, deployments: Mapping[str, Deployment]) -> Came:
+def _came(
+    reading: RouterReading, pods: Mapping[str, PodCounts], owners: Owners, deployments: Mapping[str, Deployment]
+) -> tuple[Came, float]:
+    """Return what came to each deployment, and how many requests the router refused for want of a key."""
     came: Came = defaultdict(Count)
+    refused = 0.0
     for uid, pod in pods.items():
         before = reading.counters.get(uid)
         if before is None and not (pod.began and reading.read_at and pod.began >= reading.read_at):
             # Never read before, and older than the last reading: it is not known when it counted these.
             continue
         for name, count in (pod.counts or {}).items():
-            place = backend_of(name)
-            if place is None:
+            grown = since((before or {}).get(name), count)
+            if name == REFUSED:
+                refused += grown.requests
                 continue
-            key = (place.namespace, place.endpoint, place.rule, place.backend, place.mirror)
-            owner = deployments.get(owners.get(key, ""))
-            if owner is not None and owner.endpoint_id == place.endpoint:
-                came[owner.pk, place.mirror].add(since((before or {}).get(name), count))
-    return came
+            owner = _owner(name, owners, deployments)
+            if owner is not None:
+                came[owner.pk, isinstance(backend_of(name), Mirror)].add(grown)
+    return came, refused
+
+
+def _owner(name: str, owners: Owners, deployments: Mapping[str, Deployment]) -> Deployment | None:
+    """Return the deployment that an Envoy cluster leads to, if it is this studio's."""
+    place = backend_of(name)
+    if isinstance(place, Backend):
+        owner = deployments.get(f"md-{place.deployment}")
+        return owner if owner is not None and owner.endpoint.namespace == place.namespace else None
+    if isinstance(place, Mirror):
+        owner = deployments.get(owners.get(place, ""))
+        return owner if owner is not None and owner.endpoint_id == place.endpoint else None
+    return None
 
 
 def slots_between(start: datetime, end: datetime, span: int) -> dict[datetime, float]:
@@ -243,6 +248,18 @@ def _write(deployments: Iterable[Deployment], came: Came, start: datetime, end: 
         unique_fields=["endpoint", "span", "at", "deployment", "mirrored"],
         update_fields=["seconds", "requests", "codes", "times", "ready"],
     )
+
+
+def _write_refused(cluster: Cluster, refused: float, start: datetime, end: datetime) -> None:
+    """Add the refused requests to their slots, in proportion to the time that lies in each."""
+    if not refused:
+        return
+    for span in SPANS:
+        slots = slots_between(start, end, span)
+        whole = sum(slots.values())
+        for at, seconds in slots.items():
+            sample, _ = RouterSample.objects.get_or_create(cluster=cluster, span=span, at=at)
+            RouterSample.objects.filter(pk=sample.pk).update(refused=F("refused") + refused * seconds / whole)
 
 
 def _added(sample: Sample, row: Deployment, count: Count | None, seconds: float, share: float) -> Sample:

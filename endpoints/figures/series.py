@@ -11,7 +11,7 @@ from typing import Any
 from django.utils import timezone
 
 from endpoints.figures.counting import Amounts, Count, by_class, quantile
-from endpoints.figures.models import RouterReading, Sample
+from endpoints.figures.models import RouterReading, RouterSample, Sample
 from endpoints.models import Endpoint
 
 RECENT = timedelta(minutes=5)
@@ -122,6 +122,7 @@ def over_time(endpoint: Endpoint, chosen: Range, now: datetime | None = None) ->
     """Return the figures of an endpoint over time: columns of numbers beside `at` (seconds), gaps as None.
 
     `deployments` are columns of each, `all` of the endpoint as a whole; `classes` names the classes of codes that came.
+    `refused` counts what the router answered 401 by itself, of all its endpoints: Envoy does not tell them apart.
     """
     now = now or timezone.now()
     ends = int(now.timestamp() // chosen.step * chosen.step)
@@ -145,7 +146,14 @@ def over_time(endpoint: Endpoint, chosen: Range, now: datetime | None = None) ->
         "classes": classes,
         "codes": _codes(whole),
         "requests": round(sum(cell.count.requests for cell in whole if cell)),
+        "refused": _refused(endpoint, chosen, datetime.fromtimestamp(begins, UTC)),
     }
+
+
+def _refused(endpoint: Endpoint, chosen: Range, begins: datetime) -> int:
+    """Return how many requests the endpoint's router refused for want of a key, to whichever endpoint they were sent."""
+    rows = RouterSample.objects.filter(cluster=endpoint.cluster_id, span=chosen.span, at__gte=begins)
+    return round(sum(rows.values_list("refused", flat=True)))
 
 
 class _Cell:

@@ -84,6 +84,7 @@ def table_of(endpoint: Endpoint, chosen: Range, one: str) -> dict[str, Any]:
         "classes": found["classes"],
         "codes": found["codes"],
         "requests": found["requests"],
+        "refused": found["refused"],
         "known": bool(rows),
         "mirrored": list(found["mirrored"]),
         "minutes": length // TABLE_ROWS / 60,

@@ -53,7 +53,7 @@ class Server(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self):
         self.rfile.read(int(self.headers["Content-Length"]))
-        self.answer(f"{self.path} {self.headers['x-mooring-deployment']}".encode())
+        self.answer(f"own {self.path}".encode())
 
 http.server.ThreadingHTTPServer(("", 8080), Server).serve_forever()
 """
@@ -151,7 +151,7 @@ def until(asked: Callable[[], Any], *, seconds: float = 20) -> Any:
 
 
 @contextlib.contextmanager
-def asking_all_the_time(ask: Callable[[], int]) -> Iterator[Counter[int]]:
+def asking_all_the_time(ask: Callable[[], int], callers: int = 1) -> Iterator[Counter[int]]:
     """Ask as fast as it goes for as long as the block lasts; count the answers by status."""
     seen: Counter[int] = Counter()
     stop = threading.Event()
@@ -164,13 +164,15 @@ def asking_all_the_time(ask: Callable[[], int]) -> Iterator[Counter[int]]:
                 seen[0] += 1
             time.sleep(0.01)
 
-    thread = threading.Thread(target=run)
-    thread.start()
+    threads = [threading.Thread(target=run) for _ in range(callers)]
+    for thread in threads:
+        thread.start()
     try:
         yield seen
     finally:
         stop.set()
-        thread.join(30)
+        for thread in threads:
+            thread.join(30)
 
 
 def test_it_answers_over_tls_with_either_key_and_with_no_other(studio: Studio, call: Caller, flowers: str) -> None:
@@ -200,16 +202,23 @@ def test_a_key_never_comes_out_but_by_asking_for_it(studio: Studio, call: Caller
 
 
 def test_traffic_is_shared_mirrored_and_bypassed_by_name(studio: Studio, call: Caller, flowers: str, folder: Path) -> None:
-    deploy(studio, folder, "green")
     key = studio.client.endpoints.keys(flowers)["primaryKey"]
-    routed(studio, flowers)
-    assert until(lambda: call(flowers, key, deployment="green").status_code == 200)
+    assert until(lambda: call(flowers, key).status_code == 200)
+    with asking_all_the_time(lambda: call(flowers, key).status_code, callers=4) as seen:
+        # Its first share, all of the other's, none again.
+        deploy(studio, folder, "green", all_traffic=True)
+        routed(studio, flowers)
+        assert until(lambda: call(flowers, key).json()["who"] == "green")
+        studio.client.endpoints.set_traffic(flowers, {"blue": 50, "green": 50})
+        routed(studio, flowers)
+        assert until(lambda: {call(flowers, key).json()["who"] for _ in range(20)} == {"blue", "green"})
+        studio.client.endpoints.set_traffic(flowers, {"blue": 100})
+        routed(studio, flowers)
+        assert until(lambda: {call(flowers, key).json()["who"] for _ in range(10)} == {"blue"})
+        time.sleep(1)
+    assert set(seen) == {200}, seen
     assert call(flowers, key, deployment="green").json()["who"] == "green"
-    assert call(flowers, key).json()["who"] == "blue"
     assert call(flowers, key, deployment="purple").status_code == 404
-    studio.client.endpoints.set_traffic(flowers, {"blue": 50, "green": 50})
-    routed(studio, flowers)
-    assert until(lambda: {call(flowers, key).json()["who"] for _ in range(20)} == {"blue", "green"})
     studio.client.endpoints.set_traffic(flowers, {"blue": 100}, mirror={"green": 100})
     routed(studio, flowers)
 
@@ -300,7 +309,7 @@ resources: {{requests: {{cpu: 50m, memory: 64Mi}}, limits: {{cpu: "1", memory: 2
     routed(studio, flowers)
     key = studio.client.endpoints.keys(flowers)["primaryKey"]
     assert until(lambda: call(flowers, key, deployment="own").status_code == 200)
-    assert call(flowers, key, deployment="own").text == "/predict own"
+    assert call(flowers, key, deployment="own").text == "own /predict"
     with pytest.raises(MooringProblem) as refused:
         studio.client.endpoints.set_traffic(flowers, {"blue": 50, "own": 50})
     assert refused.value.id == "endpoint-routes-differ"

@@ -7,10 +7,12 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from endpoints.routing import (
     Backend,
     Plan,
-    backends_of,
+    prepared,
     render_answers,
     render_exceptions,
     render_route,
@@ -41,24 +43,44 @@ def test_a_deployment_named_in_a_header_has_rules_of_its_own() -> None:
         ],
         "filters": [{"type": "URLRewrite", "urlRewrite": {"path": {"type": "ReplaceFullPath", "replaceFullPath": "/score"}}}],
         "timeouts": {"request": "5s"},
-        "backendRefs": [
-            {
-                "group": "", "kind": "Service", "name": "md-7", "port": 80, "weight": 1,
-                "filters": [
-                    {"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": [{"name": "x-mooring-deployment", "value": "blue"}]}}
-                ],
-            }
-        ],
-    }  # fmt: skip
+        "backendRefs": [{"group": "", "kind": "Service", "name": "md-7", "port": 80, "weight": 1}],
+    }
 
 
-def test_weights_are_the_percents_and_each_backend_is_told_apart() -> None:
+def test_weights_are_the_percents_and_nothing_keeps_backends_from_sharing_a_cluster_with_their_own_rule() -> None:
     references = rules(PLAN)["weights"]["backendRefs"]
     assert [(one["name"], one["weight"]) for one in references] == [("md-7", 90), ("md-8", 10)]
-    marks = [one["filters"][0]["requestHeaderModifier"]["set"][0]["value"] for one in references]
-    assert marks == ["blue", "green"]
-    assert backends_of(PLAN) == {(0, 0): "blue", (0, 1): "green", (1, 0): "blue", (1, 1): "green", (2, 0): "blue", (3, 0): "blue",
-                                 (4, 0): "green", (5, 0): "green"}  # fmt: skip
+    # Envoy Gateway shares a cluster among rules only where a backend has no filters and no policy of the route says
+    # anything of connections, nor replaces the Gateway's.
+    assert not any("filters" in one for rule in rules(PLAN).values() for one in rule.get("backendRefs") or [])
+    mixed = replace(PLAN, backends=(PLAN.backends[0], replace(PLAN.backends[1], retry=False)))
+    for policy in (render_traffic_policy(mixed), *render_exceptions(mixed)):
+        assert policy["spec"].keys() == {"targetRefs", "mergeType", "retry"} and policy["spec"]["mergeType"] == "StrategicMerge"
+
+
+def test_a_deployment_is_made_known_before_its_first_share_while_the_others_keep_theirs() -> None:
+    applied = {"traffic": {"blue": 100}, "mirror_traffic": {}, "deployments": ["blue"]}
+    first, fresh = prepared(PLAN, applied)
+    assert [one.name for one in fresh] == ["green"]
+    assert [(one["name"], one["weight"]) for one in rules(first)["weights"]["backendRefs"]] == [("md-7", 100)]
+    assert rules(first)["d-8"] == rules(PLAN)["d-8"]
+
+
+def test_the_first_deployment_of_all_is_made_known_while_the_router_answers_by_itself() -> None:
+    first, fresh = prepared(replace(PLAN, backends=PLAN.backends[:1], traffic={"blue": 100}), {})
+    assert [one.name for one in fresh] == ["blue"]
+    assert "d-7" in rules(first) and "backendRefs" not in rules(first)["weights"]
+
+
+@pytest.mark.parametrize("traffic", [{"blue": 100}, {"blue": 50, "green": 50}, {}])
+def test_whoever_is_known_gets_another_share_at_once(traffic: dict[str, int]) -> None:
+    plan = replace(PLAN, traffic=traffic)
+    assert prepared(plan, {"traffic": {"green": 100}, "deployments": ["blue", "green"]}) == (plan, [])
+
+
+def test_what_is_gone_has_no_share_while_another_is_made_known() -> None:
+    first, _ = prepared(replace(PLAN, traffic={"green": 100}), {"traffic": {"red": 60, "blue": 40}, "deployments": ["red", "blue"]})
+    assert first.traffic == {"blue": 40}
 
 
 def test_the_weights_stand_first_whichever_deployments_there_are_and_the_unknown_after_the_named() -> None:
@@ -114,7 +136,7 @@ def test_retries_are_for_requests_that_were_not_begun_and_each_deployment_may_do
     assert retry["retryOn"]["triggers"] == ["connect-failure", "reset-before-request", "refused-stream"]
     assert render_exceptions(PLAN) == []
     without = replace(PLAN, backends=(PLAN.backends[0], replace(PLAN.backends[1], retry=False)))
-    assert "retry" not in render_traffic_policy(without)["spec"]
+    assert render_traffic_policy(without)["spec"]["retry"] == {"numRetries": 0}
     (exception,) = render_exceptions(without)
-    assert exception["metadata"]["name"] == "md-7" and "retry" in exception["spec"]
+    assert exception["metadata"]["name"] == "md-7" and exception["spec"]["retry"] == retry
     assert [target["sectionName"] for target in exception["spec"]["targetRefs"]] == ["d-7", "d-7-swagger"]

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from endpoints.figures.counting import Backend, Count, backend_of, by_class, counts_in, quantile, since
+from endpoints.figures.counting import REFUSED, Backend, Count, Mirror, backend_of, by_class, counts_in, quantile, since
 
 TEXT = (Path(__file__).parent / "envoy.txt").read_text()
-BLUE = "httproute/mooring-demo/me-7/rule/1/backend/0"
+BLUE = "service/mooring-demo/md-3/80/http"
 
 
 def test_answers_are_counted_by_code_and_by_the_time_they_took() -> None:
@@ -19,25 +19,30 @@ def test_answers_are_counted_by_code_and_by_the_time_they_took() -> None:
     assert found[BLUE].codes == {"200": 44, "500": 10}
     # Envoy's buckets hold all below their bound; ours what lies between two.
     assert found[BLUE].times == {"10": 4, "25": 4, "50": 12, "100": 33}
-    assert found["httproute/mooring-demo/me-7/rule/1-mirror-0"].requests == 61
+    assert found["httproute/mooring-demo/me-7/rule/0-mirror-0"].requests == 61
 
 
 def test_a_backend_that_nobody_answered_for_is_counted_without_times() -> None:
-    gone = counts_in(TEXT)["httproute/mooring-demo/me-7/rule/0/backend/0"]
+    gone = counts_in(TEXT)["service/mooring-demo/md-5/80/http"]
     assert (gone.codes, gone.times) == ({"503": 1}, {})
+
+
+def test_what_the_router_refused_itself_is_summed_over_its_listeners() -> None:
+    assert counts_in(TEXT)[REFUSED].codes == {"401": 15}
 
 
 @pytest.mark.parametrize(
     ("name", "meant"),
     [
-        (BLUE, Backend("mooring-demo", 7, 1, 0)),
-        ("httproute/mooring-demo/me-12/rule/0", Backend("mooring-demo", 12, 0, 0)),
-        ("httproute/mooring-demo/me-7/rule/1-mirror-2", Backend("mooring-demo", 7, 1, 2, mirror=True)),
-        ("httproute/other/their-route/rule/0/backend/0", None),
+        (BLUE, Backend("mooring-demo", 3)),
+        ("service/mooring-demo/md-12/80", Backend("mooring-demo", 12)),
+        ("httproute/mooring-demo/me-7/rule/1-mirror-2", Mirror("mooring-demo", 7, 1, 2)),
+        ("service/other/their-service/80/http", None),
+        ("httproute/other/their-route/rule/0", None),
         ("prometheus_stats", None),
     ],
 )
-def test_envoys_names_say_whose_backend_it_is(name: str, meant: Backend | None) -> None:
+def test_envoys_names_say_whose_backend_it_is(name: str, meant: Backend | Mirror | None) -> None:
     assert backend_of(name) == meant
 
 

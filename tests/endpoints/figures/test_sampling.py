@@ -11,9 +11,9 @@ from django.utils import timezone
 
 from compute.models import Cluster
 from endpoints.figures import sampling, series
-from endpoints.figures.counting import Count
-from endpoints.figures.models import RouterReading, Sample
-from endpoints.figures.sampling import PodCounts, backends_in, keep, slots_between
+from endpoints.figures.counting import REFUSED, Count, Mirror
+from endpoints.figures.models import RouterReading, RouterSample, Sample
+from endpoints.figures.sampling import PodCounts, keep, mirrors_in, slots_between
 from endpoints.models import Deployment, Endpoint
 
 START = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
@@ -27,16 +27,17 @@ def blue(make_endpoint: Make, make_deployment: Make) -> Deployment:
 
 
 def name_of(deployment: Deployment, *, mirror: bool = False) -> str:
-    place = "1-mirror-0" if mirror else "1/backend/0"
-    return f"httproute/mooring-team/me-{deployment.endpoint_id}/rule/{place}"
+    if mirror:
+        return f"httproute/mooring-team/me-{deployment.endpoint_id}/rule/0-mirror-0"
+    return f"service/mooring-team/md-{deployment.pk}/80/http"
 
 
 def read(cluster: Cluster, deployment: Deployment, at: datetime, codes: dict[str, float], *, pod: str = "a", **more: Any) -> None:
     """Have one pod of the router stand at these counts."""
     reading, _ = RouterReading.objects.get_or_create(cluster=cluster)
-    mirror = more.get("mirror", False)
-    counts = {name_of(deployment, mirror=mirror): Count(dict(codes), {"25": sum(codes.values())})}
-    owners = {("mooring-team", deployment.endpoint_id, 1, 0, mirror): deployment.object_name}
+    counts = {name_of(deployment, mirror=more.get("mirror", False)): Count(dict(codes), {"25": sum(codes.values())})}
+    counts |= {REFUSED: Count({"401": more["refused"]})} if "refused" in more else {}
+    owners = {Mirror("mooring-team", deployment.endpoint_id, 0, 0): deployment.object_name}
     keep(cluster, reading, {pod: PodCounts(more.get("began"), counts)}, owners, at)
 
 
@@ -100,8 +101,7 @@ def test_a_reading_that_was_overtaken_writes_nothing(cluster: Cluster, blue: Dep
     read(cluster, blue, START, {"200": 0})
     stale = RouterReading.objects.get(cluster=cluster)
     read(cluster, blue, START + timedelta(seconds=10), {"200": 10})
-    owners = {("mooring-team", blue.endpoint_id, 1, 0, False): blue.object_name}
-    keep(cluster, stale, {"a": PodCounts(None, {name_of(blue): Count({"200": 10})})}, owners, START + timedelta(seconds=11))
+    keep(cluster, stale, {"a": PodCounts(None, {name_of(blue): Count({"200": 10})})}, {}, START + timedelta(seconds=11))
     assert requests() == 10
 
 
@@ -110,21 +110,30 @@ def test_slots_lie_side_by_side() -> None:
     assert [at.second for at in slots] == [0, 10, 20, 30] and list(slots.values()) == [7, 10, 10, 1]
 
 
-def test_a_route_says_whose_each_backend_is() -> None:
-    route = {
-        "spec": {
-            "rules": [
-                {"name": "d-2", "backendRefs": [{"name": "md-2"}]},
-                {
-                    "name": "weights",
-                    "backendRefs": [{"name": "md-1"}, {"name": "md-2"}],
-                    "filters": [{"type": "URLRewrite"}, {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "md-3"}}}],
-                },
-                {"name": "weights-swagger", "backendRefs": [{"name": "md-1"}]},
-            ]
-        }
-    }
-    assert backends_in(route) == {(0, 0, False): "md-2", (1, 0, False): "md-1", (1, 1, False): "md-2", (1, 1, True): "md-3"}
+def test_a_route_says_whose_each_mirror_is() -> None:
+    mirror = {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "md-3"}}}
+    rules = [
+        {"name": "weights", "backendRefs": [{"name": "md-1"}], "filters": [{"type": "URLRewrite"}, mirror]},
+        {"name": "weights-swagger"},
+    ]
+    assert mirrors_in({"spec": {"rules": rules}}) == {(0, 1): "md-3"}
+
+
+def test_a_deployment_of_the_same_number_in_another_studios_namespace_is_not_ours(cluster: Cluster, blue: Deployment) -> None:
+    read(cluster, blue, START, {"200": 0})
+    reading = RouterReading.objects.get(cluster=cluster)
+    theirs = {name_of(blue).replace("mooring-team", "others"): Count({"200": 9})}
+    keep(cluster, reading, {"a": PodCounts(None, theirs)}, {}, START + timedelta(seconds=10))
+    assert requests() == 0
+
+
+def test_what_the_router_refuses_for_want_of_a_key_is_counted_for_all_its_endpoints(cluster: Cluster, blue: Deployment) -> None:
+    now = datetime.fromtimestamp(timezone.now().timestamp() // 10 * 10, UTC)
+    read(cluster, blue, now - timedelta(seconds=20), {"200": 0}, refused=5)
+    read(cluster, blue, now - timedelta(seconds=10), {"200": 1}, refused=12)
+    found = series.over_time(blue.endpoint, series.RANGES[0], now)
+    assert (found["refused"], found["requests"]) == (7, 1)
+    assert RouterSample.objects.filter(span=600).get().refused == pytest.approx(7)
 
 
 def test_old_samples_go_and_young_ones_stay(blue: Deployment) -> None:
