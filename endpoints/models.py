@@ -278,6 +278,28 @@ class Replica(models.Model):
         return self.pod_name
 
 
+class ReplicaLog(models.Model):
+    """What was taken of a container's log while somebody looked (endpoints/following.py)."""
+
+    replica = models.ForeignKey(Replica, on_delete=models.CASCADE, related_name="logs")
+    container = models.CharField(max_length=63)
+    wanted_until = models.DateTimeField(null=True, blank=True)
+    # The node's time of the last line that is here, and where the file ends.
+    after = models.CharField(max_length=30, blank=True)
+    size = models.PositiveBigIntegerField(default=0)
+    # When the node last answered, and what it said instead of lines.
+    read_at = models.DateTimeField(null=True, blank=True)
+    said = models.CharField(max_length=200, blank=True)
+    ended = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["replica", "container"], name="one_log_a_container"),)
+        indexes = (models.Index(fields=["wanted_until"]),)
+
+    def __str__(self) -> str:
+        return f"{self.replica_id} {self.container}"
+
+
 class Change(models.Model):
     """One change of the state of an endpoint, or of one of its deployments (`deployment` names it)."""
 

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
+from endpoints.following import forget_logs
 from endpoints.models import ROLLING, Deployment, DeploymentStatus, Endpoint, EndpointStatus, Replica
 from endpoints.services.endpoints import left_behind
 from studio.core.nudge import nudge
@@ -34,6 +35,8 @@ def sweep() -> None:
     for deployment in Deployment.objects.order_by("pk")[:MOST]:
         if deployment.status in busy or deployment.applied_generation != deployment.generation or _minute(deployment, now):
             nudge("endpoints.roll", deployment.pk)
+    if now.second < 5:
+        forget_logs()
     hungry = Replica.objects.filter(deployment__transport="push", state="preparing")
     for replica in hungry[:MOST]:
         if replica.fed_at is None or replica.fed_at < now - FEED:

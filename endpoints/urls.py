@@ -24,6 +24,7 @@ urlpatterns = [
     path(_ONE + "monitoring/", monitoring.monitoring, name="monitoring"),
     path(_ONE + "monitoring/figures.json", monitoring.figures, name="figures"),
     path(_ONE + "logs/", logs.log, name="logs"),
+    path(_ONE + "logs/<slug:deployment>/<str:pod>/<str:container>/bytes", logs.log_bytes, name="log-bytes"),
     path(_ONE + "logs/<slug:deployment>/<str:pod>/<str:container>/lines", logs.lines, name="log-lines"),
     path(_ONE + "logs/<slug:deployment>/<str:pod>/<str:container>/download", logs.download_log, name="log-download"),
     path(_ONE + "revisions/", revisions.revisions, name="revisions"),

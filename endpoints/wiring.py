@@ -1,6 +1,7 @@
 """Tie endpoints to what lies below them: who may watch them, and what the watch of a cluster says of their pods."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from django.urls import reverse
@@ -9,14 +10,17 @@ from compute.extension.services import ROUTED
 from compute.models import Cluster, Compute
 from compute.services import WORKLOADS, Workloads
 from compute.watching import OBSERVERS, SNAPSHOTS
-from endpoints.models import Endpoint, Revision
+from endpoints.following import LogFollowers, look, path_of
+from endpoints.models import Endpoint, ReplicaLog, Revision
 from endpoints.observing import changed, listed
 from endpoints.selectors import model_users
 from endpoints.services import delete_endpoint
+from jobs.leg import MORE
 from studio.accounts.access import workspace_for
 from studio.assets.collecting import HOLDERS, digests_in
 from studio.assets.registry.models import ModelVersion
 from studio.assets.registry.tables import ACTIONS, USERS, Action
+from studio.core.errors import ProblemError
 from studio.live.topics import register_topic
 
 
@@ -24,6 +28,8 @@ def connect() -> None:
     """Register the topics of endpoints, and the observer of their pods."""
     register_topic("endpoints", _workspace)
     register_topic("endpoint", _endpoint)
+    register_topic("log-replica", _log, is_log=True, watched=_looked_at)
+    MORE.append(LogFollowers)
     HOLDERS["endpoints"] = _held
     OBSERVERS["deployment"] = changed
     SNAPSHOTS["deployment"] = listed
@@ -69,3 +75,18 @@ def _workspace(user: Any, key: str) -> None:
 def _endpoint(user: Any, key: str) -> None:
     endpoint = Endpoint.objects.select_related("workspace").filter(pk=key).first() if key.isdecimal() else None
     workspace_for(user, endpoint.workspace.name if endpoint else "")
+
+
+def _log(user: Any, key: str) -> Path:
+    """Allow `log-replica:<id>`; the file is the truth that frames are offsets of."""
+    rows = ReplicaLog.objects.select_related("replica__deployment__endpoint__workspace")
+    row = rows.filter(pk=key).first() if key.isdecimal() else None
+    workspace_for(user, row.replica.deployment.endpoint.workspace.name if row else "")
+    if row is None:
+        raise ProblemError("not-found")
+    return path_of(row)
+
+
+def _looked_at(key: str) -> None:
+    if row := ReplicaLog.objects.filter(pk=key).first():
+        look(row)

@@ -151,7 +151,7 @@ class Followers:
         end = await self.run(stored_bytes, process, file)
         query: dict[str, str | int] = {"offset": end, "follow": 1} if follow else {"offset": end}
         stream = stream_pod_http(transport, address, f"/v1/log/{file}", query=query, headers=headers)
-        async with contextlib.aclosing(_together(stream)) as pieces:
+        async with contextlib.aclosing(together(stream)) as pieces:
             at = end
             async for piece in pieces:
                 # The stream's own place counts: another reader may have brought our file further than this one is.
@@ -179,7 +179,7 @@ class Followers:
         return process is None or process.ended_at is not None
 
 
-async def _together(stream: Any) -> Any:
+async def together(stream: Any) -> Any:
     """Yield pieces as they come; what came while one was being written is yielded as one."""
     queue: asyncio.Queue[bytes | BaseException | None] = asyncio.Queue(64)
 

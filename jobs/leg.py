@@ -31,6 +31,10 @@ LEASE_S, RENEW_S = 15, 5
 THREADS = 6
 LOOK_S = 1.0
 
+# What else is followed on the leg's loop, as other apps register it: made of what runs a call in the leg's pool, and of
+# what gives a cluster's client.
+MORE: list[Callable[[Callable[..., Any], Callable[[int], AsyncKubeClient | None]], Any]] = []
+
 _stopping = False
 _worker: Any = None
 
@@ -117,11 +121,14 @@ class _Leg:
         """Watch and follow until the leg's time is over, the lease is lost, or the worker stops."""
         followers = Followers(self.pool, self.clients.get)
         followers.open()
+        more = [make(followers.run, self.clients.get) for make in MORE]
         ends, renewed = time.monotonic() + LEG_S, time.monotonic()
         try:
             while time.monotonic() < ends and not _told_to_stop():
                 await self._look_at_clusters(followers)
                 await followers.sweep()
+                for each in more:
+                    await each.sweep()
                 if time.monotonic() - renewed > RENEW_S:
                     renewed = time.monotonic()
                     if not await asyncio.to_thread(self.lease.renew):
@@ -129,7 +136,8 @@ class _Leg:
                         return
                 await asyncio.sleep(LOOK_S)
         finally:
-            await followers.close()
+            for each in (followers, *more):
+                await each.close()
             for id in list(self.watches):
                 await self._stop_watching(id)
             self.pool.shutdown(wait=False, cancel_futures=True)

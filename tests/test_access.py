@@ -165,6 +165,7 @@ TABLE: dict[tuple[str, str], str] = {
     ("GET", _END + "monitoring/"): READERS,
     ("GET", _END + "monitoring/figures.json"): READERS,
     ("GET", _END + "logs/"): READERS,
+    ("GET", _POD + "bytes"): READERS,
     ("GET", _POD + "lines"): READERS,
     ("GET", _POD + "download"): READERS,
     ("GET", _END + "revisions/"): READERS,

@@ -1,5 +1,6 @@
-"""What the replicas of a deployment say, read from their nodes: the page, new lines, and the whole as a file."""
+"""What the replicas of a deployment say: the page, its bytes, a container's log of before its restart, and the whole as a file."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,22 +12,25 @@ from compute.kube.client import KubeClient
 from compute.kube.errors import Invalid, KubeError, NotFound
 from compute.kube.kubeconfig_parts import KubeconfigRefused
 from compute.selectors import kube_client
-from endpoints.manifests import PREPARE, SERVER
+from endpoints.following import CONTAINERS, FIRST_LINES, Lines, log_of, look, path_of, topic_of
+from endpoints.manifests import SERVER
 from endpoints.models import Deployment, Endpoint, Replica
 from endpoints.selectors import deployment_for, deployments_of, endpoint_for
 from endpoints.views.parts import endpoint_page, link
 from studio.accounts.http import workspace_view
 from studio.accounts.models import Workspace
-from studio.core.bytes import download
+from studio.core.bytes import download, range_of_file
 from studio.core.errors import ProblemError
 
-CONTAINERS = {SERVER: "Server", PREPARE: "Preparing"}
-# What a page begins with, and what one answer may bring.
-FIRST_LINES = 5_000
+# What one answer may bring.
 MOST_BYTES = 8 * 1024 * 1024
 MOST_DOWNLOADED = 512 * 1024 * 1024
-# A kubelet's time is of fixed width, so that times compare as text: 2026-03-01T12:00:00.000000000Z.
-_TIME = 30
+# How long the first answer waits for the first lines of a log that nobody looked at until now.
+BEGIN_SECONDS, ASK_SECONDS = 3.0, 0.1
+
+
+class ReplicaGoneError(ProblemError):
+    """The pod that was asked about is no replica of the deployment, or not any more."""
 
 
 @require_GET
@@ -45,39 +49,63 @@ def log(request: HttpRequest, workspace: Workspace, name: str) -> HttpResponse:
     context: dict[str, Any] = {"deployments": rows, "deployment": deployment, "replicas": replicas, "replica": replica}
     context |= {"container": container, "previous": previous}
     if deployment and replica:
-        query = {"previous": "1"} if previous else {}
         places = (deployment.name, replica.pod_name, container)
-        context |= {
-            "log_tabs": _tabs(endpoint, deployment, replica, container, previous=previous),
-            "bytes_url": link("log-lines", endpoint, *places, **query),
-            "download_url": link("log-download", endpoint, *places, **query),
-        }
+        context["log_tabs"] = _tabs(endpoint, deployment, replica, container, previous=previous)
+        context["download_url"] = link("log-download", endpoint, *places, **({"previous": "1"} if previous else {}))
+        if previous:
+            context["bytes_url"] = link("log-lines", endpoint, *places)
+        else:
+            row = log_of(replica, container)
+            look(row)
+            context |= {"bytes_url": link("log-bytes", endpoint, *places, log=str(row.pk)), "topic": topic_of(row)}
     return endpoint_page(request, "endpoints/log.html", workspace, endpoint, "logs", context)
 
 
 @require_GET
 @workspace_view("reader")
-def lines(request: HttpRequest, workspace: Workspace, name: str, deployment: str, pod: str, container: str) -> HttpResponseBase:
-    """Answer with the lines that came after `?after=` (a node's time), as the node has them, bounded.
+def log_bytes(request: HttpRequest, workspace: Workspace, name: str, deployment: str, pod: str, container: str) -> HttpResponseBase:
+    """Answer `?from=&to=` with raw bytes of what was taken of a log, and have it followed for a while.
 
-    `X-Log-After` is where to go on; `X-Log-Ended` says that nothing more will come.
+    `X-Log-Ended` says that nothing more will come, `X-Log-Said` what the node says instead of lines.
     """
-    endpoint, replica = _replica(workspace, name, deployment, pod, container)
-    after = request.GET.get("after", "")
-    after = after if len(after) == _TIME and after.endswith("Z") else ""
-    previous = "previous" in request.GET
     try:
-        client = _client(endpoint)
-        read = _read(client, endpoint.namespace, pod, container, after, previous=previous)
+        _, replica = _replica(workspace, name, deployment, pod, container)
+    except ReplicaGoneError:
+        return _lines(b"", "", ended=True, said="This replica is gone; what it said last is above.")
+    row = log_of(replica, container)
+    if request.GET.get("log", str(row.pk)) != str(row.pk):
+        # What this page has was forgotten meanwhile: offsets of another file mean nothing to it.
+        return _lines(b"", "", ended=True, said="Nobody looked for long, so that this log was begun anew. Load the page again.")
+    look(row)
+    ends = time.monotonic() + BEGIN_SECONDS
+    while row.read_at is None and not row.size and time.monotonic() < ends:
+        time.sleep(ASK_SECONDS)
+        row.refresh_from_db()
+    # Asked before the size is taken: bytes that come in between are then never missed.
+    response = range_of_file(request, path_of(row))
+    response.headers["X-Log-Ended"] = "true" if row.ended else "false"
+    _say(response, row.said)
+    return response
+
+
+@require_GET
+@workspace_view("reader")
+def lines(request: HttpRequest, workspace: Workspace, name: str, deployment: str, pod: str, container: str) -> HttpResponseBase:
+    """Answer with what a container said before it was started again, bounded; nothing more will come of it."""
+    endpoint, _ = _replica(workspace, name, deployment, pod, container)
+    try:
+        with _client(endpoint).logs(
+            endpoint.namespace, pod, container, tail=FIRST_LINES, previous=True, timestamps=True, limit_bytes=MOST_BYTES
+        ) as stream:  # fmt: skip
+            read = stream.read(MOST_BYTES + 1024)
     except NotFound:
-        return _lines(b"", after, ended=True)
+        return _lines(b"", "", ended=True)
     except Invalid as error:
-        # Not begun yet, or there is no container of before: the kubelet says which.
-        return _lines(b"", after, ended=previous, said=error.message)
+        return _lines(b"", "", ended=True, said=error.message)
     except (KubeError, KubeconfigRefused) as error:
         return HttpResponse(f"The cluster does not answer: {error}"[:300], status=503, content_type="text/plain; charset=utf-8")
-    kept, last = after_time(read, after)
-    return _lines(kept, last, ended=previous or replica.state == "ended", cut=not after and len(read) > MOST_BYTES // 2)
+    taken = Lines()
+    return _lines(taken.take(read + b"\n"), taken.last, ended=True, cut=len(read) > MOST_BYTES // 2)
 
 
 @require_GET
@@ -103,49 +131,28 @@ def download_log(request: HttpRequest, workspace: Workspace, name: str, deployme
     return download(pieces(), name=file, kind="text/plain; charset=utf-8")
 
 
-def after_time(read: bytes, after: str) -> tuple[bytes, str]:
-    """Return the lines later than a time without their times, and the time of the last one."""
-    kept, last = bytearray(), after
-    for line in read.splitlines(keepends=True):
-        time, space, text = line.partition(b" ")
-        if not space or len(time) != _TIME:
-            # The first line may be cut in its middle.
-            continue
-        at = time.decode("ascii", errors="replace")
-        if at <= after:
-            continue
-        last = at
-        kept += text
-    return bytes(kept), last
-
-
-def _read(client: KubeClient, namespace: str, pod: str, container: str, after: str, *, previous: bool) -> bytes:
-    # A kubelet knows whole seconds only: those of the last one come again and are dropped.
-    since = f"{after[:19]}Z" if after else None
-    tail = None if after else FIRST_LINES
-    with client.logs(
-        namespace, pod, container, since=since, tail=tail, previous=previous, timestamps=True, limit_bytes=MOST_BYTES
-    ) as stream:  # fmt: skip
-        return stream.read(MOST_BYTES + 1024)
-
-
 def _lines(body: bytes, after: str, *, ended: bool = False, cut: bool = False, said: str = "") -> HttpResponse:
     response = HttpResponse(body, content_type="application/octet-stream")
     response.headers["X-Log-After"] = after
     response.headers["X-Log-Ended"] = "true" if ended else "false"
     response.headers["X-Log-Cut"] = "true" if cut else "false"
-    if said:
-        response.headers["X-Log-Said"] = said.encode("ascii", errors="replace").decode()[:200].replace("\n", " ")
+    _say(response, said)
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Cache-Control"] = "no-store"
     return response
 
 
+def _say(response: HttpResponseBase, said: str) -> None:
+    response.headers["X-Log-Said"] = said.encode("ascii", errors="replace").decode()[:200].replace("\n", " ").replace("\r", " ")
+
+
 def _replica(workspace: Workspace, name: str, deployment: str, pod: str, container: str) -> tuple[Endpoint, Replica]:
     endpoint = endpoint_for(workspace, name)
     found = deployment_for(endpoint, deployment).replicas.filter(pod_name=pod).first()
-    if found is None or container not in CONTAINERS:
+    if container not in CONTAINERS:
         raise ProblemError("not-found")
+    if found is None:
+        raise ReplicaGoneError("not-found")
     return endpoint, found
 
 

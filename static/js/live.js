@@ -4,7 +4,7 @@
  */
 import { Replacing } from './replacing.js'
 import { Stream } from './stream.js'
-import { topicsIn } from './topics.js'
+import { isLog, topicsIn } from './topics.js'
 
 const GATHER_MS = 500
 // A page that has not been live for this long says so across its top, too.
@@ -82,7 +82,7 @@ function refreshTopics() {
   const topics = {}
   for (const element of watching()) {
     // A log waits until its viewer knows where it stands: else the whole of it would come through the stream.
-    for (const name of topicsOf(element)) if (!name.startsWith('log:')) topics[name] = null
+    for (const name of topicsOf(element)) if (!isLog(name)) topics[name] = null
   }
   const logs = new Set(watching().flatMap(topicsOf))
   for (const [name, offset] of offsets) if (logs.has(name)) topics[name] = offset

@@ -13,7 +13,7 @@ export class LogSource {
   /**
    * @param {string} url answers `?from=N&to=M` with raw bytes and `X-Log-Size`
    * @param {Taker} taker
-   * @param {{changed: () => void, trouble: (text: string) => void, ended: () => void}} tell
+   * @param {{changed: () => void, trouble: (text: string) => void, ended: () => void, said?: (text: string) => void}} tell
    * @param {typeof fetch} [get]
    */
   constructor(url, taker, tell, get = (...given) => fetch(...given)) {
@@ -34,6 +34,9 @@ export class LogSource {
     if (!response.ok) throw new Error(`The studio answered ${response.status}.`)
     this.size = Math.max(this.size, Number(response.headers.get('X-Log-Size') ?? 0))
     if (response.headers.get('X-Log-Ended') === 'true') this.tell.ended()
+    // What its source says instead of lines, where it is a source that speaks.
+    const said = response.headers.get('X-Log-Said')
+    if (said !== null) this.tell.said?.(said)
     return new Uint8Array(await response.arrayBuffer())
   }
 

@@ -10,6 +10,14 @@ export function topicsIn(text) {
 }
 
 /**
+ * Whether a topic is a log's, which has offsets: its kind is `log`, or begins with `log-`.
+ * @param {string} name
+ */
+export function isLog(name) {
+  return /^log(-[a-z-]+)?:/.test(name)
+}
+
+/**
  * The parts of a cursor `live=1700-0;log:7=120`.
  * @param {string} text
  * @returns {Map<string, string>}

@@ -22,6 +22,7 @@ from django.conf import settings
 from redis.exceptions import RedisError
 
 from studio.live.bus import STREAM
+from studio.live.topics import is_log
 
 log = structlog.get_logger(__name__)
 
@@ -95,7 +96,7 @@ class Hub:
     async def join(self, topics: frozenset[str]) -> Subscriber:
         """Start sending what happens on `topics`; leave() must follow."""
         subscriber = Subscriber(topics)
-        fresh = [topic for topic in topics if topic.startswith("log:") and not self.by_topic.get(topic)]
+        fresh = [topic for topic in topics if is_log(topic) and not self.by_topic.get(topic)]
         for topic in topics:
             self.by_topic[topic].add(subscriber)
         try:
@@ -183,7 +184,7 @@ class Hub:
                 subscriber.behind = True
 
     async def _read_once(self) -> None:
-        logs = [topic for topic in self.by_topic if topic.startswith("log:")]
+        logs = [topic for topic in self.by_topic if is_log(topic)]
         streams = {STREAM: self.last_id, self.wake_stream: self.woken} | {t: self.positions.get(t, "$") for t in logs}
         block = BLOCK_MS if self.flush_at is None else max(int((self.flush_at - _now()) * 1000), 1)
         answer = await self.redis.xread(streams, count=500, block=block)

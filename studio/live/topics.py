@@ -14,18 +14,30 @@ from studio.core.errors import ProblemError
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of topic; `allow(user, key)` raises ProblemError for who may not watch, and answers a log's file."""
+    """One kind of topic; `allow(user, key)` raises ProblemError for who may not watch, and answers a log's file.
+
+    `watched(key)` is told again and again, every few seconds, for as long as somebody does.
+    """
 
     allow: Callable[[Any, str], Path | None]
     is_log: bool = False
+    watched: Callable[[str], None] | None = None
 
 
 KINDS: dict[str, Kind] = {}
 
 
-def register_topic(kind: str, allow: Callable[[Any, str], Path | None], *, is_log: bool = False) -> None:
+def is_log(name: str) -> bool:
+    """Tell whether a topic is a log's: its kind is `log`, or begins with `log-`."""
+    kind = name.partition(":")[0]
+    return kind == "log" or kind.startswith("log-")
+
+
+def register_topic(
+    kind: str, allow: Callable[[Any, str], Path | None], *, is_log: bool = False, watched: Callable[[str], None] | None = None
+) -> None:
     """Make topics of `kind` watchable."""
-    KINDS[kind] = Kind(allow, is_log)
+    KINDS[kind] = Kind(allow, is_log, watched)
 
 
 @dataclass(frozen=True)
@@ -43,6 +55,8 @@ def allowed(user: Any, names: list[str]) -> list[Topic]:
         kind, _, key = name.partition(":")
         try:
             topics.append(Topic(name, KINDS[kind].allow(user, key)))
+            if watched := KINDS[kind].watched:
+                watched(key)
         except (KeyError, ProblemError, OverflowError, ValueError):
             continue
     return topics

@@ -10,8 +10,6 @@ import { filesize } from '../words.js'
 // More than this is not kept in a page: the last part is shown, the whole is in the download.
 const MOST_BYTES = 64 * 1024 * 1024
 const POLL_MS = 10_000
-// A node is asked for new lines this often while somebody looks.
-const LINES_MS = 1500
 const MAP_STEPS = 500
 
 /** @type {{startLogAt: (topic: string, offset: number) => void}} */
@@ -29,7 +27,7 @@ async function start(root) {
   let unseen = 0
   let mapTimer = 0
 
-  // A log of which only a node knows comes by lines and not by offsets.
+  // What a container said before its restart only its node knows: it comes once, by lines and not by offsets.
   const byLines = root.dataset.byLines !== undefined
   let cutAbove = false
   const first = new LogSource(url, { end: 0, take: () => true }, { changed() {}, trouble() {}, ended() {} })
@@ -284,13 +282,6 @@ async function start(root) {
   else pane.toEnd()
   if (ended) pane.follow = false
   tell()
-  if (byLines) {
-    const ask = setInterval(() => {
-      if (ended) clearInterval(ask)
-      else if (!document.hidden) source.pull()
-    }, LINES_MS)
-    return
-  }
   if (ended || !topic || source instanceof LineSource) return
   root.addEventListener('live:bytes', (event) => source.live(/** @type {any} */ (event).detail.payload))
   root.addEventListener('live:resync', () => source.pull())
