@@ -103,8 +103,12 @@ def check_deployment(
     found = _collect(problems, lambda: _model(workspace, loaded, model, files=files))
     place = _collect(problems, lambda: _place(endpoint, loaded, warnings))
     runs = asked.code_configuration is not None or asked.inference_config is not None
-    if isinstance(asked.model, str) and found and found["type"] != "mlflow_model" and not runs:
-        problems.append(_at(loaded, "code_configuration", "deployment-nothing-to-run"))
+    if isinstance(asked.model, str) and found and not runs:
+        # What kind of model it is only its registration says; of files given here the YAML did.
+        if found["type"] == "triton_model":
+            problems.append(_needs(loaded, "triton"))
+        elif found["type"] != "mlflow_model":
+            problems.append(_at(loaded, "code_configuration", "deployment-nothing-to-run"))
     if problems:
         raise ProblemList(problems)
     assert image is not None and place is not None

@@ -10,9 +10,10 @@ from compute.kube.capacity import tolerates
 from compute.kube.client import KubeClient
 from compute.kube.errors import Forbidden
 from compute.models import Cluster, Node, StudioIdentity
+from compute.network.applying import read_secret
 from compute.permissions import EXTENSION_NEEDS, ROUTER_NEEDS, questions
 from compute.router import GATEWAY_CLASS, NAMESPACE
-from studio.core.errors import ProblemError
+from studio.core.errors import ProblemError, ProblemList
 
 HA_NODES = 3
 
@@ -92,6 +93,10 @@ def _certificate(cluster: Cluster, client: KubeClient, wanted: Wanted) -> list[P
     if found.get("type") != "kubernetes.io/tls":
         text = f"{wanted.ssl_secret} is of the type {found.get('type')}; it takes kubernetes.io/tls with tls.crt and tls.key."
         return [ProblemError("extension-secret-unusable", field="sslSecret", text=text)]
+    try:
+        read_secret(client, wanted.ssl_secret, host=wanted.ssl_cname, place="sslSecret")
+    except (ProblemError, ProblemList) as refusal:
+        return refusal.errors if isinstance(refusal, ProblemList) else [refusal]
     return []
 
 

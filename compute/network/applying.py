@@ -6,6 +6,7 @@ wanted; the Secret says what is there; what was last written by us tells a rotat
 
 import base64
 import binascii
+import contextlib
 from typing import Any
 
 import structlog
@@ -72,9 +73,45 @@ def apply_certificate(cluster: Cluster) -> bool:
         raise
 
 
+def direct_secret(cluster: Cluster) -> str:
+    """Return the Secret that the router shows as it stands, by the extension's setting sslSecret; empty for ours."""
+    row = Extension.objects.filter(cluster=cluster).exclude(status__in=[ExtensionStatus.ABSENT, ExtensionStatus.REMOVING]).first()
+    return str(row.settings.get("sslSecret") or "") if row and row.revision else ""
+
+
+def follow_setting(cluster: Cluster) -> None:
+    """Follow the Secret that sslSecret names, so that its end is told of as that of any certificate.
+
+    A certificate that was uploaded is kept for when the setting is taken back. Raises KubeError, KubeconfigRefused, and
+    the problem of a Secret that is not usable.
+    """
+    name, row = direct_secret(cluster), certificate_of(cluster)
+    if not name or (row is not None and (row.source != CertificateSource.SECRET or row.secret_name == name)):
+        return
+    seen = read_secret(kube_client(cluster), name)
+    values = {
+        "source": CertificateSource.SECRET,
+        "secret_name": name,
+        "chain": seen.chain,
+        "key": "",
+        "wanted": seen.digest,
+        "facts": seen.facts,
+        "ends_at": seen.ends_at,
+        "set_at": timezone.now(),
+        "set_by": None,
+    }
+    with transaction.atomic():
+        RouterCertificate.objects.update_or_create(cluster=cluster, defaults=values)
+        diff = {"fingerprint": ["", seen.facts["fingerprint"]], "secret": [row.secret_name if row else "", name]}
+        record(None, "set the router's certificate", cluster, diff=diff)
+
+
 def settle_certificate(cluster: Cluster) -> None:
     """Apply a cluster's certificate; what the cluster says against it is in the row, and the sweep comes back to it."""
     try:
+        with contextlib.suppress(ProblemError, ProblemList):
+            # What is wrong with it stands at the extension, whose setting it is.
+            follow_setting(cluster)
         apply_certificate(cluster)
     except (KubeError, KubeconfigRefused) as error:
         log.info("certificate could not be applied", cluster=cluster.name, error=str(error))
@@ -126,7 +163,7 @@ def _wanted(client: KubeClient, row: RouterCertificate) -> tuple[str, str]:
     if seen.digest != row.wanted:
         with transaction.atomic():
             if RouterCertificate.objects.filter(pk=row.pk, wanted=row.wanted, source=row.source, secret_name=row.secret_name).update(
-                wanted=seen.digest, facts=seen.facts, ends_at=seen.ends_at, set_at=timezone.now(), set_by=None
+                wanted=seen.digest, chain=seen.chain, facts=seen.facts, ends_at=seen.ends_at, set_at=timezone.now(), set_by=None
             ):
                 diff = {"fingerprint": [row.facts.get("fingerprint", ""), seen.facts["fingerprint"]], "secret": ["", row.secret_name]}
                 record(None, "rotated the router's certificate", row.cluster, diff=diff)
@@ -137,6 +174,11 @@ def _wanted(client: KubeClient, row: RouterCertificate) -> tuple[str, str]:
 def _apply(client: KubeClient, row: RouterCertificate, pair: tuple[str, str], written: set[str]) -> bool:
     """Write the Secret unless it is there already, or somebody else's stands in its place."""
     wanted = digest_of(*pair)
+    if row.source == CertificateSource.SECRET and row.secret_name == direct_secret(row.cluster):
+        # The router shows it as it stands: a copy would only be another place where the key lies.
+        if RouterCertificate.objects.filter(pk=row.pk, wanted=wanted).update(applied=wanted, checked_at=timezone.now(), drift={}):
+            _says(row, CertificateStatus.READY, "", "")
+        return True
     found = client.find(kinds.SECRET, SECRET_NAME, SYSTEM_NAMESPACE)
     seen = _pair(found) if found else None
     seen_digest = digest_of(*seen) if seen else ""

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from compute import probing
 from compute.connections import kube_client
+from compute.extension.models import Extension
 from compute.kube import kinds
 from compute.kube.client import KubeClient
 from compute.kube.config import KubeconfigRefused
@@ -60,6 +61,9 @@ def sweep() -> None:
     old = Q(ranges_at=None) | Q(ranges_at__lt=now - RANGES)
     proxied = PodNetworkSettings.objects.filter(old, cluster__status__in=answering).exclude(http_proxy="", https_proxy="")
     wanted |= set(proxied.values_list("cluster_id", flat=True))
+    # A Secret that the extension's setting names, and that nobody looks after yet.
+    named = Extension.objects.exclude(settings__sslSecret=None).exclude(settings__sslSecret="").filter(revision__gt=0)
+    wanted |= set(named.filter(cluster__certificate=None, cluster__status__in=answering).values_list("cluster_id", flat=True))
     for cluster_id in wanted:
         nudge("compute.settle_network", cluster_id)
     free = Q(taken_until=None, asked_at__lt=now - LATE) | Q(taken_until__lt=now)

@@ -41,7 +41,7 @@ class RouterCertificate(models.Model):
     source = models.CharField(max_length=6, choices=CertificateSource.choices)
     # The Secret that is followed; its key is never stored here.
     secret_name = models.CharField(max_length=253, blank=True)
-    # What was uploaded: the chain in order, leaf first, and the leaf's key.
+    # The chain in order, leaf first; and, of what was uploaded, the leaf's key.
     chain = models.TextField(blank=True)
     key = EncryptedTextField(blank=True)
     # Of chain and key together: what the Secret in the cluster is compared with.

@@ -53,7 +53,7 @@ def follow_secret(actor: Any, cluster: Cluster, *, name: str) -> RouterCertifica
         seen = read_secret(kube_client(cluster), name, host=router_name(cluster), place="secret")
     except (KubeError, KubeconfigRefused) as error:
         raise told(error, field="secret") from error
-    return _keep(actor, cluster, seen, source=CertificateSource.SECRET, chain="", key="", secret_name=name)
+    return _keep(actor, cluster, seen, source=CertificateSource.SECRET, chain=seen.chain, key="", secret_name=name)
 
 
 def put_back_certificate(actor: Any, cluster: Cluster) -> RouterCertificate:

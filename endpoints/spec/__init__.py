@@ -74,7 +74,11 @@ def _check_environment(deployment: OnlineDeployment, check: Check) -> None:
     environment = deployment.environment
     if environment is None:
         text, todo = "`environment` is missing.", "Add `environment: {image: <image>}`."
-        if isinstance(deployment.model, InlineModel) and deployment.model.type == "mlflow_model":
+        kind = deployment.model.type if isinstance(deployment.model, InlineModel) else ""
+        if kind == "triton_model":
+            text = "No server is brought for a Triton model without code."
+            todo = "Add `environment: {image: <image of a Triton server>, inference_config: {scoring_route: {path: …, port: …}}}`."
+        if kind == "mlflow_model":
             text, todo = "No image is made for an MLflow model by itself.", "Add `environment: {image: <image with mlflow>}`."
         check.refuse("spec-field-missing", ("environment",), text, todo)
     elif isinstance(environment, DeploymentEnvironment):

@@ -15,7 +15,9 @@ from endpoints import services
 from endpoints.models import Deployment, Endpoint
 from studio.accounts.models import Workspace
 from studio.assets.models import ImageRule
+from studio.assets.registry.given import Given
 from studio.assets.registry.models import ModelVersion
+from studio.assets.registry.services import register_version
 from studio.assets.services import tree_of_uploads
 from studio.audit.models import Entry
 from studio.core.errors import ProblemError, ProblemList
@@ -217,3 +219,22 @@ def test_the_api_never_shows_a_key_or_a_token(
         text = client_for(people.owner).get(f"/api/v1/workspaces/team/online-endpoints{path}").content.decode()
         assert '"name"' in text
         assert not any(secret in text for secret in (endpoint.primary_key, endpoint.secondary_key, "the-deployments-token"))
+
+
+def test_a_triton_model_without_code_is_refused_given_here_or_registered(people: People, make_endpoint: Any, model: str) -> None:
+    endpoint = make_endpoint()
+    register_version(people.contributor, people.workspace, given=Given(name="digits", type="triton_model", tree=model))
+    registered = "name: blue\nendpoint_name: flowers\nmodel: azureml:digits@latest\nenvironment: {image: registry/triton:1}\n"
+    here = registered.replace("azureml:digits@latest", "{path: ./weights, type: triton_model}")
+    for text in (registered, here):
+        what = refused(lambda text=text: services.create_deployment(people.contributor, endpoint, text=text, model=model))
+        assert what == [("deployment-needs-not-there", "environment", 4)]
+    bare = refused(lambda: services.create_deployment(people.contributor, endpoint, text=here.rsplit("\n", 2)[0], model=model))
+    assert bare[0][:2] == ("spec-field-missing", "environment")
+
+
+def test_what_would_scale_by_itself_is_kept_and_said_not_to(people: People, make_endpoint: Any, code: str, model: str) -> None:
+    text = DEPLOYMENT + "scale_settings: {type: target_utilization, min_instances: 2, max_instances: 5}\n"
+    made = services.create_deployment(people.contributor, make_endpoint(), text=text, code=code, model=model)
+    assert (made.instance_count, made.scale_settings["max_instances"]) == (2, 5)
+    assert "Nothing scales by itself yet: 2 instances run" in made.warnings[0]["text"]

@@ -1,5 +1,6 @@
 """Operations: begun by people, worked on in legs, and taken up again from what the release in the cluster says."""
 
+import base64
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -22,6 +23,7 @@ from studio.accounts.models import User, Workspace
 from studio.audit.models import Entry
 from studio.core.errors import ProblemError, ProblemList
 from tests.compute.extension.releases import install_program, secret
+from tests.compute.network.pki import family
 from tests.fakekube import FakeKube
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
@@ -91,6 +93,17 @@ def test_tls_takes_a_certificate_or_a_secret_of_the_right_type(operator: User, c
     kube_client(cluster).create(kinds.SECRET, body, NAMESPACE)
     with pytest.raises(ProblemList, match=r"it takes kubernetes\.io/tls"):
         services.check_settings(cluster, tls | {"sslSecret": "own"})
+    made = family(("ml.example.com",))
+    for name, chain, key in (("fits", made.chain, made.leaf.key), ("strange", made.chain, family().leaf.key)):
+        data = {"tls.crt": base64.b64encode(chain.encode()).decode(), "tls.key": base64.b64encode(key.encode()).decode()}
+        body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "type": "kubernetes.io/tls", "data": data}
+        kube_client(cluster).create(kinds.SECRET, body, NAMESPACE)
+    for given in ({"sslSecret": "strange"}, {"sslSecret": "fits", "sslCname": "other.example.com"}):
+        with pytest.raises(ProblemList) as refused:
+            services.check_settings(cluster, tls | given)
+        assert set(problems_of(refused.value).values()) == {"sslSecret"}
+        assert problems_of(refused.value).keys() <= {"certificate-key-mismatch", "certificate-name-mismatch"}
+    assert services.check_settings(cluster, tls | {"sslSecret": "fits"})
 
 
 def test_another_studios_release_is_left_alone(operator: User, cluster: Cluster) -> None:

@@ -9,6 +9,7 @@ from django.core import serializers
 from django.utils import timezone
 
 from compute import probing, services
+from compute.extension.models import Extension
 from compute.kube import kinds
 from compute.kube.errors import KubeError
 from compute.models import Cluster
@@ -382,3 +383,32 @@ def test_detaching_takes_the_certificate_along(operator: User, cluster: Cluster,
     services.detach_cluster(operator, cluster)
     services.clusters.finish_detach(cluster.pk)
     assert client.find(kinds.SECRET, NAME, PLACE) is None
+
+
+def test_a_secret_that_the_extension_names_is_looked_after_without_a_copy(
+    cluster: Cluster, client: Any, first: Family, second: Family
+) -> None:
+    put(client, first, name="own-tls")
+    Extension.objects.create(cluster=cluster, status="ready", revision=1, settings={"enableInference": True, "sslSecret": "own-tls"})
+    looking.settle_network(cluster.pk)
+    row = RouterCertificate.objects.get(cluster=cluster)
+    assert (row.secret_name, row.status, row.chain, row.key) == ("own-tls", "ready", first.chain, "")
+    assert row.ends_at and client.find(kinds.SECRET, NAME, PLACE) is None
+    put(client, second, name="own-tls")
+    looking.settle_network(cluster.pk)
+    row.refresh_from_db()
+    assert row.chain == second.chain and client.find(kinds.SECRET, NAME, PLACE) is None
+    # When the setting is taken back the router still has a certificate to show.
+    Extension.objects.update(settings={"enableInference": True})
+    looking.settle_network(cluster.pk)
+    assert secret(client)["tls.crt"] == second.chain
+
+
+def test_what_the_extension_names_leaves_an_uploaded_certificate_alone(
+    cluster: Cluster, client: Any, operator: User, first: Family, second: Family
+) -> None:
+    set_certificate(operator, cluster, chain=first.chain, key=first.leaf.key)
+    put(client, second, name="own-tls")
+    Extension.objects.create(cluster=cluster, status="ready", revision=1, settings={"enableInference": True, "sslSecret": "own-tls"})
+    looking.settle_network(cluster.pk)
+    assert RouterCertificate.objects.get(cluster=cluster).key == first.leaf.key
