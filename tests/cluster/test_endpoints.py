@@ -57,6 +57,19 @@ class Server(http.server.BaseHTTPRequestHandler):
 
 http.server.ThreadingHTTPServer(("", 8080), Server).serve_forever()
 """
+TRAIN = """
+type: command
+environment: {image: 'mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:latest'}
+command: |
+  python3 - <<'END'
+  import mlflow.sklearn, pandas
+  from mlflow.models import infer_signature
+  from sklearn.linear_model import LinearRegression
+  rows = pandas.DataFrame({"x": [1.0, 2.0, 3.0]})
+  model = LinearRegression().fit(rows, [2.0, 4.0, 6.0])
+  mlflow.sklearn.save_model(model, "outputs/doubler", signature=infer_signature(rows, model.predict(rows)))
+  END
+"""
 ENDPOINT = "name: {name}\ncompute: azureml:local\nauth_mode: Key\ntags: {{team: a}}\n"
 DEPLOYMENT = """
 $schema: https://azuremlschemas.azureedge.net/latest/kubernetesOnlineDeployment.schema.json
@@ -315,6 +328,29 @@ resources: {{requests: {{cpu: 50m, memory: 64Mi}}, limits: {{cpu: "1", memory: 2
     assert refused.value.id == "endpoint-routes-differ"
     studio.client.deployments.delete("own", endpoint=flowers)
     assert studio.client.deployments.wait("own", endpoint=flowers, timeout_seconds=90) is None
+
+
+def test_an_mlflow_model_of_a_job_is_served_without_code(studio: Studio, call: Caller, flowers: str) -> None:
+    job = studio.submit(TRAIN)
+    ended = studio.ended(job.name)
+    assert ended.status == "Completed", studio.log_of(job.name)
+    path = f"azureml://jobs/{job.name}/outputs/artifacts/paths/outputs/doubler"
+    made = studio.client.models.register("doubler", path)
+    assert made.type == "mlflow_model"
+    image = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:latest"
+    yaml = f"name: nocode\nendpoint_name: {flowers}\nmodel: azureml:doubler@latest\nenvironment: {{image: {image}}}\n"
+    studio.client.deployments.create_from_text(yaml)
+    there = studio.client.deployments.wait("nocode", endpoint=flowers, timeout_seconds=180)
+    assert there is not None and there.status == "ready", there and (there.reason, there.replicas)
+    routed(studio, flowers)
+    key = studio.client.endpoints.keys(flowers)["primaryKey"]
+    body = {"input_data": {"columns": ["x"], "data": [[4], [10]]}}
+    assert until(lambda: call(flowers, key, body, deployment="nocode").status_code == 200)
+    assert [round(each, 6) for each in call(flowers, key, body, deployment="nocode").json()] == [8, 20]
+    wrong = call(flowers, key, {"input_data": {"columns": ["y"], "data": [[4]]}}, deployment="nocode")
+    assert wrong.status_code == 400 and "x" in wrong.text
+    studio.client.deployments.delete("nocode", endpoint=flowers)
+    assert studio.client.deployments.wait("nocode", endpoint=flowers, timeout_seconds=90) is None
 
 
 @pytest.mark.parametrize("route", ["proxy", "port-forward"])

@@ -17,6 +17,7 @@ import pytest
 
 from compute.kube import kinds
 from compute.kube.client import KubeClient
+from compute.router import NAMESPACE
 from tests.cluster.extension import clear_extension, installed
 from tests.compute.network.pki import Family, family
 from tests.studio_process import Studio
@@ -121,6 +122,28 @@ def test_a_certificate_for_another_name_is_refused_before_the_router_has_it(stud
     files = ("--chain", str(tmp_path / "chain.pem"), "--key", str(tmp_path / "key.pem"))
     refused = studio.cli("cluster", "network", "certificate", studio.cluster, *files, check=False)
     assert refused.returncode == 1 and "certificate-name-mismatch" in refused.stderr
+
+
+def test_an_existing_secret_is_shown_as_it_stands_and_followed_when_it_is_renewed(studio: Studio, kube: KubeClient, router: Any) -> None:
+    where, _ = router
+    first, second = family((NAME,)), family((NAME,))
+    # Which certificate it is says its digest; by whom it is trusted is tried above.
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "own-tls", "namespace": NAMESPACE}, "type": "kubernetes.io/tls"}
+    kube.apply(kinds.SECRET, body | {"stringData": {"tls.crt": first.chain, "tls.key": first.leaf.key}}, NAMESPACE)
+    try:
+        change = studio.client.extensions.change(studio.cluster, {"sslSecret": "own-tls"})
+        studio.client.extensions.wait(studio.cluster, change["id"], seconds=240)
+        studio.until(lambda: asked(where, context)[0] == digest(first), what="the router to show the Secret's certificate")
+        kube.apply(kinds.SECRET, body | {"stringData": {"tls.crt": second.chain, "tls.key": second.leaf.key}}, NAMESPACE)
+        studio.until(lambda: asked(where, context)[0] == digest(second), what="the router to show the renewed certificate")
+        change = studio.client.extensions.change(studio.cluster, {"sslSecret": ""})
+        studio.client.extensions.wait(studio.cluster, change["id"], seconds=240)
+        shown = studio.client.network.get(studio.cluster)["certificate"]["fingerprint"]
+        studio.until(lambda: asked(where, context)[0] == shown.replace(":", "").lower(), what="the uploaded certificate to be back")
+    finally:
+        kube.delete(kinds.SECRET, "own-tls", NAMESPACE)
 
 
 def test_the_secret_goes_with_the_extension_and_is_not_put_back_by_itself(
