@@ -23,7 +23,7 @@ class Router:
     `base_url` has no slash at its end and is empty while unknown. With TLS its host is `sslCname`; where that name
     need not resolve from here, `address` is what to connect to (as curl's `--resolve host:port:address`). `in_cluster`
     says that the address answers only inside the cluster. `service` is the name of Envoy's Service in NAMESPACE.
-    `insecure` says that plain HTTP is what the address speaks.
+    `insecure` says that plain HTTP is what the address speaks, `plain_too` that it answers beside TLS.
     """
 
     installed: bool = False
@@ -34,6 +34,7 @@ class Router:
     port: int = 0
     address: str = ""
     insecure: bool = False
+    plain_too: bool = False
     in_cluster: bool = False
     service: str = ""
     service_type: str = ""
@@ -60,6 +61,7 @@ def router_of(cluster: Cluster) -> Router:
         port=int(seen.get("port") or 0),
         address=str(seen.get("address") or ""),
         insecure=seen.get("scheme") == "http",
+        plain_too=seen.get("scheme") == "https" and bool(row.settings.get("allowInsecureConnections")),
         in_cluster=bool(seen.get("in_cluster")),
         service=str(seen.get("service") or ""),
         service_type=str(row.settings.get("inferenceRouterServiceType") or ""),

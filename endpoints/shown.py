@@ -25,6 +25,7 @@ def shown(request: HttpRequest, endpoint: Endpoint, *, whole: bool = True) -> di
         "scoring_uri": uri,
         "openapi_uri": uri.removesuffix("score") + "swagger.json" if uri else "",
         "insecure": where.insecure,
+        "plain_http": where.insecure or where.plain_too,
         "traffic": endpoint.traffic,
         "mirror_traffic": endpoint.mirror_traffic,
         "applied_traffic": endpoint.applied.get("traffic", {}),

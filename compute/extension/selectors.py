@@ -79,6 +79,7 @@ def shown(cluster: Cluster) -> dict[str, Any]:
             "address": router.address or None,
             "in_cluster": router.in_cluster,
             "insecure": router.insecure,
+            "plain_http": router.insecure or router.plain_too,
             "reason": router.reason,
         },
         "objects": row.health,

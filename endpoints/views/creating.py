@@ -97,6 +97,7 @@ def check_name(request: HttpRequest, workspace: Workspace) -> HttpResponse:
             context["wrong"] = f"There is an endpoint {name} {where} already."
         else:
             router = sending.router_of(compute.cluster) if compute else None
+            context["insecure"] = bool(router and router.insecure)
             context["address"] = f"{(router.base_url if router else '') or 'https://…'}/api/v1/endpoint/{name}/score"
     return render(request, "endpoints/name_check.html", context)
 

@@ -96,7 +96,7 @@ def list_endpoints(workspace: Workspace = None, output: Output = "table", query:
     """List endpoints, newest first."""
     with session.connect(workspace) as studio:
         rows = [dict(one.answer) for one in studio.endpoints.list()]
-    print_result(rows, output, _ENDPOINTS, query)
+    print_result([_marked(row, output, query) for row in rows], output, _ENDPOINTS, query)
 
 
 @endpoints.command("show")
@@ -106,7 +106,7 @@ def show(
     """Show one endpoint: its address, state and traffic; with `-o yaml` everything."""
     with session.connect(workspace) as studio:
         endpoint = studio.endpoints.get(the_name(argument, name))
-    print_result(dict(endpoint.answer), output, _ENDPOINT, query)
+    print_result(_marked(endpoint.answer, output, query), output, _ENDPOINT, query)
     _explain(endpoint, output, query)
 
 
@@ -356,10 +356,18 @@ def _warn(made: Deployment) -> None:
 
 def _end(made: Endpoint | Deployment, columns: tuple[str, ...], output: str, query: str | None) -> None:
     """Print what came of it and leave with 3 when it failed."""
-    print_result(dict(made.answer), output, columns, query)
+    print_result(_marked(made.answer, output, query), output, columns, query)
     if made.status == "failed":
         _explain(made, "table", None)
         raise typer.Exit(3)
+
+
+def _marked(answer: Mapping[str, Any], output: str, query: str | None) -> dict[str, Any]:
+    """Return an answer as a table shows it: addresses that speak plain HTTP say so; other formats have `insecure`."""
+    if output != "table" or query or not answer.get("insecure"):
+        return dict(answer)
+    addresses = {name: f"{answer[name]} (plain HTTP)" for name in ("scoring_uri", "openapi_uri") if answer.get(name)}
+    return dict(answer) | addresses
 
 
 def _explain(made: Endpoint | Deployment, output: str, query: str | None) -> None:

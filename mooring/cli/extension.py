@@ -44,7 +44,7 @@ def show(cluster: ClusterArgument, output: Output = "table", query: Query = None
         answer = studio.extensions.get(cluster)
     if output == "table" and not query:
         operation = answer.get("operation") or {}
-        answer["router"] = answer["router"]["base_url"] or answer["router"]["reason"]
+        answer["router"] = _address(answer["router"])
         answer["settings"] = {key: value for key, value in answer["settings"].items() if value not in ("", {}, [])}
         print_result(answer, "table", _SHOWN)
         _print_rows(answer["objects"] if operation.get("status") not in ("waiting", "running") else operation["objects"])
@@ -156,9 +156,15 @@ def _follow(studio: Client, cluster: str, operation: Mapping[str, Any], no_wait:
         studio.extensions.wait(cluster, operation["id"], each=progress.show)
     answer = studio.extensions.get(cluster)
     if output == "table":
-        router = answer["router"]["base_url"] or answer["router"]["reason"]
+        router = _address(answer["router"])
         answer = {"cluster": cluster, "status": answer["status"], "revision": answer["revision"], "router": router}
     print_result(answer, output)
+
+
+def _address(router: Mapping[str, Any]) -> str:
+    """Return where the router answers, marked where it speaks plain HTTP, or why it does not."""
+    mark = " (plain HTTP)" if router["insecure"] else " (plain HTTP, too)" if router.get("plain_http") else ""
+    return f"{router['base_url']}{mark}" if router["base_url"] else str(router["reason"])
 
 
 class Progress:

@@ -64,7 +64,7 @@ def test_it_is_installed_changed_gone_back_from_and_removed_on_its_page(
     picture(page, "extension-installing")
     expect(page.locator("#live .card-head .state").first).to_have_text("Ready", timeout=180_000)
     expect(page.locator("#live")).to_contain_text("http://")
-    expect(page.locator("#live")).to_contain_text("plain HTTP")
+    expect(page.locator("#live")).to_contain_text("Plain HTTP")
     picture(page, "extension-ready")
 
     page.reload()

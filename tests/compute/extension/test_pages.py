@@ -74,7 +74,7 @@ def test_it_shows_objects_address_and_revisions(page: Client, there: Extension) 
     text = shown(page)
     for word in (
         "http://10.0.0.2:30080",
-        "plain HTTP",
+        "Plain HTTP",
         "mooring-router",
         "1 more that only have to be there",
         "in force",

@@ -220,3 +220,22 @@ def test_what_a_rollout_left_is_shown_with_its_revision(people: People, client_f
 def test_words_of_people_are_escaped(people: People, client_for: Any, endpoint: Endpoint) -> None:
     Endpoint.objects.update(description="<script>alert(1)</script>", tags={"<b>": '"x'}, reason="<u>")
     assert "<script>alert" not in text_of(client_for(people.contributor), "detail", endpoint)
+
+
+def test_plain_http_is_marked_wherever_its_address_shows(people: People, client_for: Any, endpoint: Endpoint) -> None:
+    router = {"ready": True, "base_url": "http://10.0.0.1:30080", "scheme": "http", "host": "10.0.0.1", "port": 30080, "address": "10.0.0.1"}
+    Extension.objects.update(router=router)
+    client = client_for(people.contributor)
+    pages = [f"/w/team/endpoints/flowers/{part}" for part in ("", "test/", "consume/", "monitoring/", "logs/", "revisions/", "events/")]
+    for path in ("/w/team/endpoints/", *pages, "/w/team/endpoints/-/name/?name=roses&compute=local"):
+        assert "Plain HTTP" in client.get(path).content.decode(), path
+    shown = client.get("/api/v1/workspaces/team/online-endpoints/flowers").json()
+    assert shown["insecure"] and shown["plain_http"]
+
+
+def test_plain_http_beside_tls_is_said_and_the_address_is_not_called_insecure(people: People, client_for: Any, endpoint: Endpoint) -> None:
+    row = Extension.objects.get()
+    Extension.objects.update(settings=row.settings | {"allowInsecureConnections": True})
+    client = client_for(people.contributor)
+    assert "Plain HTTP, too" in client.get("/w/team/endpoints/flowers/").content.decode()
+    assert "Plain HTTP" not in client.get("/w/team/endpoints/").content.decode()
