@@ -157,6 +157,8 @@ def _run(data: Path, log: Path, sandbox: dict[str, Any], host: str, port: int) -
             "MOORING_DATA": str(data),
             "MOORING_LISTEN": ",".join(dict.fromkeys((f"127.0.0.1:{port}", f"{host}:{port}"))),
             "MOORING_POD_URL": f"http://{host}:{port}",
+            # The sandbox has no load balancer: nobody waits two minutes to be told.
+            "MOORING_EXTENSION_ADDRESS_SECONDS": "15",
             # Where no container starts any name will do.
             "MOORING_RUNNER_IMAGE": (sandbox.get("images") or {}).get("runner", "mooring.local/runner:simulated"),
         }

@@ -20,6 +20,20 @@ RUNS = (
 )
 SILENT = frozenset({"$schema", "type", "endpoint_name"})
 ROUTE_FIELDS = ("scoring", "readiness", "liveness")
+# Numbers of the form: where they stand in the YAML, what they are called, and what stands without one.
+NUMBERS = {
+    "request_timeout_ms": ("request_settings.request_timeout_ms", "Longest answer (ms)", "5000"),
+    "max_concurrent": ("request_settings.max_concurrent_requests_per_instance", "Requests at a time, each instance", "1"),
+    "max_queue_wait_ms": ("request_settings.max_queue_wait_ms", "Longest wait in the queue (ms)", "500"),
+    "readiness_delay": ("readiness_probe.initial_delay", "Ready: first asked after (s)", "0"),
+    "readiness_period": ("readiness_probe.period", "Ready: asked every (s)", "10"),
+    "readiness_timeout": ("readiness_probe.timeout", "Ready: answer within (s)", "2"),
+    "readiness_failures": ("readiness_probe.failure_threshold", "Ready: failures before requests stop", "30"),
+    "liveness_delay": ("liveness_probe.initial_delay", "Alive: first asked after (s)", "10"),
+    "liveness_period": ("liveness_probe.period", "Alive: asked every (s)", "10"),
+    "liveness_timeout": ("liveness_probe.timeout", "Alive: answer within (s)", "2"),
+    "liveness_failures": ("liveness_probe.failure_threshold", "Alive: failures before it is started again", "30"),
+}
 # Where a problem of a YAML's field is shown on the form; longer paths are looked up by their beginnings.
 ENDPOINT_FIELDS = {"name": "name", "compute": "compute", "description": "description"}
 DEPLOYMENT_FIELDS = {
@@ -33,6 +47,10 @@ DEPLOYMENT_FIELDS = {
     "instance_type": "instance_type",
     "instance_count": "count",
     "environment_variables": "variables",
+    **{path: name for name, (path, _, _) in NUMBERS.items()},
+    "request_settings": "request_timeout_ms",
+    "readiness_probe": "readiness_period",
+    "liveness_probe": "liveness_period",
 }
 
 
@@ -89,8 +107,16 @@ class Draft:
         if text.get("instance_type"):
             given["instance_type"] = text["instance_type"]
         count = text.get("count") or "1"
-        given["instance_count"] = int(count) if count.isdecimal() and len(count) < 10 else count
-        return given | copy.deepcopy(self.deployment_rest)
+        given["instance_count"] = _whole(count)
+        for name, (path, _, _) in NUMBERS.items():
+            if text.get(name):
+                group, _, key = path.partition(".")
+                given.setdefault(group, {})[key] = _whole(text[name])
+        for name, value in copy.deepcopy(self.deployment_rest).items():
+            # What the form has no input for stands beside what it has.
+            known = given.get(name)
+            given[name] = value | known if isinstance(value, dict) and isinstance(known, dict) else value
+        return given
 
     def _environment(self, text: Mapping[str, str], runs: str) -> Any:
         image = text.get("image", "")
@@ -146,7 +172,23 @@ def _take_deployment(draft: Draft) -> None:
         rest.pop("code_configuration")
         draft.fields |= {"runs": SCRIPT, "scoring_script": str(configuration.get("scoring_script") or "")}
         draft.code_path = str(configuration.get("code") or "")
+    _take_numbers(draft)
     _take_environment(draft)
+
+
+def _take_numbers(draft: Draft) -> None:
+    for name, (path, _, _) in NUMBERS.items():
+        group, _, key = path.partition(".")
+        values = draft.deployment_rest.get(group)
+        if isinstance(values, dict) and isinstance(values.get(key), int):
+            draft.fields[name] = str(values.pop(key))
+            if not values:
+                del draft.deployment_rest[group]
+
+
+def _whole(text: str) -> int | str:
+    """Return a whole number, or the text for the check to say what is wrong with it."""
+    return int(text) if text.isdecimal() and len(text) < 10 else text
 
 
 def _take_environment(draft: Draft) -> None:
@@ -215,12 +257,31 @@ class DeployForm(forms.Form):
                 del self.fields[name]
             self.fields["deployment"].widget.attrs["autofocus"] = True
 
+    @property
+    def request_limits(self) -> list[forms.BoundField]:
+        return [self[name] for name, (path, _, _) in NUMBERS.items() if path.startswith("request_settings.")]
+
+    @property
+    def probes(self) -> list[forms.BoundField]:
+        return [self[name] for name, (path, _, _) in NUMBERS.items() if not path.startswith("request_settings.")]
+
+    @property
+    def has_numbers(self) -> bool:
+        """Tell whether the numbers are unfolded: one of them is given, or wrong."""
+        return any(self[name].value() or self[name].errors for name in NUMBERS)
+
     def without_deployment(self) -> None:
         """Ask for nothing of a deployment: there is to be none yet."""
         for name in ("deployment", "runs"):
             self.fields[name].required = False
 
 
+def _number(label: str, usual: str) -> forms.CharField:
+    widget = forms.NumberInput(attrs={"min": 0, "inputmode": "numeric", "placeholder": usual})
+    return forms.CharField(required=False, label=label, widget=widget)
+
+
+DeployForm.base_fields |= {name: _number(label, usual) for name, (_, label, usual) in NUMBERS.items()}
 PLAIN = tuple(DeployForm.base_fields)
 
 

@@ -7,7 +7,7 @@ the rows alone. Nothing here calls the cluster.
 from typing import Any
 
 import structlog
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -43,14 +43,19 @@ def saw_pod(deployment: Deployment, seen: Seen) -> None:
         "created_at": seen.created_at,
         "ready_at": seen.ready_at,
     }
-    with transaction.atomic():
-        replica, made = Replica.objects.get_or_create(deployment=deployment, pod_uid=seen.uid, defaults=facts)
-        changes = {name: value for name, value in facts.items() if getattr(replica, name) != value}
-        if not made and not changes:
-            return
-        if changes:
-            Replica.objects.filter(pk=replica.pk).update(seen_at=timezone.now(), **changes)
-        _changed(deployment)
+    try:
+        with transaction.atomic():
+            replica, made = Replica.objects.get_or_create(deployment=deployment, pod_uid=seen.uid, defaults=facts)
+            changes = {name: value for name, value in facts.items() if getattr(replica, name) != value}
+            if not made and not changes:
+                return
+            if changes:
+                Replica.objects.filter(pk=replica.pk).update(seen_at=timezone.now(), **changes)
+            _changed(deployment)
+    except IntegrityError:
+        # The last words of a pod whose deployment was forgotten at this moment.
+        if Deployment.objects.filter(pk=deployment.pk).exists():
+            raise
 
 
 def lost_pod(deployment: Deployment, uid: str) -> None:

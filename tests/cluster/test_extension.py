@@ -88,6 +88,21 @@ def test_a_change_is_a_revision_and_a_rollback_brings_the_one_before_back(studio
     assert httpx.get(back["router"]["base_url"], timeout=10).status_code == 404
 
 
+def test_a_load_balancer_that_never_gives_an_address_is_told_and_gone_back_from(studio: Studio, there: dict[str, Any]) -> None:
+    extensions = studio.client.extensions
+    operation = settled(studio, extensions.change(studio.cluster, {"inferenceRouterServiceType": "loadBalancer"})["id"])
+    assert operation["status"] == "failed" and operation["problem"]["id"] == "extension-no-address", operation
+    assert extensions.get(studio.cluster)["router"]["reason"] == "The load balancer has no address yet."
+    extensions.wait(studio.cluster, extensions.rollback(studio.cluster, there["revision"])["id"], seconds=240)
+    assert extensions.get(studio.cluster)["status"] == "ready"
+
+
+def test_high_availability_is_refused_on_fewer_than_three_nodes(studio: Studio, there: dict[str, Any]) -> None:
+    with pytest.raises(MooringProblem) as refused:
+        studio.client.extensions.change(studio.cluster, {"inferenceRouterHA": True})
+    assert refused.value.id == "extension-few-nodes" and studio.client.extensions.get(studio.cluster)["revision"] == there["revision"]
+
+
 def test_a_node_selector_holds_for_jobs_too(studio: Studio, kube: KubeClient, there: dict[str, Any]) -> None:
     extensions = studio.client.extensions
     settings = {"nodeSelector.kubernetes.io/os": "linux", "workLoadToleration[0].key": "spot", "workLoadToleration[0].operator": "Exists"}

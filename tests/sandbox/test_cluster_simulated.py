@@ -6,10 +6,20 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from compute.extension.chart import assemble
+from compute.extension.helm import find_program, helm_for
+from compute.extension.release import NAMESPACE, RELEASE
+from compute.extension.values import chart_values
+from compute.extension.wanted import read
+from compute.kube import kinds
+from compute.kube.client import KubeClient
+from compute.kube.config import connection
 from tests.sandbox.conftest import ROOT, Kubernetes, sandbox, sandbox_json, until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
@@ -69,6 +79,51 @@ def test_a_job_that_wants_gpus_goes_to_the_node_that_seems_to_have_them(simulate
     pod = until(succeeded, seconds=60, what="the seeming end of the job")
     assert pod["spec"]["nodeName"] == f"{NAME}-simulated-005"
     assert pod["status"]["message"] == "simulated: no container ran"
+
+
+def test_three_routers_stand_on_three_nodes_and_do_so_while_they_are_renewed(simulated: dict[str, Any], tmp_path: Path) -> None:
+    """The chart's own EnvoyProxy, taken by a real API server, and the pods that it asks for, placed by a real scheduler."""
+    given = connection(Path(simulated["kubeconfig"]).read_text())
+    wanted, wrongs = read({"enableInference": True, "inferenceRouterServiceType": "nodePort", "allowInsecureConnections": True})
+    main = sandbox_json("status")
+    with helm_for(given, find_program(main["programs"]["helm"]), tmp_path, "test") as helm, KubeClient(given) as kube:
+        chart = assemble(helm, main["extension"]["charts"], router=True)
+        values = helm.write("values.yaml", chart_values(wanted, {}, studio="test"))
+        rendered = helm.run(["template", RELEASE, str(chart.folder), "--namespace", NAMESPACE, "--values", str(values)], seconds=60)
+        proxy = next(each for each in yaml.safe_load_all(rendered) if each and each["kind"] == "EnvoyProxy")
+        definition = next(each for each in chart.envoy_gateway_crds if each["spec"]["names"]["kind"] == "EnvoyProxy")
+        kube.apply(kinds.CRD, definition)
+        kube.apply(kinds.NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
+        until(lambda: kube.has_api(kinds.ENVOY_PROXY), what="the definition to be there")
+        kube.apply(kinds.ENVOY_PROXY, proxy, NAMESPACE)
+        asked = proxy["spec"]["provider"]["kubernetes"]
+        assert wrongs == [] and asked["envoyDeployment"]["replicas"] == 3 and asked["envoyPDB"] == {"minAvailable": 2}
+        for round in ("1", "2"):
+            kube.apply(kinds.DEPLOYMENT, envoys(asked["envoyDeployment"], round), NAMESPACE)
+            until(lambda round=round: placed(kube, round), seconds=60, what="three routers on three nodes")
+
+
+def envoys(asked: dict[str, Any], round: str) -> dict[str, Any]:
+    """Return the Deployment that Envoy Gateway makes of what the EnvoyProxy asks for."""
+    labels = {"gateway.envoyproxy.io/owning-gateway-name": "mooring-router", "gateway.envoyproxy.io/owning-gateway-namespace": NAMESPACE}
+    pod = {**asked["pod"], "containers": [{"name": "envoy", "image": "any", "resources": asked["container"]["resources"]}]}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "mooring-router", "namespace": NAMESPACE},
+        "spec": {
+            "replicas": asked["replicas"],
+            "strategy": asked["strategy"],
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": {**labels, "round": round}}, "spec": pod},
+        },
+    }
+
+
+def placed(kube: KubeClient, round: str) -> bool:
+    """Tell whether three pods of a round are ready, each on a node of its own, and none of another round is left."""
+    pods = kube.list(kinds.POD, NAMESPACE, labels={"gateway.envoyproxy.io/owning-gateway-name": "mooring-router"})
+    return len(pods) == 3 and len({pod["spec"].get("nodeName") for pod in pods if pod["metadata"]["labels"]["round"] == round}) == 3
 
 
 def test_the_number_of_nodes_follows_what_is_asked_for(simulated: dict[str, Any]) -> None:

@@ -123,12 +123,12 @@ def test_form_and_yaml_say_the_same(people: People, client_for: Any, model: Mode
 def test_what_the_form_has_no_input_for_is_carried_along(people: People, client_for: Any, model: ModelVersion) -> None:
     client = client_for(people.contributor)
     texts = client.post(URL, form(to="yaml")).context["texts"]
-    more = texts.deployment + "request_settings:\n  request_timeout_ms: 9000\n"
+    more = texts.deployment + "rollout:\n  deadline_seconds: 90\nrequest_settings:\n  request_timeout_ms: 9000\n"
     page = client.post(URL, {"as": "yaml", "to": "form", "endpoint_yaml": texts.endpoint, "deployment_yaml": more, "code_kept": texts.code})
-    assert "request_settings" in page.content.decode()
+    assert "rollout" in page.context["deployment_rest"] and page.context["form"]["request_timeout_ms"].value() == "9000"
     answer = client.post(URL, form(code=None, code_kept=texts.code, deployment_rest=page.context["deployment_rest"]))
     assert answer.status_code == 302
-    assert Deployment.objects.get().wanted.spec["request_settings"]["request_timeout_ms"] == 9000
+    assert Deployment.objects.get().rollout_deadline_seconds == 90
 
 
 def test_a_problem_of_the_yaml_names_its_line(people: People, client_for: Any, model: ModelVersion) -> None:
@@ -182,3 +182,30 @@ def test_a_name_is_checked_as_it_is_typed(people: People, client_for: Any, make_
 def test_a_compute_without_a_router_says_so_in_the_choice(people: People, client_for: Any, compute: Any) -> None:
     Extension.objects.all().delete()
     assert b"ask IT operations for the extension with inference" in client_for(people.contributor).get(URL).content
+
+
+def test_limits_of_requests_and_probes_are_given_and_come_back(people: People, client_for: Any, model: ModelVersion) -> None:
+    client = client_for(people.contributor)
+    assert client.post(URL, form(request_timeout_ms="9000", max_concurrent="4", readiness_period="3")).status_code == 302
+    spec = Deployment.objects.get().wanted.spec  # type: ignore[union-attr]
+    assert spec["request_settings"] == {"request_timeout_ms": 9000, "max_concurrent_requests_per_instance": 4, "max_queue_wait_ms": 500}
+    assert spec["probes"] == {"readiness": {"period": 3}}
+    again = client.get("/w/team/endpoints/flowers/deployments/-/new/", {"of": "blue"}).context["form"]
+    assert [again[name].value() for name in ("request_timeout_ms", "max_concurrent", "readiness_period")] == ["9000", "4", "3"]
+
+
+def test_a_limit_that_is_wrong_is_said_at_its_field_and_what_only_the_yaml_has_is_kept(
+    people: People, client_for: Any, model: ModelVersion
+) -> None:
+    answer = client_for(people.contributor).post(
+        URL, form(request_timeout_ms="soon", deployment_rest='{"readiness_probe": {"success_threshold": 2}}', readiness_period="3")
+    )
+    assert answer.status_code in (200, 422) and not Deployment.objects.exists()
+    assert answer.context["form"].has_error("request_timeout_ms") and b'<details id="limits" open>' in answer.content
+    assert (
+        client_for(people.contributor)
+        .post(URL, form(deployment_rest='{"readiness_probe": {"success_threshold": 2}}', readiness_period="3"))
+        .status_code
+        == 302
+    )
+    assert Deployment.objects.get().wanted.spec["probes"] == {"readiness": {"period": 3, "success_threshold": 2}}  # type: ignore[union-attr]

@@ -223,7 +223,14 @@ def test_words_of_people_are_escaped(people: People, client_for: Any, endpoint: 
 
 
 def test_plain_http_is_marked_wherever_its_address_shows(people: People, client_for: Any, endpoint: Endpoint) -> None:
-    router = {"ready": True, "base_url": "http://10.0.0.1:30080", "scheme": "http", "host": "10.0.0.1", "port": 30080, "address": "10.0.0.1"}
+    router = {
+        "ready": True,
+        "base_url": "http://10.0.0.1:30080",
+        "scheme": "http",
+        "host": "10.0.0.1",
+        "port": 30080,
+        "address": "10.0.0.1",
+    }
     Extension.objects.update(router=router)
     client = client_for(people.contributor)
     pages = [f"/w/team/endpoints/flowers/{part}" for part in ("", "test/", "consume/", "monitoring/", "logs/", "revisions/", "events/")]
