@@ -73,7 +73,10 @@ def test_it_installs_serves_rotates_and_reads_figures_with_no_other_rights(studi
         assert until(lambda: call("limited", key).status_code == 401)
         with KubeClient(limited) as client:
             counted = [stats_of(client, pod, QUERY) for pod in router_pods(client)]
-        assert any("envoy_cluster_upstream_rq" in (text or "") for text in counted)
+        whole = "".join(text or "" for text in counted)
+        # Every rule that leads to a deployment shares its Service's cluster; what lacks a key is counted for the listener.
+        assert f'envoy_cluster_upstream_rq{{envoy_response_code="200",envoy_cluster_name="service/{studio.namespace}/md-' in whole
+        assert "envoy_http_api_key_auth_unauthorized{" in whole and '"httproute/' not in whole
     finally:
         studio.client.endpoints.delete("limited")
         assert studio.client.endpoints.wait("limited", timeout_seconds=120) is None
