@@ -6,10 +6,14 @@ Also owns the data folder and the keys that are made in it at the first start.
 import os
 import re
 import secrets
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
 from cryptography.fernet import Fernet
+
+Parsed = TypeVar("Parsed")
 
 
 class SettingError(ValueError):
@@ -72,6 +76,22 @@ def choices(name: str, allowed: tuple[str, ...]) -> list[str]:
         if word not in allowed:
             raise SettingError(f"{name} takes {', '.join(allowed)}, not {word!r}")
     return found
+
+
+def needed(name: str, *, when: object) -> str:
+    """Return a variable that must be there when another one is."""
+    value = text(name)
+    if when and not value:
+        raise SettingError(f"{name} is needed beside what is set already")
+    return value
+
+
+def parsed(name: str, read: Callable[[str], Parsed]) -> Parsed:
+    """Return a variable as `read` reads it."""
+    try:
+        return read(text(name))
+    except ValueError as error:
+        raise SettingError(f"{name} must be {error}") from error
 
 
 def pairs(name: str) -> dict[str, str]:

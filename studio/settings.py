@@ -8,6 +8,7 @@ from pathlib import Path
 from csp.constants import NONCE, NONE, SELF
 
 from studio import environment as env
+from studio.signin.oidc.mapping import rules
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = env.data_folder()
@@ -160,6 +161,18 @@ WRONG_TOKENS_A_MINUTE = 30
 # Who must have a second factor before anything else opens: operators, administrators, everyone.
 SECOND_FACTOR_FOR = env.choices("MOORING_SECOND_FACTOR_FOR", ("operators", "administrators", "everyone"))
 PASSWORD_SIGN_IN = env.flag("MOORING_PASSWORD_SIGN_IN", True)
+# The company's OpenID provider, where there is one.
+OIDC_ISSUER = env.text("MOORING_OIDC_ISSUER").strip()
+OIDC_NAME = env.text("MOORING_OIDC_NAME") or "the company's account"
+OIDC_CLIENT_ID = env.needed("MOORING_OIDC_CLIENT_ID", when=OIDC_ISSUER)
+OIDC_CLIENT_SECRET = env.text("MOORING_OIDC_CLIENT_SECRET")
+OIDC_SCOPES = env.text("MOORING_OIDC_SCOPES", "openid profile email").split()
+OIDC_GROUPS_CLAIM = env.text("MOORING_OIDC_GROUPS_CLAIM", "groups")
+OIDC_ROLES = env.parsed("MOORING_OIDC_ROLES", rules)
+OIDC_LINK_BY_EMAIL = env.flag("MOORING_OIDC_LINK_BY_EMAIL")
+OIDC_SECOND_FACTOR = env.flag("MOORING_OIDC_SECOND_FACTOR")
+SOCIALACCOUNT_ADAPTER = "studio.signin.oidc.adapter.OidcAccountAdapter"
+SOCIALACCOUNT_EMAIL_VERIFICATION = "none"
 MFA_ADAPTER = "studio.signin.adapter.SecondFactorAdapter"
 MFA_FORMS = {
     "authenticate": "studio.signin.forms.SecondStepForm",

@@ -83,6 +83,9 @@ TABLE: dict[tuple[str, str], str] = {
     ("GET", _ACC + "signup/"): EVERYONE,
     # Who has neither password nor second factor, as these people, cannot be asked for one.
     ("GET", _ACC + "reauthenticate/"): "sffffff",
+    # Where no provider is set, there is nothing (tests/studio/signin/test_oidc.py).
+    ("GET", _ACC + "oidc/login/"): "nnnnnnn",
+    ("GET", _ACC + "oidc/callback/"): "nnnnnnn",
     ("GET", _ACC + "profile/"): SIGNED_IN,
     ("POST", _ACC + "profile/"): SIGNED_IN,
     ("GET", _ACC + "password/"): SIGNED_IN,

@@ -1,4 +1,4 @@
-"""`mooring session`: where one is signed in with a browser; `mooring break-glass`: the way in that is left."""
+"""`mooring session`, `second-factor`, `break-glass`: where one is signed in, a factor that is lost, the way in that is left."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ from mooring.errors import MooringError
 
 sessions = typer.Typer(help="Where you are signed in with a browser.", no_args_is_help=True)
 
+factors = typer.Typer(help="Second factors of people.", no_args_is_help=True)
+
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands to the command line."""
     app.add_typer(sessions, name="session")
+    app.add_typer(factors, name="second-factor")
     app.command("break-glass")(break_glass)
 
 
@@ -44,6 +47,19 @@ def session_end(
             typer.echo(f"session {id} has ended")
         else:
             typer.echo(f"{studio.sessions.end_all()} ended")
+
+
+@factors.command("reset")
+def factor_reset(
+    username: Annotated[str, typer.Argument(help="Who has lost theirs.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Take away a person's second factors and end their sessions; the next sign-in takes the password alone. For administrators."""
+    if not yes:
+        typer.confirm(f"Take away the second factors of {username} and end their sessions?", abort=True)
+    with session.connect() as studio:
+        studio.sessions.reset_second_factor(username)
+    typer.echo(f"{username} has no second factor any more; their sessions have ended")
 
 
 def break_glass(

@@ -7,7 +7,7 @@
     studio.search(text)         anything by a part of its name
     studio.fleet()              what all clusters have free, and what is wrong
     studio.notifications        list, read, preferences, choose
-    studio.sessions             list, end, end all: where the person is signed in with a browser
+    studio.sessions             list, end, end all: where the person is signed in with a browser; a lost second factor reset
     studio.workspaces           list, create
     studio.clusters             attach, list, get, update, detach, manifest, replace_credentials, instance types
     studio.extensions           install, change, roll back, remove, get, revisions, wait

@@ -1,4 +1,4 @@
-"""Where the person is signed in with a browser."""
+"""Where the person is signed in with a browser, and second factors that are lost."""
 
 from __future__ import annotations
 
@@ -24,3 +24,7 @@ class Sessions:
     def end_all(self) -> int:
         """End all; return how many."""
         return int(self._transport.json("DELETE", "me/sessions")["ended"])
+
+    def reset_second_factor(self, username: str) -> None:
+        """Take away a person's second factors and end their sessions; for administrators."""
+        self._transport.json("DELETE", f"users/{segment(username)}/second-factor")

@@ -9,6 +9,7 @@ from allauth.account.internal.flows.login import get_authentication_records
 from allauth.core import context
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -55,7 +56,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         super().pre_authenticate(request, **credentials)
         if not request.user.is_authenticated and not may_use_password(str(credentials.get("username") or "")):
             self._rollback_login_failed_rl_usage()
-            problem = ProblemError("password-sign-in-off", provider="the company's account")
+            problem = ProblemError("password-sign-in-off", provider=settings.OIDC_NAME)
             raise ValidationError(problem.text, code=problem.problem.id)
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:

@@ -37,7 +37,7 @@ def lacks_one(user: User, request: HttpRequest | None = None) -> bool:
     """
     if not must_have_one(user) or has_second_factor(user):
         return False
-    if not getattr(settings, "OIDC_SECOND_FACTOR", False):
+    if not settings.OIDC_SECOND_FACTOR:
         return True
     if request is None:
         return not SocialAccount.objects.filter(user=user).exists()

@@ -7,6 +7,7 @@ from django.contrib.auth.decorators import login_required
 from django.urls import path
 from django.views.generic import RedirectView
 
+from studio.signin.oidc import views as oidc
 from studio.signin.views import account as own
 from studio.signin.views import entering, factors, password
 
@@ -22,6 +23,8 @@ urlpatterns = [
     path("sessions/", own.list_sessions, name="account_sessions"),
     path("sessions/end-others/", own.end_others, name="account_end_others"),
     path("sessions/<int:session_id>/end/", own.end_session, name="account_end_session"),
+    path("oidc/login/", oidc.login, name="oidc_login"),
+    path("oidc/callback/", oidc.callback, name="oidc_callback"),
     path("2fa/", factors.SecondFactorView.as_view(), name="mfa_index"),
     path("2fa/authenticate/", entering.SecondStepView.as_view(), name="mfa_authenticate"),
     path("2fa/reauthenticate/", entering.AskForCodeView.as_view(), name="mfa_reauthenticate"),

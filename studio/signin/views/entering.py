@@ -4,12 +4,14 @@ from typing import Any
 
 from allauth.account import views as account
 from allauth.account.adapter import get_adapter
+from allauth.account.utils import passthrough_next_redirect_url
 from allauth.mfa.base import views as factor
 from allauth.mfa.webauthn import views as key
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 
 from studio.core.errors import ProblemError
 from studio.signin.limits import seconds_until_sign_in, sign_in_too_often
@@ -56,7 +58,14 @@ class SignInView(Told, account.LoginView):  # type: ignore[misc]
 
     def get_context_data(self, **given: Any) -> dict[str, Any]:
         asked = settings.PASSWORD_SIGN_IN or "password" in self.request.GET or self.request.method == "POST"
-        return super().get_context_data(**given) | {"password_form": asked, "password_off": not settings.PASSWORD_SIGN_IN}
+        return super().get_context_data(**given) | {"password_form": asked} | self._provider()
+
+
+    def _provider(self) -> dict[str, str]:
+        if not settings.OIDC_ISSUER:
+            return {}
+        url = passthrough_next_redirect_url(self.request, reverse("oidc_login"), self.redirect_field_name)
+        return {"oidc_name": settings.OIDC_NAME, "oidc_url": url}
 
 
 class SecondStepView(Told, factor.AuthenticateView):  # type: ignore[misc]
@@ -91,4 +100,4 @@ class AskForKeyView(Told, key.ReauthenticateWebAuthnView):  # type: ignore[misc]
 
 def provider_name() -> str:
     """Return what people call the OpenID provider."""
-    return str(getattr(settings, "OIDC_NAME", "")) or "the company's account"
+    return str(settings.OIDC_NAME)

@@ -72,6 +72,13 @@ def test_where_passwords_are_switched_off_only_leave_given_on_the_machine_opens(
     assert Entry.objects.filter(verb="gave leave to use a password to", target_name="root").exists()
 
 
+def test_an_administrator_resets_a_second_factor_with_a_token(ada: User, app_of_ada: str, live_server: Any) -> None:
+    admin = User.objects.create_user("root", is_superuser=True)
+    with Client(live_server.url, ApiToken.issue(admin, name="laptop")[1]) as studio:
+        studio.sessions.reset_second_factor("ada")
+    assert not Authenticator.objects.exists()
+
+
 def test_a_lost_second_factor_of_the_only_administrator_is_reset_on_the_machine(live_server: Any, app_of_ada: str, ada: User) -> None:
     User.objects.update(is_superuser=True)
     call_command("mooring_break_glass", "ada", "--reset-second-factor", stdout=open("/dev/null", "w"))
