@@ -129,17 +129,22 @@ def namespace_marks(*, studio: str, workspace: str, compute: int) -> Object:
     return {STUDIO: studio, names.WORKSPACE: names.label_value(workspace), names.COMPUTE: str(compute)}
 
 
-def serving_probe(cluster: int, place: str, image: str, token: str, *, fixed_user: bool = True) -> Object:
+def probe_name(what: str, identity: int, studio: str) -> str:
+    """Return the name of a probe pod: of this studio alone, as several may look at one cluster at once."""
+    return f"mooring-probe-{what}-{studio}-{identity}"
+
+
+def serving_probe(name: str, place: str, image: str, token: str, *, fixed_user: bool = True) -> Object:
     """Return the pod that serves as a job's sidecar would, to try out how its bytes can be fetched."""
     environment = [{"name": "MOORING_TOKEN", "value": token}]
     args = ["probe", "--serve", "--seconds", "180", "--port", str(PROBE_PORT)]
-    return _probe("serve", cluster, place, image, args, environment, fixed_user=fixed_user)
+    return _probe(name, place, image, args, environment, fixed_user=fixed_user)
 
 
-def asking_probe(cluster: int, place: str, image: str, url: str, ca: str = "", *, fixed_user: bool = True) -> Object:
+def asking_probe(name: str, place: str, image: str, url: str, ca: str = "", *, fixed_user: bool = True) -> Object:
     """Return the pod that asks for the studio's address and says whether it answered."""
     args = ["probe", "--url", url]
-    pod = _probe("ask", cluster, place, image, args, [], fixed_user=fixed_user)
+    pod = _probe(name, place, image, args, [], fixed_user=fixed_user)
     if ca:
         container = pod["spec"]["containers"][0]
         container["args"] = [*args, "--ca", "/etc/mooring/ca.pem"]
@@ -149,17 +154,17 @@ def asking_probe(cluster: int, place: str, image: str, url: str, ca: str = "", *
     return pod
 
 
-def egress_probe(check: int, place: str, image: str, urls: Sequence[str], environment: list[Object], *, fixed_user: bool = True) -> Object:
+def egress_probe(name: str, place: str, image: str, urls: Sequence[str], environment: list[Object], *, fixed_user: bool = True) -> Object:
     """Return the pod that asks for addresses of the world as a job's command would, and says how each answered."""
     args = ["probe", "--timeout", "8", *(part for url in urls for part in ("--address", url))]
-    return _probe("egress", check, place, image, args, environment, fixed_user=fixed_user)
+    return _probe(name, place, image, args, environment, fixed_user=fixed_user)
 
 
 def _annotation(path: str, key: str) -> Object:
     return {"path": path, "fieldRef": {"fieldPath": f"metadata.annotations['{key}']"}}
 
 
-def _probe(what: str, cluster: int, place: str, image: str, args: list[str], environment: list[Object], *, fixed_user: bool) -> Object:
+def _probe(name: str, place: str, image: str, args: list[str], environment: list[Object], *, fixed_user: bool) -> Object:
     security: Object = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
     if fixed_user:
         security |= {"runAsUser": RUN_AS, "runAsGroup": RUN_AS, "fsGroup": RUN_AS}
@@ -167,9 +172,9 @@ def _probe(what: str, cluster: int, place: str, image: str, args: list[str], env
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
-            "name": f"mooring-probe-{what}-{cluster}",
+            "name": name,
             "namespace": place,
-            "labels": names.standard_labels("probe", cluster),
+            "labels": names.standard_labels("probe", name),
         },
         "spec": {
             "restartPolicy": "Never",

@@ -181,7 +181,8 @@ def _try_ways(cluster: Cluster, client: KubeClient) -> list[dict[str, str]]:
         return findings
     fixed_user = cluster.distribution != "OpenShift"
     token = secrets.token_urlsafe(24)
-    serving = manifests.serving_probe(cluster.pk, manifests.SYSTEM_NAMESPACE, image, token, fixed_user=fixed_user)
+    name = manifests.probe_name("serve", cluster.pk, StudioIdentity.get())
+    serving = manifests.serving_probe(name, manifests.SYSTEM_NAMESPACE, image, token, fixed_user=fixed_user)
     with _pod(client, serving) as pod:
         why = _until_running(client, pod)
         if why:
@@ -198,7 +199,8 @@ def _try_studio(cluster: Cluster, client: KubeClient, image: str, *, fixed_user:
     if not url:
         touch(cluster, pods_reach_studio=None, pods_reach_studio_detail="")
         return [finding("studio-address-unknown")]
-    asking = manifests.asking_probe(cluster.pk, manifests.SYSTEM_NAMESPACE, image, url, settings.STUDIO_CA_FOR_PODS, fixed_user=fixed_user)
+    name = manifests.probe_name("ask", cluster.pk, StudioIdentity.get())
+    asking = manifests.asking_probe(name, manifests.SYSTEM_NAMESPACE, image, url, settings.STUDIO_CA_FOR_PODS, fixed_user=fixed_user)
     with _pod(client, asking) as pod:
         answer = asked_by_a_pod(client, pod, POD_SECONDS)
     if answer is None:

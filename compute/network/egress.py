@@ -21,6 +21,7 @@ from compute.kube import kinds, names
 from compute.kube.client import KubeClient
 from compute.kube.config import KubeconfigRefused
 from compute.kube.errors import KubeError
+from compute.models import StudioIdentity
 from compute.network import pods
 from compute.network.models import CheckStatus, EgressCheck
 from compute.network.selectors import pod_network
@@ -84,7 +85,7 @@ def _answers(client: KubeClient, row: EgressCheck) -> list[dict[str, Any]]:
     if data:
         client.apply(kinds.SECRET, _secret(row, data), place, force=True)
     pod = manifests.egress_probe(
-        row.pk,
+        name,
         place,
         settings.RUNNER_IMAGE,
         row.addresses,
@@ -157,11 +158,11 @@ def _secret(row: EgressCheck, data: dict[str, str]) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": {"name": _name(row), "namespace": manifests.SYSTEM_NAMESPACE, "labels": names.standard_labels("probe", row.pk)},
+        "metadata": {"name": _name(row), "namespace": manifests.SYSTEM_NAMESPACE, "labels": names.standard_labels("probe", _name(row))},
         "type": "Opaque",
         "data": {key: base64.b64encode(value.encode()).decode() for key, value in data.items()},
     }
 
 
 def _name(row: EgressCheck) -> str:
-    return f"mooring-probe-egress-{row.pk}"
+    return manifests.probe_name("egress", row.pk, StudioIdentity.get())

@@ -13,7 +13,8 @@ from django.utils import timezone
 
 from compute import services
 from compute.kube import kinds
-from compute.models import Cluster
+from compute.manifests import probe_name
+from compute.models import Cluster, StudioIdentity
 from compute.network import egress, looking
 from compute.network.models import EgressCheck
 from compute.network.services import check_egress, set_way_out
@@ -102,7 +103,7 @@ def test_what_is_done_and_not_cleaned_is_cleaned(operator: User, cluster: Cluste
     row = check_egress(operator, cluster, addresses=["a.example"])
     EgressCheck.objects.filter(pk=row.pk).update(status="done")
     pod = {
-        "metadata": {"name": f"mooring-probe-egress-{row.pk}", "namespace": PLACE},
+        "metadata": {"name": probe_name("egress", row.pk, StudioIdentity.get()), "namespace": PLACE},
         "spec": {"containers": [{"name": "x", "image": "x"}]},
     }
     client.create(kinds.POD, {"apiVersion": "v1", "kind": "Pod", **pod}, PLACE)
