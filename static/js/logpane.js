@@ -38,6 +38,11 @@ export class LogPane {
     this.columns = 80
     this.frame = 0
     this.lastTop = 0
+    // What the browser would have to lay the page out for when it is asked in the middle of drawing.
+    this.room = scroll.clientHeight
+    this.shownTop = 0
+    /** @type {HTMLElement[]} rows that are used again: to make elements costs more than to fill them */
+    this.spare = []
     scroll.addEventListener('scroll', () => this.#scrolled(), { passive: true })
     new ResizeObserver(() => this.#resized()).observe(scroll)
   }
@@ -52,8 +57,7 @@ export class LogPane {
 
   /** How much of the log's height one pixel of the scroll bar stands for. */
   get scale() {
-    const room = this.scroll.clientHeight
-    return this.total <= TALLEST ? 1 : (this.total - room) / (TALLEST - room)
+    return this.total <= TALLEST ? 1 : (this.total - this.room) / (TALLEST - this.room)
   }
 
   get top() {
@@ -82,6 +86,7 @@ export class LogPane {
   redraw() {
     for (const row of this.rows.values()) row.remove()
     this.rows.clear()
+    this.spare = []
     this.draw()
   }
 
@@ -102,8 +107,7 @@ export class LogPane {
    */
   toLine(line, place = 'center') {
     this.#size()
-    const room = this.scroll.clientHeight
-    const top = this.topOf(line) - (place === 'center' ? Math.max(room / 2 - UNIT * 2, 0) : 0)
+    const top = this.topOf(line) - (place === 'center' ? Math.max(this.room / 2 - UNIT * 2, 0) : 0)
     this.#put(Math.max(top, 0) / this.scale)
     this.draw()
   }
@@ -126,11 +130,14 @@ export class LogPane {
     if (scrollTop < this.lastTop - 2 && !atEnd) this.ask.paused()
     else if (atEnd && scrollTop > this.lastTop + 2) this.ask.bottom()
     this.lastTop = scrollTop
+    // Numbers that stick cost a layer each: only while there is something to stick to.
+    this.scroll.classList.toggle('log-aside', this.scroll.scrollLeft > 0)
     this.draw()
   }
 
   #resized() {
     const columns = this.columns
+    this.room = this.scroll.clientHeight
     this.#measure()
     if (this.wrap && columns !== this.columns) {
       const first = this.lineAt(this.top)
@@ -183,14 +190,16 @@ export class LogPane {
   #draw() {
     this.#size()
     if (this.follow) this.#put(this.scroll.scrollHeight)
-    const room = this.scroll.clientHeight
-    const top = this.top
+    // Read before anything is written.
+    const scrolled = this.scroll.scrollTop
+    const top = scrolled * this.scale
     const first = Math.max(this.lineAt(top) - AROUND, 0)
-    const last = Math.min(this.lineAt(top + room) + AROUND, this.count - 1)
+    const last = Math.min(this.lineAt(top + this.room) + AROUND, this.count - 1)
     for (const [line, row] of this.rows) {
       if (line >= first && line <= last && (line < this.log.complete || row.dataset.raw === this.log.lines[line])) continue
       row.remove()
       this.rows.delete(line)
+      this.spare.push(row)
     }
     /** @type {HTMLElement | null} */
     let after = null
@@ -206,8 +215,9 @@ export class LogPane {
     }
     const shift = this.#settle(first, last, top)
     // To scale, lines hang at the scroll position instead of at their own.
-    const offset = this.scale === 1 ? this.topOf(first) : this.scroll.scrollTop - (top + shift - this.topOf(first))
+    const offset = this.scale === 1 ? this.topOf(first) : scrolled - (top + shift - this.topOf(first))
     this.box.style.transform = `translateY(${offset}px)`
+    this.shownTop = top
     this.ask.drawn()
   }
 
@@ -233,28 +243,36 @@ export class LogPane {
 
   /** @param {number} line */
   #row(line) {
-    const row = document.createElement('div')
-    const number = document.createElement('a')
-    const text = document.createElement('span')
+    const row = this.spare.pop() ?? this.#bareRow()
+    const number = /** @type {HTMLAnchorElement} */ (row.firstElementChild)
+    const text = /** @type {HTMLElement} */ (row.lastElementChild)
     const raw = this.log.lines[line]
     number.href = `#L${line + 1}`
     number.dataset.n = String(line + 1)
     number.setAttribute('aria-label', `Line ${line + 1}`)
-    number.tabIndex = -1
-    row.append(number)
     if (this.times) {
       const at = this.log.arrived.get(line)
-      const time = document.createElement('i')
+      const time = /** @type {HTMLElement} */ (row.children[1])
       time.dataset.t = at ? new Date(at).toLocaleTimeString('en-GB') : '        '
-      row.append(time)
     }
     const wrong = looksAt(this.log.wrong, line)
     const marked = line >= this.marked.from && line <= this.marked.to
     row.className = `log-line${wrong ? ' wrong' : ''}${marked ? ' marked' : ''}`
     row.dataset.line = String(line)
     if (line >= this.log.complete) row.dataset.raw = raw
+    else delete row.dataset.raw
+    text.replaceChildren()
     this.#fill(text, line)
-    row.append(text)
+    return row
+  }
+
+  #bareRow() {
+    const row = document.createElement('div')
+    const number = document.createElement('a')
+    number.tabIndex = -1
+    row.append(number)
+    if (this.times) row.append(document.createElement('i'))
+    row.append(document.createElement('span'))
     return row
   }
 

@@ -253,8 +253,8 @@ async function start(root) {
     const view = map.querySelector('.view')
     if (!view) return
     const total = Math.max(pane.total, 1)
-    view.setAttribute('y', String((pane.top / total) * 1000))
-    view.setAttribute('height', String(Math.min((part('scroll').clientHeight / total) * 1000, 1000)))
+    view.setAttribute('y', String((pane.shownTop / total) * 1000))
+    view.setAttribute('height', String(Math.min((pane.room / total) * 1000, 1000)))
   }
 
   part('map').addEventListener('pointerdown', (/** @type {PointerEvent} */ event) => {
