@@ -3,6 +3,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
 QUICK := -m "not cluster and not browser and not slow"
+WHOLE := -m "cluster or browser or slow"
 
 .PHONY: run setup assets quick test test-versions lint bench sandbox-up sandbox-down clean
 
@@ -16,12 +17,12 @@ assets: setup ## bundle the pages' scripts and styles anew
 	@bash setup/assets.sh --anew
 
 quick: setup ## tests that need neither a cluster nor a browser
-	@$(PYTEST) $(QUICK) -q -n 2
+	@$(PYTEST) $(QUICK) -q -n 3
 
 test: setup ## every test, on the sandbox's real cluster and in a real browser
-	@$(PYTEST) $(QUICK) -q -n 2
+	@$(PYTEST) $(QUICK) -q -n 3
 	@$(PY) -m sandbox up
-	@$(PYTEST) -m "cluster or browser or slow" -q
+	@$(PYTEST) $(WHOLE) -q
 
 test-versions: setup ## the oldest and the newest supported Kubernetes
 	@bash setup/versions.sh
@@ -32,6 +33,7 @@ lint: setup ## style, types, layers, templates, migrations
 bench: setup ## measure, and print one JSON object a benchmark
 	@$(PY) -m benchmarks submit --json
 	@$(PY) -m benchmarks live_logs --json
+	@$(PY) -m benchmarks log_scroll --json
 	@$(PY) -m benchmarks scoring --json
 	@$(PY) -m benchmarks deploy --json
 	@$(PY) -m benchmarks router --json

@@ -5,6 +5,7 @@ What tests and measurements share. Each keeps its own words for what it makes in
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import re
@@ -29,6 +30,7 @@ STOP_SECONDS = 25
 SANDBOX_SECONDS = 45 * 60  # with empty caches Kubernetes itself is built
 # What of the caller's surroundings a studio of its own must not see.
 _FOREIGN = ("MOORING_", "DJANGO_", "REDIS", "DATABASE_")
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class NotThereError(Exception):
@@ -166,7 +168,13 @@ def _run(data: Path, log: Path, sandbox: dict[str, Any], host: str, port: int) -
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as file:
         command = [sys.executable, "-m", "mooring", "up", "--no-browser"]
-        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=file, stderr=subprocess.STDOUT)
+        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=file, stderr=subprocess.STDOUT, preexec_fn=_leash)
+
+
+def _leash() -> None:
+    """Have the kernel end the studio when who started it dies, however that happens: it would go on with the cluster."""
+    if _LIBC is not None:
+        _LIBC.prctl(1, int(signal.SIGTERM))
 
 
 def _end(log: Path, lines: int) -> str:

@@ -16,6 +16,7 @@ from django.test import Client
 
 from tests.cluster.extension import tls_router
 from tests.fakekube import fakekube
+from tests.sharing import put_in_order, scheduler
 from tests.studio_process import studio, studio_alone
 from tests.surroundings import DATA
 
@@ -57,9 +58,16 @@ def _let_tables_be_emptied() -> None:
     type(connection.ops).sql_flush = unguarded  # type: ignore[method-assign]
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the browser's tests last: Playwright keeps an event loop in this thread, beside which no async test can run."""
-    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+    """Put the tests in order after pytest-django has sorted them."""
+    put_in_order(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Say which tests run in one process."""
+    return scheduler(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -80,7 +80,7 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
 def serving(host: str = "127.0.0.1") -> Iterator[Server]:
     """Run a proxy for as long as the test needs it."""
     server = Server(host)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
         yield server
     finally:

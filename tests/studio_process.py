@@ -18,6 +18,7 @@ import pytest
 from benchmarks.machine import ROOT
 from benchmarks.process import SANDBOX_SECONDS, NotThereError, StudioProcess, free_port, sandbox, without_ours
 from mooring.client import Job
+from tests.cluster.sweeping import claim
 
 __all__ = ["ROOT", "NotThereError", "Studio", "clean_up", "free_port", "start", "stop", "studio", "studio_alone"]
 
@@ -120,7 +121,9 @@ def stop(one: Studio) -> None:
 def sandbox_status() -> dict[str, Any]:
     """Return the sandbox's status, brought up if it is not."""
     status = sandbox("status", seconds=60)
-    return status if status.get("state") == "up" else sandbox("up", seconds=SANDBOX_SECONDS)
+    status = status if status.get("state") == "up" else sandbox("up", seconds=SANDBOX_SECONDS)
+    claim(status)
+    return status
 
 
 def _rewrite_images(one: Studio) -> None:

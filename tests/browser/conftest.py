@@ -12,9 +12,9 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 SIZES = {"1440": (1440, 900), "390": (390, 844)}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Start Chromium once for all tests."""
+    """Start Chromium for the tests of a file: Playwright keeps an event loop in this thread, beside which no async test can run."""
     if not Path(CHROMIUM).exists():
         pytest.fail(f"there is no Chromium at {CHROMIUM}; set MOORING_CHROMIUM")
     with sync_playwright() as playwright:

@@ -1,6 +1,7 @@
 """The real cluster that the tests marked ``cluster`` run against."""
 
 import json
+import os
 import subprocess
 import sys
 import uuid
@@ -13,6 +14,7 @@ import pytest
 from compute.kube import kinds
 from compute.kube.client import KubeClient
 from compute.kube.config import connection
+from tests.cluster.sweeping import claim
 
 ROOT = Path(__file__).parents[2]
 RESTRICTED = {
@@ -27,7 +29,9 @@ UP_SECONDS = 45 * 60  # with empty caches Kubernetes itself is built
 def sandbox() -> dict[str, Any]:
     """Return the sandbox's status, brought up if it is not."""
     status = _sandbox("status", seconds=60)
-    return status if status.get("state") == "up" else _sandbox("up", seconds=UP_SECONDS)
+    status = status if status.get("state") == "up" else _sandbox("up", seconds=UP_SECONDS)
+    claim(status)
+    return status
 
 
 @pytest.fixture(scope="session")
@@ -62,8 +66,9 @@ def namespace(kube: KubeClient) -> Iterator[str]:
 
 
 def _sandbox(command: str, *, seconds: float) -> dict[str, Any]:
+    named = os.environ.get("MOORING_TEST_SANDBOX")
     done = subprocess.run(
-        [sys.executable, "-m", "sandbox", command, "--json"],
+        [sys.executable, "-m", "sandbox", command, "--json", *(["--name", named] if named else [])],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -45,7 +45,8 @@ def limited(kubeconfig: str, sandbox: dict[str, Any], tmp_path_factory: pytest.T
         token = _token(admin)
         given = connection(kubeconfig)
         yield Connection(server=given.server, ca_pem=given.ca_pem, token=token, context="mooring"), namespace
-        for document in reversed(documents):
+        # Others of this cluster have things in the namespace where the identity lives: it stays.
+        for document in (each for each in reversed(documents) if each["metadata"]["name"] != manifests.SYSTEM_NAMESPACE):
             where = document["metadata"].get("namespace")
             admin.delete(KINDS[document["kind"]], document["metadata"]["name"], where)
 

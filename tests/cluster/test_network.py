@@ -60,7 +60,7 @@ def inside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Family, i
     context.load_cert_chain(folder / "chain.pem", folder / "key.pem")
     server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
     server.socket = context.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield made, server.server_port
     server.shutdown()
     server.server_close()

@@ -15,6 +15,7 @@ import pytest
 
 from sandbox.console import Console
 from sandbox.places import ClusterPlace
+from tests.cluster.sweeping import claim
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -75,7 +76,9 @@ def main_cluster() -> dict[str, Any]:
     """The cluster that developers have: brought up when it is down, left up in the end."""
     if os.geteuid() != 0:
         pytest.skip("a full node needs root")
-    return sandbox_json("up")
+    status = sandbox_json("up")
+    claim(status)
+    return status
 
 
 class Kubernetes:

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from tests.sandbox.conftest import Kubernetes, sandbox, sandbox_json, until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
-NAMESPACE = "sandbox-test"
+NAMESPACE = f"sandbox-test-{uuid.uuid4().hex[:8]}"  # the cluster outlives a run of the tests
 PROBE = "probe"
 RESTRICTED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 PERSON = {"runAsNonRoot": True, "runAsUser": 1000, "fsGroup": 1000, "seccompProfile": {"type": "RuntimeDefault"}}

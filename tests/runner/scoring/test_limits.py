@@ -64,7 +64,7 @@ def test_threads_run_at_once_up_to_the_limit(server: Server, pool: ThreadPoolExe
     # Nobody comes out before four are in: a fifth would show in the count.
     together = SLEEPER.replace("time.sleep(float(raw_data))", "four.wait(30)").replace("most =", "most, four =", 1)
     together = together.replace("threading.Lock(), 0, 0", "threading.Lock(), 0, 0, threading.Barrier(4)")
-    server.start(together, max_queue_wait_ms=30_000, max_concurrent=4)
+    server.start(together, max_queue_wait_ms=60_000, request_timeout_ms=60_000, max_concurrent=4)
     answers = many(server, pool, 16, "0")
     assert {status for status, _ in answers} == {200}
     assert max(answer[0] for _, answer in answers) == 4
