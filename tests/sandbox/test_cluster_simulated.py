@@ -89,8 +89,10 @@ def test_three_routers_stand_on_three_nodes_and_do_so_while_they_are_renewed(sim
     with helm_for(given, find_program(main["programs"]["helm"]), tmp_path, "test") as helm, KubeClient(given) as kube:
         chart = assemble(helm, main["extension"]["charts"], router=True)
         values = helm.write("values.yaml", chart_values(wanted, {}, studio="test"))
-        rendered = helm.run(["template", RELEASE, str(chart.folder), "--namespace", NAMESPACE, "--values", str(values)], seconds=60)
-        proxy = next(each for each in yaml.safe_load_all(rendered) if each and each["kind"] == "EnvoyProxy")
+        out = tmp_path / "rendered"
+        words = ["template", RELEASE, str(chart.folder), "--namespace", NAMESPACE, "--values", str(values), "--output-dir", str(out)]
+        helm.run(words, seconds=60)
+        proxy = yaml.safe_load(next(out.rglob("envoyproxy.yaml")).read_text())
         definition = next(each for each in chart.envoy_gateway_crds if each["spec"]["names"]["kind"] == "EnvoyProxy")
         kube.apply(kinds.CRD, definition)
         kube.apply(kinds.NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
