@@ -8,16 +8,14 @@ from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 
 from studio.core.errors import ProblemError
-from studio.core.middleware import problem_response
+from studio.signin.told import told
 
 MINUTE = 60
 
 
 def too_often(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """Answer 429 with when to come again; allauth calls this when one of its limits is reached."""
-    response = problem_response(request, sign_in_too_often(MINUTE))
-    assert response is not None
-    return response
+    return told(request, sign_in_too_often(MINUTE))
 
 
 def sign_in_too_often(seconds: int) -> ProblemError:

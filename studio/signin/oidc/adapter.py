@@ -10,15 +10,15 @@ from allauth.socialaccount.providers.base import AuthError
 from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Lower
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 
 from studio.accounts.models import User
 from studio.audit.services import record
 from studio.core.errors import ProblemError
-from studio.core.middleware import problem_response
 from studio.signin.oidc.provider import company_app
 from studio.signin.oidc.roles import follow_groups
 from studio.signin.oidc.tokens import OidcError
+from studio.signin.told import told
 
 log = structlog.get_logger(__name__)
 
@@ -73,13 +73,6 @@ class OidcAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
 
     def send_notification_mail(self, *args: Any, **kwargs: Any) -> None:
         """Send nothing: the audit log has it."""
-
-
-def told(request: HttpRequest, problem: ProblemError) -> HttpResponse:
-    """Return the page of a problem."""
-    response = problem_response(request, problem)
-    assert response is not None
-    return response
 
 
 def _groups(sociallogin: SocialLogin) -> frozenset[str]:

@@ -8,9 +8,10 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
-from studio.signin.oidc.adapter import OidcAccountAdapter, told
+from studio.signin.oidc.adapter import OidcAccountAdapter
 from studio.signin.oidc.provider import provider_id
 from studio.signin.oidc.tokens import OidcAdapter, OidcError
+from studio.signin.told import told
 
 
 @require_GET

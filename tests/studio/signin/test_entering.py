@@ -134,3 +134,22 @@ def test_nobody_signs_up(client: Client) -> None:
     answer = client.post("/accounts/signup/", {"username": "eve", "password1": PASSWORD})
     assert b"Sign-up is closed" in answer.content and not User.objects.exists()
 
+
+
+def test_an_unknown_name_takes_as_much_work_as_a_known_one(ada: User, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    from django.contrib.auth.hashers import MD5PasswordHasher
+
+    worked: list[str] = []
+    real = MD5PasswordHasher.encode
+
+    def watched(self: Any, password: str, salt: str) -> str:
+        worked.append(password)
+        return str(real(self, password, salt))
+
+    monkeypatch.setattr(MD5PasswordHasher, "encode", watched)
+    counts = []
+    for name in ("ada", "nobody-of-that-name"):
+        worked.clear()
+        sign_in(name, "wrong")
+        counts.append(len(worked))
+    assert counts[0] == counts[1] > 0
