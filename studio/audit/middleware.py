@@ -58,7 +58,9 @@ def _counts(request: HttpRequest, response: HttpResponseBase) -> bool:
     notes = caller().notes
     if request.method in _LOOKS or notes.recorded:
         return False
-    return bool(notes.problem) or (response.status_code >= 400 and response.status_code not in _MISTYPED)
+    # A page shows a refusal in its form or as a message, whatever its status; the API answers with it.
+    shown = bool(notes.problem) and not request.path.startswith("/api/")
+    return shown or (response.status_code >= 400 and response.status_code not in _MISTYPED)
 
 
 def _record(request: HttpRequest, response: HttpResponseBase) -> None:
