@@ -1,6 +1,6 @@
 /**
  * Build static/dist from the sources beside this file and the packages in node_modules:
- * one style sheet, one script for every page, one each for the log, the YAML editor, endpoints and charts, one icon sprite.
+ * one style sheet and one of the admin console, one script for every page, one each for the log, the YAML editor, endpoints and charts, one icon sprite.
  *
  *   node static/build.mjs
  *
@@ -59,13 +59,15 @@ async function buildSprite() {
 }
 
 async function buildStyle() {
-  const { css } = compile(path.join(here, 'css', 'mooring.scss'), {
-    style: 'compressed',
-    loadPaths: [packages],
-    quietDeps: true,
-    silenceDeprecations: ['import', 'global-builtin', 'color-functions', 'if-function'],
-  })
-  await writeFile(path.join(fresh, 'mooring.css'), css.replace(/^\uFEFF/, ''))
+  for (const name of ['mooring', 'console']) {
+    const { css } = compile(path.join(here, 'css', `${name}.scss`), {
+      style: 'compressed',
+      loadPaths: [packages],
+      quietDeps: true,
+      silenceDeprecations: ['import', 'global-builtin', 'color-functions', 'if-function'],
+    })
+    await writeFile(path.join(fresh, `${name}.css`), css.replace(/^\uFEFF/, ''))
+  }
   const inter = path.join(packages, '@fontsource-variable', 'inter')
   await copyFile(path.join(inter, 'files', 'inter-latin-wght-normal.woff2'), path.join(fresh, 'inter.woff2'))
 }

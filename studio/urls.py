@@ -7,6 +7,7 @@ from django.views.generic import TemplateView
 from endpoints import runner_api as deployments_runner_api
 from jobs import runner_api
 from studio.api.root import api
+from studio.console.rows import console
 from studio.core import health
 from studio.live.sse import stream
 
@@ -17,6 +18,7 @@ urlpatterns = [
     path("metrics", health.metrics, name="metrics"),
     path("live/", stream, name="live"),
     path("accounts/", include("studio.signin.urls")),
+    path("admin/", console.urls),
     path("api/v1/", api.urls),
     path("", include("studio.audit.pages.urls")),
     path("", include("studio.notices.urls")),

@@ -39,6 +39,7 @@ READERS = "snyyyny"
 CONTRIBUTORS = "snfyyny"
 OPERATORS = "snnnnyy"
 OWNERS = "snffyny"
+ADMINS = "snnnnny"
 OPERATORS_TOLD = "sffffyy"
 # Each person's own alone: the one that the test names belongs to none of them.
 NOBODYS = "snnnnnn"
@@ -61,6 +62,13 @@ _MODEL_VERSION = _MODEL + "versions/<str:version>/"
 _API_MODEL = _API_W + "models/<name>"
 _API_VERSION = _API_MODEL + "/versions/<version>"
 _API_OPS = "api/v1/clusters/<name>"
+
+# What the admin console shows.
+_ROWS = (
+    "accounts/user", "accounts/workspace", "accounts/membership", "accounts/apitoken", "assets/imagerule", "assets/model",
+    "assets/modelversion", "audit/entry", "compute/cluster", "compute/compute", "compute/instancetype", "endpoints/deployment",
+    "endpoints/endpoint", "jobs/job",
+)  # fmt: skip
 
 TABLE: dict[tuple[str, str], str] = {
     ("GET", "healthz"): EVERYONE,
@@ -180,6 +188,12 @@ TABLE: dict[tuple[str, str], str] = {
     ("POST", _DEP + "roll-out/"): CONTRIBUTORS,
     ("POST", _DEP + "retries/"): CONTRIBUTORS,
     ("POST", _DEP + "delete/"): CONTRIBUTORS,
+    # The admin console
+    ("GET", "admin/"): ADMINS,
+    ("GET", "admin/jsi18n/"): ADMINS,
+    **{("GET", f"admin/{app}/"): ADMINS for app in {row.split("/")[0] for row in _ROWS}},
+    **{("GET", f"admin/{row}/"): ADMINS for row in _ROWS},
+    **{("GET", f"admin/{row}/<path:object_id>/change/"): ADMINS for row in _ROWS},
     # The audit
     ("GET", "ops/audit/"): OPERATORS,
     ("GET", _W + "audit/"): OWNERS,
@@ -382,7 +396,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
 NEEDED = {
     "workspace": "team", "space": "team", "name": "a_job", "compute": "local", "type": "small", "file": "std_log.txt",
     "process": "1", "id": "1", "session_id": "1000000", "pk": "1000000", "username": "the-reader", "rule_id": "1", "root": "artifacts", "path": "outputs/model.txt", "digest": "sha256:" + "0" * 64, "index": "0", "version": "1",
-    "deployment": "blue", "pod": "a-pod", "container": "inference-server", "table": "jobs",
+    "object_id": "1", "deployment": "blue", "pod": "a-pod", "container": "inference-server", "table": "jobs",
 }  # fmt: skip
 
 

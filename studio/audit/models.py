@@ -45,6 +45,7 @@ class Entry(models.Model):
 
     class Meta:
         ordering = ("-id",)
+        verbose_name_plural = "entries"
         indexes = (
             models.Index(fields=["target_kind", "target_id"]),
             models.Index(fields=["workspace", "-id"]),

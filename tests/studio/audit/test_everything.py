@@ -14,7 +14,7 @@ from django.test import Client
 
 from studio.audit.models import Entry
 from tests.conftest import People
-from tests.test_access import BODIES, NEEDED, TABLE, asked, everything, filled
+from tests.test_access import BODIES, TABLE, asked, everything, filled
 
 __all__ = ["everything"]
 pytestmark = pytest.mark.django_db
