@@ -5,11 +5,11 @@ export const ALWAYS = [
   'adjustments', 'alert-circle', 'alert-triangle', 'archive', 'arrow-down', 'arrow-right', 'arrow-up', 'ban', 'bell', 'box',
   'brain', 'bulb', 'calendar', 'chart-line', 'check', 'chevron-down', 'chevron-right', 'chevron-up', 'circle-check', 'clock',
   'cloud', 'code', 'columns', 'copy', 'cpu', 'cube', 'database', 'device-desktop', 'dots', 'dots-vertical', 'download', 'edit',
-  'external-link', 'eye', 'file', 'file-code', 'file-text', 'file-type-csv', 'file-zip', 'filter', 'flask', 'folder', 'git-branch',
+  'external-link', 'eye', 'file', 'file-code', 'file-text', 'file-type-csv', 'file-zip', 'filter', 'flask', 'folder', 'git-branch', 'heartbeat',
   'help', 'history', 'home', 'info-circle', 'key', 'keyboard', 'layout-grid', 'link', 'list', 'list-check', 'lock', 'logout',
   'menu-2', 'moon', 'network', 'package', 'photo', 'player-pause', 'player-play', 'player-stop', 'plug', 'plug-x', 'plus', 'refresh',
   'rocket', 'rotate', 'route', 'ruler-measure', 'search', 'selector', 'send', 'server', 'server-2', 'server-off', 'settings', 'shield-check', 'shield-lock', 'stack-2',
-  'sun', 'tag', 'terminal-2', 'text-wrap', 'trash', 'unlink', 'upload', 'user', 'users', 'world', 'x',
+  'sun', 'table', 'tag', 'terminal-2', 'text-wrap', 'trash', 'unlink', 'upload', 'user', 'users', 'world', 'x',
 ]
 
 const NAMED = [/\{%\s*icon\s+["']([a-z0-9-]+)["']/g, /\bicon\s*[=:]\s*["']([a-z0-9-]+)["']/g, /["']icon["']\s*:\s*["']([a-z0-9-]+)["']/g]

@@ -4,9 +4,10 @@ The database row is the queue and a message is only a nudge: results are ignored
 """
 
 import os
+from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import setup_logging, task_failure, task_postrun
 from django.conf import settings
 from kombu import Queue
 
@@ -47,6 +48,25 @@ app.config_from_object(
 @setup_logging.connect
 def _keep_the_studios_logging(**_: object) -> None:
     """Leave logging as Django's settings made it."""
+
+
+@task_failure.connect
+def _keep_what_failed(sender: Any = None, task_id: str = "", exception: BaseException | None = None, **_: object) -> None:
+    """Keep the failure where an administrator sees it."""
+    from studio.system.failures import note_failure
+
+    if sender is not None and exception is not None:
+        note_failure(str(sender.name), task_id, exception)
+
+
+@task_postrun.connect
+def _note_that_it_ran(sender: Any = None, **_: object) -> None:
+    """Note when a task last ended."""
+    from studio.live.bus import client
+    from studio.system import pulse
+
+    if sender is not None:
+        pulse.note(client(), pulse.RAN, str(sender.name))
 
 
 app.autodiscover_tasks(["compute", "compute.network", "jobs", "endpoints", "studio.assets", "studio.audit", "studio.api"])

@@ -66,6 +66,7 @@ INSTALLED_APPS = [
     "studio.signin.oidc",
     "studio.audit",
     "studio.live",
+    "studio.system",
     "studio.notices",
     "studio.api",
     "studio.tables",

@@ -21,6 +21,7 @@ urlpatterns = [
     path("admin/", console.urls),
     path("api/v1/", api.urls),
     path("", include("studio.audit.pages.urls")),
+    path("", include("studio.system.urls")),
     path("", include("studio.notices.urls")),
     path("", include("studio.saved.urls")),
     path("", include("studio.assets.urls")),

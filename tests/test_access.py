@@ -194,6 +194,11 @@ TABLE: dict[tuple[str, str], str] = {
     **{("GET", f"admin/{app}/"): ADMINS for app in {row.split("/")[0] for row in _ROWS}},
     **{("GET", f"admin/{row}/"): ADMINS for row in _ROWS},
     **{("GET", f"admin/{row}/<path:object_id>/change/"): ADMINS for row in _ROWS},
+    # The studio itself
+    ("GET", "ops/system/"): ADMINS,
+    ("POST", "ops/system/failed-tasks/clear/"): ADMINS,
+    ("GET", "api/v1/system"): ADMINS,
+    ("DELETE", "api/v1/system/failed-tasks"): ADMINS,
     # The audit
     ("GET", "ops/audit/"): OPERATORS,
     ("GET", _W + "audit/"): OWNERS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from mooring.cli import account, audit, clusters, computes, endpoints, extension, finding, jobs, models, notices, sessions, studio
+from mooring.cli import account, audit, clusters, computes, endpoints, extension, finding, jobs, models, notices, sessions, studio, system
 
 app = typer.Typer(
     name="mooring",
@@ -14,5 +14,5 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (jobs, models, endpoints, computes, clusters, extension, finding, notices, audit, account, sessions, studio):
+for part in (jobs, models, endpoints, computes, clusters, extension, finding, notices, audit, account, sessions, system, studio):
     part.add_to(app)

@@ -18,6 +18,7 @@
     studio.endpoints            create, update, set_traffic, list, get, keys, regenerate_key, invoke, delete, wait
     studio.deployments          create, update, scale, roll_back, retry, list, get, logs, delete, wait
     studio.audit                list, export
+    studio.system               get, clear_failed_tasks
     studio.content              folders and files by content
 
 Every call has a time-out; what may be repeated is repeated for a while when the connection breaks. Raises
@@ -58,6 +59,7 @@ from mooring.client.network import Network
 from mooring.client.notifications import Notifications
 from mooring.client.registry import Models
 from mooring.client.sessions import Sessions
+from mooring.client.system import System
 from mooring.client.transport import Transport
 from mooring.client.workspaces import Scope, Workspaces
 
@@ -111,6 +113,7 @@ class Client:
         scope = Scope(self.transport, workspace or os.environ.get("MOORING_WORKSPACE"))
         self.audit = Audit(self.transport)
         self.sessions = Sessions(self.transport)
+        self.system = System(self.transport)
         self.workspaces = Workspaces(self.transport)
         self.notifications = Notifications(self.transport)
         self.clusters = Clusters(self.transport)

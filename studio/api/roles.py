@@ -9,7 +9,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from studio.accounts.access import require_operator, workspace_for
+from studio.accounts.access import require_admin, require_operator, workspace_for
 from studio.core.errors import ProblemError
 
 Check = Callable[[Any, dict[str, Any]], None]
@@ -25,6 +25,10 @@ def _operator_told(user: Any, given: dict[str, Any]) -> None:
         raise ProblemError("not-allowed", needed="the role operator")
 
 
+def _admin(user: Any, given: dict[str, Any]) -> None:
+    require_admin(user)
+
+
 def _owner(user: Any, given: dict[str, Any]) -> None:
     workspace_for(user, given.get("workspace", ""), "owner")
 
@@ -33,6 +37,7 @@ def _owner(user: Any, given: dict[str, Any]) -> None:
 RULES: list[tuple[re.Pattern[str], bool, Check]] = [
     (re.compile(r"^clusters(/|$)"), True, _operator),
     (re.compile(r"^fleet$"), True, _operator),
+    (re.compile(r"^system(/|$)"), True, _admin),
     (re.compile(r"^audit(/|$)"), True, _operator),
     (re.compile(r"^workspaces/[^/]+/audit(/|$)"), True, _owner),
     (re.compile(r"^image-rules(/|$)"), False, _operator),

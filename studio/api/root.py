@@ -24,6 +24,7 @@ from studio.core.middleware import problem_response
 from studio.frame.api import router as frame_router
 from studio.notices.api import router as notices_router
 from studio.signin.api import router as signin_router
+from studio.system.api import router as system_router
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +45,7 @@ api.add_decorator(once)
 api.add_router("", accounts_router)
 api.add_router("", audit_router)
 api.add_router("", signin_router)
+api.add_router("", system_router)
 api.add_router("", compute_router)
 api.add_router("", network_router)
 api.add_router("", assets_router)

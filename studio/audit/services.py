@@ -7,19 +7,12 @@ from django.db import models
 
 from studio.audit.models import Entry, Result
 from studio.core.caller import caller, note_recorded
+from studio.core.scrub import HIDDEN, scrubbed
 
 # Fields of a difference whose values are never written down, and what looks like a secret wherever it stands.
 _SECRET_NAMES = re.compile(r"(?i)(password|passphrase|secret|credential|kubeconfig|private|(^|[_ ])(token|key|keys)$|api_?key)")
 # The name of a Secret in a cluster is none itself.
 _NAMES_OF_SECRETS = frozenset({"secret name", "sslSecret"})
-_SECRET_VALUES = re.compile(
-    r"mrg_[0-9a-f]{8}_[\w-]{20,}"
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)"
-    r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"
-    r"|(?i:(?<=bearer )[\w.~+/-]{8,}=*)",
-    re.DOTALL,
-)
-HIDDEN = "•••"
 LONGEST_VALUE = 8000
 
 
@@ -73,5 +66,5 @@ def _told(field: str, value: Any) -> Any:
         return HIDDEN
     if not isinstance(value, str):
         return value
-    text = _SECRET_VALUES.sub(HIDDEN, value)
+    text = scrubbed(value)
     return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}… ({len(text):,} characters)"

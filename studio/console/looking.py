@@ -24,7 +24,7 @@ class CountedSoFar(Paginator):  # type: ignore[type-arg]
 
     @cached_property
     def count(self) -> int:
-        return int(self.object_list.order_by()[:COUNTED_TO].count())  # type: ignore[union-attr]
+        return int(self.object_list.order_by()[:COUNTED_TO].count())  # type: ignore[attr-defined]
 
 
 class Looked(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -36,7 +36,7 @@ class Looked(admin.ModelAdmin):  # type: ignore[type-arg]
     show_facets = admin.ShowFacets.NEVER
     list_per_page = 50
     list_max_show_all = 50
-    sortable_by: tuple[str, ...] = ()
+    sortable_by = ()
     ordering = ("-pk",)
     view_on_site = False
     # Names of keys that are shown as they are: loading each of their rows would be a query a line.
@@ -60,12 +60,12 @@ class Looked(admin.ModelAdmin):  # type: ignore[type-arg]
         rows = super().get_queryset(request).select_related(*self.joined)
         return rows.defer(*secrets_of(self.model))
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         left_out = {*secrets_of(self.model), *self.hidden}
         names = ["in_the_studio", "audit", *(field.name for field in self.model._meta.fields)]
         return [name for name in names if name not in left_out]
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         return self.get_fields(request, obj)
 
     @admin.display(description="In the studio")

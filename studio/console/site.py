@@ -1,6 +1,5 @@
 """The console's site: for administrators alone, signed in by the studio's own page, and nothing there for others."""
 
-from collections.abc import Callable
 from typing import Any
 
 from django.apps import apps
@@ -9,8 +8,6 @@ from django.http import HttpRequest
 from django.urls import URLPattern, URLResolver, path
 
 from studio.accounts.http import admin_view
-
-View = Callable[..., Any]
 
 
 class Console(AdminSite):
@@ -24,7 +21,7 @@ class Console(AdminSite):
     def has_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_active and request.user.is_superuser)
 
-    def admin_view(self, view: View, cacheable: bool = False) -> View:
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         """Answer 404 to everybody else before Django's admin would offer a sign-in of its own."""
         return admin_view(super().admin_view(view, cacheable))
 
@@ -34,10 +31,10 @@ class Console(AdminSite):
             path("jsi18n/", self.admin_view(self.i18n_javascript, cacheable=True), name="jsi18n"),
         ]
         for model, shown in self._registry.items():
-            place = (model._meta.app_label, model._meta.model_name)
+            app, name = model._meta.app_label, model._meta.model_name
             urls += [
-                path(f"{place[0]}/{place[1]}/", self.admin_view(shown.changelist_view), name="{}_{}_changelist".format(*place)),
-                path(f"{place[0]}/{place[1]}/<path:object_id>/change/", self.admin_view(shown.change_view), name="{}_{}_change".format(*place)),
+                path(f"{app}/{name}/", self.admin_view(shown.changelist_view), name=f"{app}_{name}_changelist"),
+                path(f"{app}/{name}/<path:object_id>/change/", self.admin_view(shown.change_view), name=f"{app}_{name}_change"),
             ]
         for label in sorted({model._meta.app_label for model in self._registry}):
             urls.append(path(f"{label}/", self.admin_view(self.app_index), {"app_label": label}, name="app_list"))

@@ -49,6 +49,9 @@ STATES: dict[str, tuple[str, Tone]] = {
     "not-ready": ("Not ready", "look"),
     "ending": ("Ending", "neutral"),
     "ended": ("Ended", "neutral"),
+    # processes of the studio
+    "failing": ("Failing", "wrong"),
+    "stopping": ("Stopping", "look"),
     # nodes, checks, probes
     "NotReady": ("Not ready", "wrong"),
     "Ready": ("Ready", "good"),

@@ -52,6 +52,8 @@ def groups(user: Any, workspace: Workspace | None) -> list[Group]:
         found.append(Group("Data science", data_science(workspace) + (owners(workspace) if held == "owner" else ())))
     if user.is_operator or user.is_admin:
         found.append(Group("IT operations", it_operations()))
+    if user.is_admin:
+        found.append(Group("Administration", administration()))
     return found
 
 
@@ -64,6 +66,14 @@ def data_science(workspace: Workspace) -> tuple[Place, ...]:
         Place("Models", reverse("assets:models", args=at), "cube", "registry versions"),
         Place("Endpoints", reverse("endpoints:list", args=at), "plug-connected", "deployments serving inference"),
         Place("Computes", reverse("compute:browse", args=at), "cpu", "instance types capacity what fits"),
+    )
+
+
+def administration() -> tuple[Place, ...]:
+    """Return the places of administrators alone."""
+    return (
+        Place("System", reverse("system:show"), "heartbeat", "processes queues disk versions failed tasks"),
+        Place("Admin console", reverse("admin:index"), "table", "rows database django"),
     )
 
 
