@@ -3,7 +3,8 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
 QUICK := -m "not cluster and not browser and not slow"
-WHOLE := -m "cluster or browser or slow"
+# Three at once, as they mostly wait; what must not meet is kept apart by tests/sharing.py.
+WHOLE := -m "cluster or browser or slow" --dist loadfile --no-loadscope-reorder
 
 .PHONY: run setup assets quick test test-versions lint bench sandbox-up sandbox-down clean
 
@@ -22,7 +23,7 @@ quick: setup ## tests that need neither a cluster nor a browser
 test: setup ## every test, on the sandbox's real cluster and in a real browser
 	@$(PYTEST) $(QUICK) -q -n 3
 	@$(PY) -m sandbox up
-	@$(PYTEST) $(WHOLE) -q
+	@$(PYTEST) $(WHOLE) -q -n 3
 
 test-versions: setup ## the oldest and the newest supported Kubernetes
 	@bash setup/versions.sh

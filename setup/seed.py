@@ -7,6 +7,7 @@ removed. Only what the sandbox itself has made anew (its credentials, its images
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -111,14 +112,14 @@ class Seed:
             return
         now = {one["pattern"]: one for one in self.client.transport.json("GET", "image-rules")["items"]}
         before: dict[str, str] = self.done.get("image_rules", {})
-        for position, pattern, name, note in RULES:
+        for position, pattern, name, note in (rule for rule in RULES if rule[2] in images):
             rule = now.get(pattern)
             # Ours to change: one that was never made, or that still says what we said last time.
             ours = pattern not in before if rule is None else rule["image"] == before.get(pattern)
             if ours and (rule is None or rule["image"] != images[name]):
                 given = {"pattern": pattern, "image": images[name], "note": note, "position": position}
                 self.client.transport.json("PUT", "image-rules", json=given)
-        self.done.keep(image_rules={pattern: images[name] for _, pattern, name, _ in RULES})
+        self.done.keep(image_rules={pattern: images[name] for _, pattern, name, _ in RULES if name in images})
 
     def _sample(self) -> bool:
         if self.done.get("sample_ended"):
@@ -171,6 +172,10 @@ def images_of(cluster: Mapping[str, Any]) -> dict[str, str]:
     """Return the images for jobs; where nothing is ever pulled, names that say so."""
     if cluster.get("simulated"):
         return {name: f"mooring.local/{name}:simulated" for name in ("python", "sklearn", "runner")}
+    if cluster.get("mode") == "given":
+        # Nobody but who runs it knows where that cluster pulls images from.
+        named = (pair.partition("=") for pair in os.environ.get("MOORING_JOB_IMAGES", "").split(",") if pair.strip())
+        return {name.strip(): image.strip() for name, _, image in named}
     return dict(cluster.get("images") or {})
 
 

@@ -1,11 +1,12 @@
 """Which tests run in one process when several run side by side (`--dist loadfile`), and in which order.
 
-Together are those that use what there is only once: the router of the cluster, and a studio that was made for many. All
-others go by their file, whoever is free next. Who needs the router as it was left comes before who takes it away.
+Together are those that use what there is only once: the router of the cluster and its extension, and a studio that was made
+for many. All others go by their file, whoever is free next. Who needs the router comes before who takes it away.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 TESTS = Path(__file__).parent
-# A cluster has one extension.
+# A cluster has one extension, and one identity of the generated manifest. Who else asks for the router joins them.
 ROUTER = (
     "cluster/test_make_run.py",
+    "cluster/test_compute_real.py",
     "cluster/test_endpoints.py",
     "browser/test_endpoints.py",
+    "cluster/test_least_rights.py",
     "cluster/test_network.py",
     "browser/test_network.py",
     "cluster/test_extension.py",
@@ -34,11 +37,11 @@ JOBS = (
     "cluster/test_killed_parts.py",
     "cluster/test_ways.py",
     "cluster/test_yaml_jobs.py",
-    "cluster/test_compute_real.py",
 )
+# What needs a cluster or a browser and no studio that is there already.
+ALONE = ("cluster/test_kube_client.py", "cluster/test_runner_pod.py", "cluster/test_supported_version.py")
 # Clusters of their own take long to come and go: they begin early.
 EARLY = ("sandbox/test_cluster_full.py", "sandbox/test_cluster_simulated.py")
-_GROUP_OF = {**dict.fromkeys(ROUTER, "router"), **dict.fromkeys(JOBS, "jobs")}
 _ORDER = {file: number for number, file in enumerate((*ROUTER, *JOBS, *EARLY))}
 
 
@@ -46,8 +49,16 @@ class Sharing(LoadScopeScheduling):
     """Give each process a group at a time: one of those above, or a file."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0].removeprefix(f"{TESTS.name}/")
-        return _GROUP_OF.get(file, file)
+        return group_of(nodeid.partition("::")[0].removeprefix(f"{TESTS.name}/"))
+
+
+@cache
+def group_of(file: str) -> str:
+    """Return the group of a file of tests: `router`, `jobs`, or the file alone."""
+    if file in ALONE or not file.startswith(("cluster/", "browser/")):
+        return file
+    text = "tls_router" if file in ROUTER else (TESTS / file).read_text(encoding="utf-8")
+    return "router" if "tls_router" in text or "tests.cluster.extension" in text else "jobs"
 
 
 def scheduler(config: pytest.Config, log: Any) -> Sharing | None:

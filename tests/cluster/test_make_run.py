@@ -62,8 +62,13 @@ def first(sandbox: dict[str, Any], real_pods: dict[str, str], tmp_path_factory: 
     folder = tmp_path_factory.mktemp("run")
     done = run(folder / "data")
     yield Runs(folder / "data", done.stdout + done.stderr, done.returncode)
+    taken_out(folder / "data", sandbox)
+
+
+def taken_out(data: Path, sandbox: dict[str, Any]) -> None:
+    """Start the studio of a data folder once more and detach its cluster, so that it takes along what it put there."""
     with contextlib.suppress(Exception):
-        one = studio_process.start(folder / "data", folder / "studio.log", sandbox)
+        one = studio_process.start(data, data.parent / "studio.log", sandbox)
         try:
             studio_process.clean_up(one)
         finally:
@@ -133,6 +138,28 @@ def test_a_second_run_changes_nothing_and_shows_no_password(first: Runs) -> None
     assert "Password" not in again.stdout
     assert "submitted" not in again.stdout and "install" not in again.stdout
     assert "call it    curl " in again.stdout
+
+
+def test_a_cluster_of_ones_own_is_used_as_it_is(first: Runs, sandbox: dict[str, Any], tmp_path: Path) -> None:
+    # The same cluster by a kubeconfig that the sandbox did not write: nothing is known of it but what this says.
+    foreign = tmp_path / "kubeconfig"
+    foreign.write_text(Path(sandbox["kubeconfig"]).read_text())
+    images = {name: sandbox["images"][name] for name in ("python", "sklearn")}
+    named = {"KUBECONFIG": str(foreign), "MOORING_JOB_IMAGES": ",".join(f"{name}={image}" for name, image in images.items())}
+    data = tmp_path / "data"
+    try:
+        without = run(data, **named)
+        assert without.returncode == 1
+        assert "no runner image" in without.stdout and "MOORING_RUNNER_IMAGE" in without.stdout
+        done = run(data, **named, MOORING_RUNNER_IMAGE=sandbox["images"]["runner"])
+        printed = done.stdout + done.stderr
+        assert done.returncode == 0, printed
+        assert f"using the cluster of {foreign}" in printed
+        assert "round 16 of 16" in printed
+        # The extension that another studio has there is not taken from it.
+        assert "the sample job has completed; its model is not deployed" in printed
+    finally:
+        taken_out(data, sandbox)
 
 
 def test_the_printed_line_calls_the_endpoint_from_this_machine(live: Live) -> None:
