@@ -132,7 +132,7 @@ def test_a_service_account_may_do_what_its_role_says(kube: KubeClient, kubeconfi
             reader.list(kinds.NODE)
 
 
-def test_the_nodes_room_is_counted(kube: KubeClient) -> None:
+def test_the_nodes_room_is_counted(kube: KubeClient, real_pods: dict[str, str]) -> None:
     nodes, pods = kube.list(kinds.NODE), kube.list(kinds.POD)
     whole = cluster_capacity(nodes, pods)
     assert whole.allocatable["cpu"] > whole.requested["cpu"] > 0

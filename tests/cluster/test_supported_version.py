@@ -14,6 +14,7 @@ from compute.kube.client import KubeClient
 from compute.preflight import OLDEST, version_of
 from tests.studio_process import Studio, clean_up, start, stop
 
+SIZE = {"resources": {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"cpu": "1", "memory": "1Gi"}}}
 NAMED = os.environ.get("MOORING_TEST_SANDBOX", "")
 pytestmark = [
     pytest.mark.cluster,
@@ -44,7 +45,7 @@ def test_it_is_attached_with_its_version(attached: Studio, kube: KubeClient) -> 
 
 
 def test_an_instance_type_is_made_read_and_removed(attached: Studio, kube: KubeClient) -> None:
-    attached.client.clusters.create_instance_type(attached.cluster, "test-size", {"resources": {"limits": {"cpu": "1", "memory": "1Gi"}}})
+    attached.client.clusters.create_instance_type(attached.cluster, "test-size", SIZE)
     assert kube.get(kinds.INSTANCE_TYPE, "test-size")["spec"]["resources"]["limits"]["memory"] == "1Gi"
     attached.client.clusters.delete_instance_type(attached.cluster, "test-size")
     attached.until(lambda: kube.find(kinds.INSTANCE_TYPE, "test-size") is None, what="the instance type to be gone")
