@@ -7,7 +7,7 @@ for (const form of document.querySelectorAll('form[data-passkey]')) if (form ins
 /** @param {HTMLFormElement} form */
 function prepare(form) {
   const told = form.querySelector('[data-passkey-told]')
-  if (!window.PublicKeyCredential) {
+  if (!window.PublicKeyCredential || /^[\d.]+$|:/.test(location.hostname)) {
     if (form.dataset.passkey !== 'sign-in') say(told, 'This browser allows no keys here: the studio must be called by its name and by https.')
     return
   }
