@@ -245,6 +245,8 @@ TABLE: dict[tuple[str, str], str] = {
     ("GET", "api/v1/openapi.json"): SIGNED_IN,
     ("GET", "api/v1/search"): SIGNED_IN,
     ("GET", "api/v1/fleet"): OPERATORS,
+    ("GET", "api/v1/schemas/<kind>"): SIGNED_IN,
+    ("POST", _API_W + "yaml/check"): CONTRIBUTORS,
     ("GET", "api/v1/notifications"): SIGNED_IN,
     ("POST", "api/v1/notifications/read"): SIGNED_IN,
     ("GET", "api/v1/notifications/preferences"): SIGNED_IN,
@@ -368,6 +370,7 @@ KNOWN_OF_OTHERS = {"api/v1/"}
 _TYPE = {"spec": {"resources": {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"cpu": "1", "memory": "1Gi"}}}}
 # Bodies that are whole, so that a role is asked for before anything in them is found wrong.
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
+    ("POST", _API_W + "yaml/check"): {"kind": "command-job", "yaml": "command: echo"},
     ("POST", "api/v1/me/tokens"): {"name": "laptop"},
     ("POST", "api/v1/workspaces"): {"name": "another"},
     ("POST", "api/v1/clusters"): {"name": "new", "kubeconfig": "not one"},
@@ -399,9 +402,9 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", _API_DEP + "/rollback"): {"revision": 1},
 }
 NEEDED = {
-    "workspace": "team", "space": "team", "name": "a_job", "compute": "local", "type": "small", "file": "std_log.txt",
     "process": "1", "id": "1", "session_id": "1000000", "pk": "1000000", "username": "the-reader", "rule_id": "1", "root": "artifacts", "path": "outputs/model.txt", "digest": "sha256:" + "0" * 64, "index": "0", "version": "1",
     "object_id": "1", "deployment": "blue", "pod": "a-pod", "container": "inference-server", "table": "jobs",
+    "kind": "command-job", "workspace": "team", "space": "team", "name": "a_job", "compute": "local", "type": "small", "file": "std_log.txt",
 }  # fmt: skip
 
 

@@ -109,6 +109,8 @@ def _page_for(request: HttpRequest, place: Place) -> HttpResponse:
         draft = _fresh(request, place)
         return _yaml_page(request, place, _as_yaml(place, draft)) if request.GET.get("as") == "yaml" else _form_page(request, place, draft)
     problems: list[ProblemError] = []
+    if request.GET.get("part") == "yaml":
+        return _yaml_beside(request, place, problems)
     if request.POST.get("as") == "yaml":
         return _from_yaml(request, place, problems)
     return _from_form(request, place, problems)
@@ -151,6 +153,16 @@ def _from_form(request: HttpRequest, place: Place, problems: list[ProblemError])
         if made is not None:
             return made
     return _form_page(request, place, draft, problems, refused=True)
+
+
+def _yaml_beside(request: HttpRequest, place: Place, problems: list[ProblemError]) -> HttpResponse:
+    """Answer the YAML that the form makes as it stands, for the page to show beside it."""
+    draft = sending.draft_from_post(request, place.workspace, problems)
+    if place.endpoint is not None:
+        draft.fields["compute"] = place.endpoint.compute_name
+    texts = _as_yaml(place, draft)
+    named = [("Endpoint", texts.endpoint), ("Deployment", texts.deployment)]
+    return render(request, "components/yaml_text.html", {"texts": [(title, text) for title, text in named if text]})
 
 
 def _from_yaml(request: HttpRequest, place: Place, problems: list[ProblemError]) -> HttpResponse:

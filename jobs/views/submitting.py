@@ -59,6 +59,9 @@ def new_job(request: HttpRequest, workspace: Workspace) -> HttpResponse:
     if request.method == "GET":
         return _fresh(request, workspace)
     problems: list[ProblemError] = []
+    if request.GET.get("part") == "yaml":
+        text = _as_yaml(sending.draft_from_post(request, workspace, problems)).text
+        return render(request, "components/yaml_text.html", {"texts": [("", text)]})
     if request.POST.get("as") == "yaml":
         return _from_yaml(request, workspace, problems)
     return _from_form(request, workspace, problems)

@@ -1,4 +1,4 @@
-"""`mooring search`: find anything by a part of its name."""
+"""`mooring search` and `mooring schema`: find anything by a part of its name, and what a YAML may say."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ _SHOWN = ("kind", "name", "title", "workspace", "state", "url")
 
 
 def add_to(app: typer.Typer) -> None:
-    """Add the command to the command line."""
+    """Add the commands to the command line."""
     app.command("search")(search)
+    app.command("schema")(schema)
 
 
 def search(
@@ -32,3 +33,12 @@ def search(
     with session.connect() as studio:
         found = studio.search(text, kinds=kind or (), workspace=workspace, limit=limit)
     print_result([dict(one) for one in found], output, _SHOWN, query)
+
+
+def schema(
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="command-job, model, online-endpoint or online-deployment.")],
+    query: Query = None,
+) -> None:
+    """Print the JSON schema of a kind of YAML, for editors."""
+    with session.connect() as studio:
+        print_result(dict(studio.schema(kind)), "json", (), query)

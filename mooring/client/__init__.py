@@ -5,6 +5,7 @@
 
     studio.me()                 who the token belongs to
     studio.search(text)         anything by a part of its name
+    studio.schema(kind)         what a YAML may say, as a JSON schema
     studio.fleet()              what all clusters have free, and what is wrong
     studio.notifications        list, read, preferences, choose
     studio.sessions             list, end, end all: where the person is signed in with a browser; a lost second factor reset
@@ -60,7 +61,7 @@ from mooring.client.notifications import Notifications
 from mooring.client.registry import Models
 from mooring.client.sessions import Sessions
 from mooring.client.system import System
-from mooring.client.transport import Transport
+from mooring.client.transport import Transport, segment
 from mooring.client.workspaces import Scope, Workspaces
 
 __all__ = [
@@ -141,6 +142,10 @@ class Client:
         """Return what is called like `text`: `kind`, `name`, `title`, `workspace`, `state`, `url`; `limit` of each kind."""
         query = {"q": text, "kind": list(kinds), "workspace": workspace or "", "limit": limit}
         return list(self.transport.json("GET", "search", query=query)["items"])
+
+    def schema(self, kind: str) -> Mapping[str, Any]:
+        """Return the JSON schema of a kind of YAML: command-job, model, online-endpoint or online-deployment."""
+        return dict(self.transport.json("GET", f"schemas/{segment(kind)}"))
 
     def fleet(self) -> Mapping[str, Any]:
         """Return `clusters` by state, the `capacity` of all, and `troubles`; for operators."""

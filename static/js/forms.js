@@ -11,6 +11,11 @@ export function startForms() {
   each('[data-pairs]', pairs)
   each('[data-drop]', drop)
   each('[data-focus]', (element) => element.focus({ preventScroll: false }))
+  // The YAML beside a form takes scripts; where there is no room it is folded.
+  each('[data-yaml-beside]', (element) => {
+    element.hidden = false
+    if (matchMedia('(min-width: 1240px)').matches) element.setAttribute('open', '')
+  })
   document.addEventListener('submit', onlyOnce)
   addEventListener('pageshow', () => {
     for (const form of document.querySelectorAll('form[data-sent]')) again(/** @type {HTMLFormElement} */ (form))

@@ -3,7 +3,8 @@
 from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest
-from ninja import Query, Router
+from ninja import Query, Router, Schema
+from pydantic import Field
 
 from compute import selectors as computing
 from compute.models import Cluster
@@ -11,10 +12,33 @@ from compute.shown import capacity
 from compute.troubles import shown as trouble_shown
 from compute.troubles import troubles
 from studio.accounts.access import require_operator, workspace_for
+from studio.core.errors import ProblemError
+from studio.frame import yamls
 from studio.frame.search import LONGEST, MOST, find, shown
 
 router = Router(tags=["studio"])
 Kind = Literal["job", "endpoint", "model", "compute", "cluster", "workspace"]
+
+
+class YamlToCheck(Schema):
+    """A YAML as it is being written, and what it is to be."""
+
+    kind: Literal["command-job", "model", "online-endpoint", "online-deployment"]
+    yaml: str = Field(max_length=yamls.LONGEST)
+
+
+@router.get("/schemas/{kind}")
+def schema(request: HttpRequest, kind: str) -> dict[str, Any]:
+    """Return the JSON schema of a kind of YAML (command-job, model, online-endpoint, online-deployment), for editors."""
+    if kind not in yamls.SCHEMAS:
+        raise ProblemError("not-found")
+    return yamls.schema(kind)
+
+
+@router.post("/workspaces/{workspace}/yaml/check")
+def check_yaml(request: HttpRequest, workspace: str, given: YamlToCheck) -> dict[str, Any]:
+    """Tell what is wrong with a YAML by line and column; what only submitting finds out is not among it."""
+    return yamls.check(workspace_for(request.user, workspace, "contributor"), given.kind, given.yaml)
 
 
 @router.get("/search")

@@ -1,12 +1,15 @@
 /** The YAML tab: a textarea becomes an editor; the server's errors stand at their lines. */
-import { yaml } from '@codemirror/lang-yaml'
+import { yaml, yamlLanguage } from '@codemirror/lang-yaml'
 import { HighlightStyle, syntaxHighlighting } from '@codemirror/language'
-import { lintGutter, setDiagnostics } from '@codemirror/lint'
+import { lintGutter, linter } from '@codemirror/lint'
 import { EditorState } from '@codemirror/state'
 import { keymap } from '@codemirror/view'
 import { indentWithTab } from '@codemirror/commands'
 import { tags } from '@lezer/highlight'
 import { basicSetup, EditorView } from 'codemirror'
+import { fieldsAt, indentOf, pathAt, valuesAt } from '../schema.js'
+
+const SETTLED_MS = 500
 
 const colours = HighlightStyle.define([
   { tag: [tags.propertyName, tags.definition(tags.propertyName)], color: 'var(--m-moving-text)' },
@@ -46,12 +49,13 @@ const typedOver = EditorView.domEventHandlers({
 /** @param {HTMLTextAreaElement} area */
 function edit(area) {
   const nonce = document.querySelector('script[nonce]')
+  const errors = JSON.parse(area.dataset.errors || '[]')
   const view = new EditorView({
     state: EditorState.create({
       doc: area.value,
       extensions: [
         basicSetup, typedOver, yaml(), look, syntaxHighlighting(colours), lintGutter(), keymap.of([indentWithTab]),
-        EditorState.tabSize.of(2),
+        EditorState.tabSize.of(2), checking(area, errors), proposing(area),
         EditorView.cspNonce.of(/** @type {any} */ (nonce)?.nonce ?? ''),
         EditorView.contentAttributes.of({ 'aria-label': area.getAttribute('aria-label') ?? 'YAML' }),
         EditorView.editable.of(!area.readOnly),
@@ -65,16 +69,86 @@ function edit(area) {
   })
   area.before(view.dom)
   area.hidden = true
-  const errors = JSON.parse(area.dataset.errors || '[]')
   if (!errors.length) return
   const { doc } = view.state
-  view.dispatch(setDiagnostics(view.state, errors.map((/** @type {any} */ { line = 1, column = 1, text }) => {
-    const at = doc.line(Math.min(Math.max(line, 1), doc.lines))
-    const from = Math.min(at.from + Math.max(column - 1, 0), at.to)
-    return { from, to: Math.max(at.to, from), severity: 'error', message: text }
-  })))
   const first = doc.line(Math.min(Math.max(errors[0].line ?? 1, 1), doc.lines))
   view.dispatch({ selection: { anchor: first.from }, effects: EditorView.scrollIntoView(first.from, { y: 'center' }) })
+}
+
+/**
+ * Mark what is wrong where it stands: what the answer to the form said, and from the first change on what the studio says of the text.
+ * @param {HTMLTextAreaElement} area
+ * @param {{line?: number, column?: number, text: string}[]} errors
+ */
+function checking(area, errors) {
+  const first = area.value
+  return linter(async (view) => {
+    const { doc } = view.state
+    const text = doc.toString()
+    if (text === first && errors.length) return errors.map((error) => mark(doc, error, 'error'))
+    const { yamlCheck, yamlKind } = area.dataset
+    if (!yamlCheck || !text.trim()) return []
+    try {
+      const answer = await fetch(yamlCheck, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json', ...JSON.parse(document.body.getAttribute('hx-headers') ?? '{}') },
+        body: JSON.stringify({ kind: yamlKind, yaml: text }),
+      })
+      if (!answer.ok) return []
+      const { problems, warnings } = await answer.json()
+      const said = (/** @type {any} */ one) => ({ ...one, text: `${one.text} ${one.todo ?? ''}`.trim().replaceAll('`', "'") })
+      return [...problems.map((/** @type {any} */ one) => mark(doc, said(one), 'error')), ...warnings.map((/** @type {any} */ one) => mark(doc, said(one), 'warning'))]
+    } catch {
+      // The studio is away: the header says so, and submitting checks all of it.
+      return []
+    }
+  }, { delay: SETTLED_MS })
+}
+
+/**
+ * @param {import('@codemirror/state').Text} doc
+ * @param {{line?: number | null, column?: number | null, text: string}} error
+ * @param {'error' | 'warning'} severity
+ */
+function mark(doc, { line, column, text }, severity) {
+  const at = doc.line(Math.min(Math.max(line ?? 1, 1), doc.lines))
+  const from = Math.min(at.from + Math.max((column ?? 1) - 1, 0), at.to)
+  return { from, to: Math.max(at.to, from), severity, message: text }
+}
+
+/**
+ * Propose fields and values by the schema of the kind, which is fetched when first asked for.
+ * @param {HTMLTextAreaElement} area
+ */
+function proposing(area) {
+  /** @type {Promise<any> | undefined} */
+  let schema
+  return yamlLanguage.data.of({
+    autocomplete: async (/** @type {any} */ context) => {
+      const { yamlSchema } = area.dataset
+      if (!yamlSchema) return null
+      schema ??= fetch(yamlSchema).then((answer) => (answer.ok ? answer.json() : null), () => null)
+      const root = await schema
+      const line = context.state.doc.lineAt(context.pos)
+      const before = line.text.slice(0, context.pos - line.from)
+      const lines = context.state.doc.toString().split('\n').slice(0, line.number)
+      const value = before.match(/^(\s*(?:- +)*)([^\s:#][^:]*):\s+(\S*)$/)
+      const path = pathAt(lines, line.number - 1, indentOf(before))
+      if (!root) return null
+      if (value) {
+        const options = valuesAt(root, [...path, value[2].trim()]).map((label) => ({ label, type: 'enum' }))
+        return options.length ? { from: context.pos - value[3].length, options, validFor: /^\S*$/ } : null
+      }
+      const key = before.match(/^\s*(?:- +)*([\w$-]*)$/)
+      if (!key || (!key[1] && !context.explicit)) return null
+      const there = new Set(context.state.doc.toString().split('\n').filter((/** @type {string} */ one) => indentOf(one) === indentOf(before)).map((/** @type {string} */ one) => one.trim().split(':')[0]))
+      const options = fieldsAt(root, path).filter((one) => !there.has(one.name) || one.name === key[1]).map((one, index) => ({
+        label: one.name, type: 'property', detail: one.needed ? `${one.kind}, needed` : one.kind, info: one.about || undefined, boost: one.needed ? 50 - index : -index,
+        apply: one.holds && !/string|one of/.test(one.kind) ? `${one.name}:\n${' '.repeat(indentOf(before) + 2)}` : `${one.name}: `,
+      }))
+      return options.length ? { from: context.pos - key[1].length, options, validFor: /^[\w$-]*$/ } : null
+    },
+  })
 }
 
 for (const area of document.querySelectorAll('textarea[data-yaml]')) edit(/** @type {HTMLTextAreaElement} */ (area))
