@@ -74,6 +74,7 @@ INSTALLED_APPS = [
     "compute",
     "jobs",
     "endpoints",
+    "studio.frame",
 ]
 
 MIDDLEWARE = [

@@ -1,11 +1,13 @@
 """Fill a studio's database with people, clusters, jobs, models and endpoints in every state: pages without a cluster.
 
-`python -m tests.furnish` furnishes the studio of MOORING_DATA, whose database has been migrated.
+`python -m tests.furnish` furnishes the studio of MOORING_DATA (`--migrate` makes its tables first) and prints a session of each person.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import sys
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -203,9 +205,19 @@ def main() -> None:
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "studio.settings")
     django.setup()
+    from django.core.management import call_command
+    from django.test import Client
     from django.utils import timezone
 
-    furnish(timezone.now())
+    if "--migrate" in sys.argv:
+        call_command("migrate", verbosity=0)
+    made = furnish(timezone.now())
+    sessions = {}
+    for who, person in made["people"].items():
+        client = Client()
+        client.force_login(person, backend="django.contrib.auth.backends.ModelBackend")
+        sessions[who] = client.cookies["sessionid"].value
+    print(json.dumps(sessions))
 
 
 if __name__ == "__main__":

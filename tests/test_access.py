@@ -77,6 +77,7 @@ TABLE: dict[tuple[str, str], str] = {
     ("GET", ""): SIGNED_IN,
     ("GET", "live/"): SIGNED_IN,
     ("GET", "search/"): SIGNED_IN,
+    ("POST", "guide/<slug:guide>/"): SIGNED_IN,
     ("GET", "notifications/"): SIGNED_IN,
     ("GET", "notifications/bell/"): SIGNED_IN,
     ("POST", "notifications/read/"): SIGNED_IN,
@@ -402,6 +403,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", _API_DEP + "/rollback"): {"revision": 1},
 }
 NEEDED = {
+    "guide": "science",
     "process": "1", "id": "1", "session_id": "1000000", "pk": "1000000", "username": "the-reader", "rule_id": "1", "root": "artifacts", "path": "outputs/model.txt", "digest": "sha256:" + "0" * 64, "index": "0", "version": "1",
     "object_id": "1", "deployment": "blue", "pod": "a-pod", "container": "inference-server", "table": "jobs",
     "kind": "command-job", "workspace": "team", "space": "team", "name": "a_job", "compute": "local", "type": "small", "file": "std_log.txt",

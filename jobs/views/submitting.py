@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods
 
 from compute.selectors import computes_of
 from jobs import selectors, services, spec
+from jobs.examples import EXAMPLES
 from jobs.forms import Draft, InputRow, JobForm, Pair, draft_of, form_field
 from jobs.models import Job
 from jobs.views import choices, sending
@@ -72,6 +73,8 @@ def _fresh(request: HttpRequest, workspace: Workspace) -> HttpResponse:
     if name:
         return _clone(request, workspace, selectors.job_for(workspace, name))
     draft = _with_defaults(workspace, Draft(), request.GET)
+    if example := EXAMPLES.get(request.GET.get("example", "")):
+        draft.fields |= {"command": example.command, "display_name": example.title}
     if request.GET.get("as") == "yaml":
         compute = draft.fields.get("compute")
         return _yaml_page(request, workspace, YamlDraft(STARTER + (f"compute: azureml:{compute}\n" if compute else "")))

@@ -25,6 +25,11 @@ export function startPalette() {
   let timer = 0
   let at = -1
   remember(kept)
+  // Without scripts it is a link to the page that does the same.
+  for (const button of document.querySelectorAll('[data-palette]')) {
+    button.setAttribute('role', 'button')
+    button.setAttribute('aria-haspopup', 'dialog')
+  }
 
   const options = () => /** @type {HTMLElement[]} */ ([...list.querySelectorAll('[role="option"]')])
   const choose = (/** @type {number} */ index) => {

@@ -16,6 +16,7 @@ from jobs.models import UNFINISHED, Job
 from studio.accounts.access import workspaces_of
 from studio.accounts.http import operator_view, workspace_view
 from studio.accounts.models import RANK, Workspace
+from studio.frame import guide
 
 JOBS_SHOWN = 8
 ENDPOINTS_SHOWN = 6
@@ -53,6 +54,7 @@ def workspace_home(request: HttpRequest, workspace: Workspace) -> HttpResponse:
         "cards": _with_room(workspace),
         "endpoints": _endpoints(workspace),
         "may_act": acts,
+        "guide": guide.science(user, workspace, acts=acts),
         "may_attach": user.is_operator or user.is_admin,
         "here": "Home",
     }
@@ -70,6 +72,7 @@ def operators_home(request: HttpRequest) -> HttpResponse:
         "rows": [{"cluster": cluster, "capacity": computing.capacity_of(cluster.nodes.all())} | _parts(cluster) for cluster in clusters],
         "capacity": computing.capacity_of(nodes),
         "troubles": troubles(clusters),
+        "guide": guide.operators(request.user),
         "changes": Change.objects.select_related("cluster")[:CHANGES_SHOWN],
         "here": "Fleet",
     }
