@@ -6,6 +6,7 @@ import { startKeys } from '../keys.js'
 import { startLive, startLogAt } from '../live.js'
 import { startConfirm, startCopy, startMenus, startToasts, toast } from '../overlays.js'
 import { startNotices } from '../notices.js'
+import { startScrolling } from '../scrolling.js'
 import { startPalette } from '../palette.js'
 import { startTables } from '../table.js'
 import { startTheme } from '../theme.js'
@@ -23,6 +24,7 @@ startFlash()
 startKeys()
 startPalette()
 startNotices()
+startScrolling()
 startLive()
 
 // For the bundles of single pages: they share this page's one stream and its toasts.
