@@ -1,4 +1,4 @@
-/** What scrolls sideways can be scrolled by keys: a wide table takes the focus while it does not fit. */
+/** What scrolls sideways can be scrolled by keys: a wide table or text takes the focus while it does not fit. */
 import { each } from './page.js'
 
 export function startScrolling() {
@@ -8,5 +8,5 @@ export function startScrolling() {
       else target.removeAttribute('tabindex')
     }
   })
-  each('.table-wrap', (element) => watch.observe(element))
+  each('.table-wrap, pre', (element) => watch.observe(element))
 }
