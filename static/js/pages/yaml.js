@@ -57,7 +57,7 @@ function edit(area) {
         basicSetup, typedOver, yaml(), look, syntaxHighlighting(colours), lintGutter(), keymap.of([indentWithTab]),
         EditorState.tabSize.of(2), checking(area, errors), proposing(area),
         EditorView.cspNonce.of(/** @type {any} */ (nonce)?.nonce ?? ''),
-        EditorView.contentAttributes.of({ 'aria-label': area.getAttribute('aria-label') ?? 'YAML' }),
+        EditorView.contentAttributes.of({ tabindex: '0', 'aria-label': area.getAttribute('aria-label') ?? 'YAML' }),
         EditorView.editable.of(!area.readOnly),
         EditorView.updateListener.of((update) => {
           if (!update.docChanged) return
