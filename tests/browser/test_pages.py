@@ -1,0 +1,138 @@
+"""Every page that a person can open: nothing serious for axe at both widths and in both themes, no broken policy, never too wide."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from benchmarks.machine import ROOT
+from tests.browser.looks import Looks
+from tests.browser.pages import Pages, pages
+from tests.test_access import TABLE
+
+__all__ = ["pages"]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+
+AXE = (ROOT / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+NAMED = {"workspace": "team", "space": "team", "compute": "gpu", "type": "small", "deployment": "blue", "number": "1", "version": "1",
+         "table": "jobs", "username": "the-reader"}  # fmt: skip
+OF = {"jobs/": "calm_otter_2", "models/": "flowers", "endpoints/": "flowers", "clusters/": "gpu-a"}
+# Wide ones have their structure looked at in light, narrow ones in dark; colours in all four.
+LOOKS = (((1440, 900), "light", "all"), ((1440, 900), "dark", "colours"), ((390, 844), "dark", "all"), ((390, 844), "light", "colours"))
+RUN = """async (what) => {
+  const options = what === 'colours' ? { runOnly: { type: 'rule', values: ['color-contrast'] } } : {}
+  const { violations } = await axe.run(document, { ...options, resultTypes: ['violations'] })
+  return violations.filter((one) => ['serious', 'critical'].includes(one.impact))
+    .map((one) => `${one.id}: ${one.help}: ${one.nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(' ¦ ')}`)
+}"""
+
+
+def addresses() -> list[str]:
+    """Return the path of every page that one can look at, for the rows that are furnished."""
+    found = ["/ops/design/"]
+    for method, pattern in TABLE:
+        if method != "GET" or re.search(r"\.(zip|json|pem|csv)$|/(bytes|download|lines|export)/?$|<path:", pattern) or pattern.startswith(("api/", "runner/", "live/", "healthz", "readyz", "metrics")):
+            continue
+        names = dict(NAMED)
+        for part, name in OF.items():
+            if part in pattern:
+                names["name"] = name
+        path = "/" + pattern
+        for name, value in names.items():
+            path = re.sub(rf"<(?:\w+:)?{name}>", value, path)
+        if "<" not in path:
+            found.append(path)
+    return sorted(set(found))
+
+
+def test_every_page_is_right_at_both_widths_and_in_both_themes(new_context: Callable[..., BrowserContext], pages: Pages, tmp_path: Path) -> None:
+    # The browser's own protection from scripts that are put in stays on: axe goes in by the debugger, not by the page.
+    context = new_context(reduced_motion="reduce")
+    context.add_cookies([pages.cookie("admin")])  # type: ignore[list-item]
+    page = context.new_page()
+    looks = Looks(tmp_path)
+    wrong: list[str] = []
+    seen = 0
+    for path in addresses():
+        answer = page.request.get(pages.url + path, max_redirects=0)
+        if answer.status >= 500:
+            wrong.append(f"{path}: {answer.status}")
+        if answer.status != 200 or "text/html" not in answer.headers.get("content-type", "") or "<html" not in answer.text():
+            continue
+        seen += 1
+        page.set_viewport_size({"width": 1440, "height": 900})
+        page.emulate_media(color_scheme="light")
+        page.goto(pages.url + path, wait_until="load")
+        page.evaluate(AXE)
+        for (width, height), theme, what in LOOKS:
+            page.set_viewport_size({"width": width, "height": height})
+            page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+            wrong += [f"{path} at {width} px, {theme}: {one}" for one in page.evaluate(RUN, what)]
+            beyond = page.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            wrong += [f"{path} is {beyond} px wider than {width} px"] if beyond > 0 else []
+            if what == "all":
+                looks.keep(page, f"{path.strip('/').replace('/', '-') or 'home'}-{width}-{theme}")
+    looks.report()
+    assert seen > 40, seen
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_palette_is_used_by_keys_alone_and_on_a_phone(new_context: Callable[..., BrowserContext], pages: Pages) -> None:
+    page = _signed_in(new_context(), pages, "contributor")
+    page.goto(f"{pages.url}/w/team/")
+    page.keyboard.press("Control+k")
+    field = page.get_by_role("combobox")
+    expect(field).to_be_focused()
+    expect(page.get_by_role("option", name="Submit job", exact=True)).to_be_visible(timeout=20_000)
+    field.press_sequentially("baseline")
+    chosen = page.get_by_role("option", name=re.compile("^Baseline"))
+    expect(chosen).to_have_attribute("aria-selected", "true", timeout=20_000)
+    assert field.get_attribute("aria-activedescendant") == chosen.get_attribute("id")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("/jobs/calm_otter_3/"))
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{pages.url}/w/team/")
+    page.get_by_role("button", name="Search").click()
+    expect(page.get_by_role("option", name=re.compile("^Baseline"))).to_be_visible(timeout=20_000)  # what was looked at last
+    page.get_by_role("combobox").fill("dark")
+    page.get_by_role("option", name="Theme: dark").click()
+    expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")
+    page.reload()
+    expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")  # from the server: no flash
+
+
+def test_pages_are_read_and_forms_sent_without_scripts(new_context: Callable[..., BrowserContext], pages: Pages) -> None:
+    page = _signed_in(new_context(java_script_enabled=False), pages, "contributor")
+    page.goto(f"{pages.url}/w/team/jobs/?show=failed")
+    page.get_by_role("link", name="Evaluate on the hold-out set").first.click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Evaluate on the hold-out set")
+    page.get_by_role("link", name="Search").click()
+    page.get_by_role("searchbox").or_(page.get_by_placeholder("A name, an experiment, a page")).first.fill("flowers")
+    page.get_by_role("button", name="Search").last.click()
+    expect(page.get_by_role("link", name="Baseline")).to_be_visible()
+    page.goto(f"{pages.url}/notifications/settings/")
+    page.get_by_label("A job of yours completed: by the browser").uncheck()
+    page.get_by_role("button", name="Keep").click()
+    expect(page.get_by_label("A job of yours completed: by the browser")).not_to_be_checked()
+    page.goto(f"{pages.url}/w/team/jobs/-/new/")
+    page.get_by_label("Command", exact=True).fill(" ")
+    page.get_by_role("button", name="Submit job").click()
+    expect(page.get_by_text("Nothing was sent")).to_be_visible()
+
+
+def test_what_is_not_there_is_said_with_the_requests_id(new_context: Callable[..., BrowserContext], pages: Pages) -> None:
+    page = _signed_in(new_context(), pages, "reader")
+    for path in ("/w/team/jobs/no-such-job/", "/w/team/jobs/-/new/", "/ops/"):
+        answer = page.goto(pages.url + path)
+        assert answer and answer.headers["x-request-id"] in page.content(), path
+
+
+def _signed_in(context: BrowserContext, pages: Pages, who: str) -> Page:
+    cookie: Any = pages.cookie(who)
+    context.add_cookies([cookie])
+    return context.new_page()
