@@ -182,7 +182,8 @@ def _endpoints(team: Any, compute: Any, person: Any, now: datetime) -> None:
             failed = {"problem_id": "deployment-deadline", "reason": "No replica got ready in 20 min."} if state == "failed" else {}
             one = Deployment.objects.create(endpoint=endpoint, name=colour, status=state, token=PLANTED, created_by=person, **failed)
             revision = Revision.objects.create(deployment=one, number=1, status="good" if state == "ready" else "failed", created_by=person,
-                                               spec={"instance_type": "small", "model": {"reference": "azureml:flowers:1"}})  # fmt: skip
+                                               spec={"instance_type": "small", "image": "registry/python:3.11", "model": {
+                                                   "reference": "azureml:flowers:1", "name": "flowers", "version": "1", "type": "custom_model"}})  # fmt: skip
             Deployment.objects.filter(pk=one.pk).update(wanted=revision, current=revision, good=revision if state == "ready" else None)
             Replica.objects.create(deployment=one, revision=1, pod_uid=f"{colour}-uid", pod_name=f"md-{one.pk}-abc", phase="Running",
                                    state="ready" if state == "ready" else "not-ready", ready=state == "ready", created_at=now)  # fmt: skip
