@@ -26,6 +26,8 @@ OF = {"jobs/": "calm_otter_2", "models/": "flowers", "endpoints/": "flowers", "c
 LOOKS = (((1440, 900), "light", "all"), ((1440, 900), "dark", "colours"), ((390, 844), "dark", "all"), ((390, 844), "light", "colours"))
 RUN = """async (what) => {
   const options = what === 'colours' ? { runOnly: { type: 'rule', values: ['color-contrast'] } } : {}
+  // Colours that are still on their way are nobody's colours.
+  await Promise.allSettled(document.getAnimations().filter((one) => one.effect?.getComputedTiming().iterations !== Infinity).map((one) => one.finished))
   const { violations } = await axe.run(document, { ...options, resultTypes: ['violations'] })
   return violations.filter((one) => ['serious', 'critical'].includes(one.impact))
     .map((one) => `${one.id}: ${one.help}: ${one.nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(' ¦ ')}`)
