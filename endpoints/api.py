@@ -4,18 +4,21 @@ import base64
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Router, Schema
+from ninja import Query, Router, Schema
 
 from endpoints import calling, selectors, services
 from endpoints.accepting import check_deployment, check_endpoint
 from endpoints.logs import read_log
 from endpoints.models import Deployment, Endpoint
 from endpoints.shown import called, deployment_shown, shown
+from endpoints.tables import ENDPOINTS
 from studio.accounts.access import workspace_for
 from studio.api.conditions import matched
-from studio.api.paging import After, Limit, page, page_of
+from studio.api.paging import After, Limit, page_of
+from studio.tables.operations import list_query, listed_rows
 
 router = Router(tags=["online endpoints"])
+EndpointsQuery: Any = list_query(ENDPOINTS)
 _ALL = "/workspaces/{workspace}/online-endpoints"
 _ONE = _ALL + "/{name}"
 _DEPLOYMENTS = _ONE + "/deployments"
@@ -98,10 +101,11 @@ def validate_online_endpoint(request: HttpRequest, workspace: str, given: Endpoi
 
 
 @router.get(_ALL)
-def list_online_endpoints(request: HttpRequest, workspace: str, limit: Limit = 50, after: After = None) -> dict[str, Any]:
-    """List endpoints."""
-    rows = selectors.endpoints_of(workspace_for(request.user, workspace)).order_by("-id")
-    return page(rows, limit=limit, after=after, show=lambda one: shown(request, one, whole=False))
+def list_online_endpoints(request: HttpRequest, workspace: str, given: Query[EndpointsQuery]) -> dict[str, Any]:
+    """List endpoints, newest first."""
+    space = workspace_for(request.user, workspace)
+    rows = selectors.endpoints_of(space)
+    return listed_rows(request, ENDPOINTS, rows, given, show=lambda one: shown(request, one, whole=False), workspace=space)
 
 
 @router.get(_ONE)

@@ -139,7 +139,7 @@ TABLE: dict[tuple[str, str], str] = {
     ("GET", _JOB + "register-model/"): CONTRIBUTORS,
     # What people keep of lists: as whoever may see the list
     **{("POST", _W + f"lists/<slug:table>/{rest}"): READERS for rest in ("columns/", "views/", "views/<int:view_id>/")},
-    **{("POST", f"lists/<slug:table>/{rest}"): "snnnnnn" for rest in ("columns/", "views/", "views/<int:view_id>/")},
+    **{("POST", f"lists/<slug:table>/{rest}"): OPERATORS for rest in ("columns/", "views/", "views/<int:view_id>/")},
     # Models
     ("GET", _MODELS): READERS,
     ("GET", _MODELS + "-/new/"): CONTRIBUTORS,
@@ -453,7 +453,8 @@ def everything(people: People) -> dict[str, str]:
     deployment = Deployment.objects.create(endpoint=endpoint, name="blue", status="ready", token=PLANTED)
     revision = Revision.objects.create(deployment=deployment, number=1, status="good", spec={})
     Deployment.objects.update(wanted=revision, current=revision, good=revision)
-    known = NEEDED | {"view_id": str(view.pk)}
+    fleet = SavedView.objects.create(table="clusters", owner=people.operator, name="a-view", shared=True)
+    known = NEEDED | {"view_id": str(view.pk), "site_view_id": str(fleet.pk)}
     return known | {"process": str(process.pk), "rule_id": str(rule.pk), "check_id": str(check.pk), "number": "1", "id": str(operation.pk)}
 
 
@@ -470,6 +471,8 @@ def filled(pattern: str, values: dict[str, str]) -> str:
         given["name"] = "local"
     if pattern.endswith("/logs/<process>"):
         given["process"] = "0"
+    if pattern.startswith("lists/"):
+        given |= {"table": "clusters", "view_id": given["site_view_id"]}
     for name, value in given.items():
         for kind in ("", "slug:", "str:", "int:", "path:"):
             pattern = pattern.replace(f"<{kind}{name}>", value)

@@ -3,11 +3,11 @@
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
-from compute import manifests, selectors, services
+from compute import manifests, selectors, services, tables
 from compute.forms import RenameForm
 from compute.models import Cluster, ClusterStatus
 from compute.network.selectors import certificate_of
@@ -19,30 +19,15 @@ from studio.audit.pages.views import entry_rows
 from studio.audit.selectors import about
 from studio.core.errors import MooringError
 from studio.core.forms import show_problems
+from studio.tables.page import list_page
 
 
 @operator_view
-def cluster_list(request: HttpRequest) -> HttpResponse:
+def cluster_list(request: HttpRequest) -> HttpResponseBase:
     """List the clusters: state, version, nodes, what is free."""
-    rows = list(selectors.clusters().prefetch_related("nodes"))
-    wanted = request.GET.get("q", "").strip().lower()
-    state = request.GET.get("state", "")
-    shown = [
-        {"cluster": row, "capacity": capacity_of(row.nodes.all())}
-        for row in rows
-        if wanted in f"{row.name} {row.distribution} {row.server}".lower() and (not state or row.status == state)
-    ]
-    context = {
-        "rows": shown,
-        "q": request.GET.get("q", ""),
-        "any": bool(rows),
-        "crumbs": [],
-        "here": "Clusters",
-        "chips": _chips(request, rows, state),
-        "page": {"count": len(shown), "count_text": str(len(shown)), "next": None},
-    }
-    template = "compute/cluster_list.html#list" if request.htmx and not request.htmx.boosted else "compute/cluster_list.html"  # type: ignore[attr-defined]
-    return render(request, template, context)
+    lines = tables.cluster_lines(selectors.clusters().prefetch_related("nodes"))
+    context = {"crumbs": [], "here": "Clusters"}
+    return list_page(request, tables.CLUSTERS, "compute/cluster_list.html", lines=lines, topics="clusters", context=context)
 
 
 @operator_view
@@ -69,17 +54,12 @@ def line(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @operator_view
-def nodes(request: HttpRequest, name: str) -> HttpResponse:
+def nodes(request: HttpRequest, name: str) -> HttpResponseBase:
     """List a cluster's nodes."""
     cluster = cluster_or_404(name)
-    wanted = request.GET.get("q", "").strip().lower()
-    rows = [row for row in cluster.nodes.all() if wanted in _searched(row)]
-    context = cluster_frame(cluster, "nodes") | {
-        "rows": rows,
-        "q": request.GET.get("q", ""),
-        "page": {"count": len(rows), "count_text": str(len(rows)), "next": None},
-    }
-    return _page(request, "compute/cluster_nodes.html", context)
+    lines = tables.node_lines(cluster.nodes.all())
+    context = cluster_frame(cluster, "nodes")
+    return list_page(request, tables.NODES, "compute/cluster_nodes.html", lines=lines, topics=f"cluster:{name}", context=context)
 
 
 @operator_view
@@ -170,15 +150,6 @@ def _page(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpR
     return render(request, template + part, context)
 
 
-def _chips(request: HttpRequest, rows: list[Cluster], state: str) -> list[dict[str, Any]]:
-    chips = [{"title": "All", "url": "?", "active": not state, "count": len(rows)}]
-    for value, title in ClusterStatus.choices:
-        count = sum(1 for row in rows if row.status == value)
-        if count or value == state:
-            chips.append({"title": title, "url": f"?state={value}", "active": state == value, "count": count})
-    return chips
-
-
 def _owners(nodes: list[Any]) -> list[dict[str, Any]]:
     """Return who takes how much of the cluster, workspaces first."""
     sums: dict[tuple[str, str], dict[str, Any]] = {}
@@ -189,11 +160,6 @@ def _owners(nodes: list[Any]) -> list[dict[str, Any]]:
             for name in ("cpu", "memory", "gpu", "pods"):
                 whole[name] += part[name]
     return sorted(sums.values(), key=lambda row: (row["kind"] != "workspace", -row["cpu"]))
-
-
-def _searched(node: Any) -> str:
-    labels = " ".join(f"{key}={value}" for key, value in node.labels.items())
-    return f"{node.name} {node.kubelet_version} {labels}".lower()
 
 
 def _routes(cluster: Cluster) -> list[dict[str, str]]:

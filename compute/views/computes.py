@@ -3,30 +3,30 @@
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 
-from compute import selectors, services
+from compute import selectors, services, tables
 from compute.forms import ComputeForm
 from compute.models import Cluster, Compute
 from compute.problems import OFFERS_MANIFEST
-from compute.views.clusters import _page
 from compute.views.frame import cluster_frame, cluster_or_404
 from studio.accounts.http import operator_view
 from studio.accounts.models import Workspace
 from studio.core.errors import MooringError, ProblemError
 from studio.core.forms import show_problems
+from studio.tables.page import list_page
 
 
 @operator_view
-def compute_list(request: HttpRequest, name: str) -> HttpResponse:
+def compute_list(request: HttpRequest, name: str) -> HttpResponseBase:
     """List the computes of a cluster."""
     cluster = cluster_or_404(name)
-    rows = [
-        {"compute": row, "running": services.running_on(row)}
-        for row in cluster.computes.select_related("workspace", "cluster").order_by("workspace__name", "name")
-    ]
-    return _page(request, "compute/compute_list.html", cluster_frame(cluster, "computes") | {"rows": rows})
+    rows = list(cluster.computes.select_related("workspace", "cluster").order_by("workspace__name", "name"))
+    lines = tables.compute_lines(cluster, rows, services.running_on)
+    topics = " ".join([f"cluster:{name}", *(f"compute:{row.pk}" for row in rows)])
+    context = cluster_frame(cluster, "computes")
+    return list_page(request, tables.COMPUTES, "compute/compute_list.html", lines=lines, topics=topics, context=context)
 
 
 @operator_view

@@ -3,33 +3,33 @@
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from compute import selectors, services
+from compute import selectors, services, tables
 from compute.forms import InstanceTypeForm
 from compute.instance_types import IMPLICIT, TypeSpec, default_name
 from compute.kube.quantities import is_gpu
 from compute.models import Cluster, Compute
-from compute.views.clusters import _page
 from compute.views.frame import cluster_frame, cluster_or_404
 from studio.accounts.http import operator_view
 from studio.core.errors import MooringError, ProblemError
 from studio.core.forms import show_problems
+from studio.tables.page import list_page
 
 
 @operator_view
-def type_list(request: HttpRequest, name: str) -> HttpResponse:
+def type_list(request: HttpRequest, name: str) -> HttpResponseBase:
     """List a cluster's instance types with what fits now."""
     cluster = cluster_or_404(name)
     types = selectors.types_of(cluster)
     fits = selectors.fits(Compute(cluster=cluster), list(cluster.nodes.all()))
     chosen = default_name(types)
-    rows = [{"type": each, "fit": fits[key], "is_default": key == chosen} for key, each in types.items()]
-    context = cluster_frame(cluster, "types") | {"rows": rows, "default": chosen}
-    return _page(request, "compute/type_list.html", context)
+    lines = tables.type_lines(cluster, types.values(), fits, chosen)
+    context = cluster_frame(cluster, "types")
+    return list_page(request, tables.TYPES, "compute/type_list.html", lines=lines, topics=f"cluster:{name}", context=context)
 
 
 @operator_view

@@ -1,10 +1,10 @@
 """The list of a workspace's endpoints."""
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
-from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.http import HttpRequest, HttpResponseBase
 from django.urls import reverse
 from django.views.decorators.http import require_GET
 
@@ -13,73 +13,59 @@ from compute.selectors import computes_of
 from endpoints.figures.series import recent
 from endpoints.models import Endpoint, EndpointStatus
 from endpoints.selectors import scoring_uri
+from endpoints.tables import ENDPOINTS
 from endpoints.views.parts import may_act, menu_of
 from endpoints.views.traffic import bar_of
 from studio.accounts.http import workspace_view
 from studio.accounts.models import Workspace
-from studio.core.pages import keyset_page
-from studio.core.tones import word_of
+from studio.tables.declared import Line
+from studio.tables.page import Listing, list_page
 
 
 @require_GET
 @workspace_view("reader")
-def endpoint_list(request: HttpRequest, workspace: Workspace) -> HttpResponse:
+def endpoint_list(request: HttpRequest, workspace: Workspace) -> HttpResponseBase:
     """Show the endpoints that pass the filters, newest first; htmx gets the table alone."""
-    text = request.GET.get("q", "").strip()[:200]
-    state = request.GET.get("state", "")
-    compute = request.GET.get("compute", "")
-    state = state if state in EndpointStatus.values else ""
-    page = keyset_page(_like(workspace, text, state, compute), after=request.GET.get("after", ""))
     acts = may_act(workspace)
-    context: dict[str, Any] = {
-        "page": page,
-        "rows": _rows(page.rows, acts=acts),
-        "text": text,
-        "state": state,
-        "compute": compute,
-        "nothing": not page.rows and not (text or state or compute or request.GET.get("after")),
-        "chosen": _chosen(request, state, compute),
-        "may_act": acts,
-        "here": "Endpoints",
-        "new_url": reverse("endpoints:new", args=[workspace.name]),
-        "command": f"mooring online-endpoint create -f endpoint.yml -w {workspace.name}",
-    }
-    if request.htmx and not request.htmx.boosted:  # type: ignore[attr-defined]
-        return render(request, "endpoints/list.html#list", context)
-    context["states"] = [{"value": value, "title": word_of(value)} for value in EndpointStatus.values]
-    context["computes"] = list(
-        Endpoint.objects.filter(workspace=workspace).order_by("compute_name").values_list("compute_name", flat=True).distinct()
+
+    def context(listing: Listing) -> dict[str, Any]:
+        first = {"first": _first(workspace, acts=acts)} if listing.nothing else {}
+        return first | {"may_act": acts, "here": "Endpoints", "new_url": reverse("endpoints:new", args=[workspace.name])}
+
+    rows = Endpoint.objects.filter(workspace=workspace).select_related("workspace", "cluster", "created_by")
+    return list_page(
+        request,
+        ENDPOINTS,
+        "endpoints/list.html",
+        rows=rows.prefetch_related("deployments"),
+        lines=partial(_lines, acts=acts),
+        workspace=workspace,
+        topics=f"endpoints:{workspace.name}",
+        triggers="live:changed, live:figures, live:resync",
+        context=context,
     )
-    if context["nothing"]:
-        context["first"] = _first(workspace, acts=acts)
-    return render(request, "endpoints/list.html", context)
 
 
-def _like(workspace: Workspace, text: str, state: str, compute: str) -> QuerySet[Endpoint]:
-    rows = Endpoint.objects.filter(workspace=workspace).select_related("workspace", "cluster").prefetch_related("deployments")
-    if text:
-        rows = rows.filter(Q(name__icontains=text) | Q(description__icontains=text) | Q(deployments__name__icontains=text)).distinct()
-    if state:
-        rows = rows.filter(status=state)
-    return rows.filter(compute_name=compute) if compute else rows
-
-
-def _rows(endpoints: list[Endpoint], *, acts: bool) -> list[dict[str, Any]]:
-    figures = recent(endpoints)
+def _lines(endpoints: Sequence[Endpoint], *, acts: bool) -> list[Line]:
+    figures = recent(list(endpoints))
     routers: dict[int | None, Router] = {None: Router()}
     for endpoint in endpoints:
         if endpoint.cluster is not None and endpoint.cluster_id not in routers:
             routers[endpoint.cluster_id] = router_of(endpoint.cluster)
     return [
-        {
-            "endpoint": endpoint,
-            "url": reverse("endpoints:detail", args=[endpoint.workspace.name, endpoint.name]),
-            "router": routers[endpoint.cluster_id],
-            "address": scoring_uri(endpoint, routers[endpoint.cluster_id]),
-            "bar": bar_of(endpoint, list(endpoint.deployments.all())),
-            "recent": figures[endpoint.pk],
-            "links": menu_of(endpoint, row=True) if acts and endpoint.status != EndpointStatus.DELETING else [],
-        }
+        Line(
+            row=endpoint,
+            id=f"endpoint-{endpoint.pk}",
+            title=endpoint.name,
+            href=reverse("endpoints:detail", args=[endpoint.workspace.name, endpoint.name]),
+            links=menu_of(endpoint, row=True) if acts and endpoint.status != EndpointStatus.DELETING else [],
+            extra={
+                "router": routers[endpoint.cluster_id],
+                "address": scoring_uri(endpoint, routers[endpoint.cluster_id]),
+                "bar": bar_of(endpoint, list(endpoint.deployments.all())),
+                "recent": figures[endpoint.pk],
+            },
+        )
         for endpoint in endpoints
     ]
 
@@ -109,15 +95,3 @@ def _first(workspace: Workspace, *, acts: bool) -> dict[str, str]:
         return {"title": "No endpoint yet", "text": "The HTTPS addresses of this workspace's models will be listed here.", "command": ""}
     command = f"mooring online-endpoint create -f endpoint.yml -w {workspace.name}"
     return {"title": "No endpoint yet", "text": text, "command": command, "action": "Create an endpoint"}
-
-
-def _chosen(request: HttpRequest, state: str, compute: str) -> list[dict[str, str]]:
-    """Return the filters that are on, each with the address without it."""
-    found = []
-    for title, key, value, word in (("State", "state", state, word_of(state)), ("Compute", "compute", compute, compute)):
-        if value:
-            query = request.GET.copy()
-            for gone in (key, "after"):
-                query.pop(gone, None)
-            found.append({"name": title, "value": word, "url": f"?{query.urlencode()}"})
-    return found

@@ -8,7 +8,8 @@ class AssetsConfig(AppConfig):
 
     def ready(self) -> None:
         from studio.accounts.access import workspace_for
-        from studio.assets import audited, problems  # noqa: F401 - registers once models are there
+        from studio.assets import audited, lists, problems  # noqa: F401 - registers once models are there
+        from studio.assets.registry import lists as list_of_models  # noqa: F401
         from studio.assets.registry import problems as of_models  # noqa: F401
         from studio.core.bodies import register_bodies
         from studio.live.topics import register_topic

@@ -1,19 +1,21 @@
 """The operators' page on images: which image stands in for which name."""
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_http_methods, require_POST
 
 from studio.accounts.http import operator_view
 from studio.assets import services
+from studio.assets.lists import IMAGE_RULES, rule_lines
 from studio.assets.models import ImageRule
 from studio.core.errors import ProblemError
+from studio.tables.page import list_page
 
 
 @require_http_methods(["GET", "POST"])
 @operator_view
-def image_rules(request: HttpRequest) -> HttpResponse:
+def image_rules(request: HttpRequest) -> HttpResponseBase:
     """Show the rules; add or change one; try a name against them."""
     given = {name: request.POST.get(name, "") for name in ("pattern", "image", "note", "position")}
     problem = None
@@ -31,13 +33,15 @@ def image_rules(request: HttpRequest) -> HttpResponse:
     tried = request.GET.get("try", "").strip()
     context = {
         "here": "Images",
-        "rules": ImageRule.objects.all(),
         "given": given,
         "problem": problem,
         "tried": tried,
         "found": services.image_for(tried) if tried else None,
     }
-    return render(request, "assets/image_rules.html", context, status=422 if problem else 200)
+    rows = ImageRule.objects.all()
+    answer = list_page(request, IMAGE_RULES, "assets/image_rules.html", rows=rows, lines=rule_lines, context=context)
+    answer.status_code = 422 if problem else answer.status_code
+    return answer
 
 
 @require_POST

@@ -323,7 +323,9 @@ def list_page(
     given = context(listing) if callable(context) else context or {}
     # A live refresh leaves the menus alone: somebody may have one open.
     live = part and request.htmx.trigger == "list"  # type: ignore[attr-defined]
-    whole: dict[str, Any] = {"list": listing, "alone": part, "menus_too": part and not live, "workspace": workspace, **given}
+    whole: dict[str, Any] = {"list": listing, "alone": part, "menus_too": part and not live, **given}
+    if workspace is not None:
+        whole["workspace"] = workspace
     if part:
         return render(request, "components/table/part.html", whole)
     return render(request, template, whole)

@@ -4,20 +4,23 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import reverse
-from ninja import Router, Schema
+from ninja import Query, Router, Schema
 
 from studio.accounts.access import workspace_for
 from studio.api.paging import After, Limit, page, page_of
 from studio.assets.registry import selectors, services
 from studio.assets.registry.given import Given
+from studio.assets.registry.lists import MODELS
 from studio.assets.registry.models import Model, ModelVersion
 from studio.assets.registry.tables import origin_of, uses_of
 from studio.assets.services import store
 from studio.assets.trees import load_tree, zip_stream
 from studio.core.bytes import download
 from studio.core.errors import ProblemError
+from studio.tables.operations import list_query, listed_rows
 
 router = Router(tags=["models"])
+ModelsQuery: Any = list_query(MODELS)
 _MODEL = "/workspaces/{workspace}/models/{name}"
 _VERSION = _MODEL + "/versions/{version}"
 
@@ -49,13 +52,13 @@ class ChangeIn(Schema):
 
 
 @router.get("/workspaces/{workspace}/models")
-def list_models(
-    request: HttpRequest, workspace: str, q: str = "", type: str = "", archived: bool = False, limit: Limit = 50, after: After = None
-) -> dict[str, Any]:
+def list_models(request: HttpRequest, workspace: str, given: Query[ModelsQuery], archived: bool = False) -> dict[str, Any]:
     """List models, newest first; with `archived` the archived ones instead."""
     space = workspace_for(request.user, workspace)
-    rows = selectors.with_latest(selectors.models_like(space, text=q, type=type, archived=archived))
-    return page(rows, limit=limit, after=after, show=lambda model: shown_model(request, model))
+    if archived:
+        given.show = "archived"  # type: ignore[attr-defined]
+    rows = selectors.with_latest(selectors.models_of(space))
+    return listed_rows(request, MODELS, rows, given, show=lambda model: shown_model(request, model), workspace=space)
 
 
 @router.post("/workspaces/{workspace}/models", response={200: dict[str, Any], 201: dict[str, Any]})

@@ -1,7 +1,6 @@
 """What there is of models, and which version a reference means."""
 
 import difflib
-import json
 import re
 from collections.abc import Iterable
 
@@ -56,19 +55,6 @@ def versions_of(workspace: Workspace) -> QuerySet[ModelVersion]:
     """Return all versions of all models of a workspace."""
     rows = ModelVersion.objects.filter(model__workspace=workspace)
     return rows.select_related("model__workspace", "snapshot", "created_by")
-
-
-def models_like(workspace: Workspace, *, text: str = "", type: str = "", archived: bool = False) -> QuerySet[Model]:
-    """Return the models whose name, description or tags hold every word of a text, of a type if one is given."""
-    rows = models_of(workspace).filter(archived=archived)
-    if type:
-        rows = rows.filter(type=type)
-    for word in text.split()[:8]:
-        # SQLite keeps JSON as ASCII: signs beyond it are searched for in their escaped spelling, too.
-        escaped = json.dumps(word)[1:-1]
-        in_tags = Q(tags__icontains=word) | Q(tags__icontains=escaped)
-        rows = rows.filter(Q(name__icontains=word) | Q(description__icontains=word) | in_tags)
-    return rows
 
 
 def latest_of(model: Model) -> ModelVersion | None:

@@ -61,7 +61,7 @@ def test_the_list_says_where_each_answers_and_how_it_does(people: People, client
 )  # fmt: skip
 def test_a_filter_shows_what_it_names(people: People, client_for: Any, endpoint: Endpoint, query: dict[str, str], found: int) -> None:
     answer = client_for(people.reader).get(reverse("endpoints:list", args=["team"]), query)
-    assert len(answer.context["rows"]) == found
+    assert len(answer.context["list"].lines) == found
     assert (b"No endpoint matches" in answer.content) == (not found)
 
 

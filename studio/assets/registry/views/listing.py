@@ -1,8 +1,10 @@
 """The list of a workspace's models, and one model with its versions."""
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET
@@ -10,44 +12,36 @@ from django.views.decorators.http import require_GET
 from studio.accounts.http import workspace_view
 from studio.accounts.models import Workspace
 from studio.assets.registry import selectors
-from studio.assets.registry.models import Model, ModelVersion, Type
+from studio.assets.registry.lists import MODELS
+from studio.assets.registry.models import Model, ModelVersion
 from studio.assets.registry.tables import origin_of
 from studio.assets.registry.views.frame import crumbs, may_act, model_for, model_menu, version_menu
 from studio.core.pages import keyset_page
+from studio.tables.declared import Line
+from studio.tables.page import list_page
 
 
 @require_GET
 @workspace_view("reader")
-def model_list(request: HttpRequest, workspace: Workspace) -> HttpResponse:
+def model_list(request: HttpRequest, workspace: Workspace) -> HttpResponseBase:
     """Show the models that pass the filters, newest first; htmx gets the table alone."""
-    text = request.GET.get("q", "").strip()[:200]
-    kind = request.GET.get("type", "")
-    kind = kind if kind in Type.values else ""
-    archived = request.GET.get("show") == "archived"
-    page = keyset_page(selectors.models_like(workspace, text=text, type=kind, archived=archived), after=request.GET.get("after", ""))
-    everything = selectors.models_of(workspace)
-    latest, counts = selectors.latest_of_each(page.rows), selectors.counts_of_each(page.rows)
     acts = may_act(workspace)
-    context: dict[str, Any] = {
-        "page": page,
-        "rows": [_row(workspace, model, latest.get(model.pk), counts.get(model.pk, 0), acts=acts) for model in page.rows],
-        "nothing": not everything.exists(),
-        "text": text,
-        "type": kind,
-        "types": Type.choices,
-        "archived": archived,
-        "chips": [
-            {"title": "In use", "url": "?", "active": not archived, "count": everything.filter(archived=False).count()},
-            {"title": "Archived", "url": "?show=archived", "active": archived, "count": everything.filter(archived=True).count()},
-        ],
+    context = {
         "may_act": acts,
         "here": "Models",
         "new_url": reverse("assets:model-new", args=[workspace.name]),
         "command": f"mooring model create -n my-model -p ./model -w {workspace.name}",
     }
-    if request.htmx and not request.htmx.boosted:  # type: ignore[attr-defined]
-        return render(request, "models/list.html#list", context)
-    return render(request, "models/list.html", context)
+    return list_page(
+        request,
+        MODELS,
+        "models/list.html",
+        rows=selectors.models_of(workspace),
+        lines=partial(_lines, workspace, acts),
+        workspace=workspace,
+        topics=f"models:{workspace.name}",
+        context=context,
+    )
 
 
 @require_GET
@@ -73,17 +67,22 @@ def model(request: HttpRequest, workspace: Workspace, name: str) -> HttpResponse
     return render(request, "models/model.html", context)
 
 
-def _row(workspace: Workspace, model: Model, latest: ModelVersion | None, count: int, *, acts: bool) -> dict[str, Any]:
-    return {
-        "model": model,
-        "latest": latest,
-        "count": count,
-        "origin": origin_of(latest) if latest else None,
-        "url": reverse("assets:model", args=[workspace.name, model.name]),
-        "latest_url": latest and reverse("assets:model-version", args=[workspace.name, model.name, latest.version]),
-        "tags": [{"key": key, "value": value} for key, value in list(model.tags.items())[:2]],
-        "links": model_menu(workspace, model, acts=acts),
-    }
+def _lines(workspace: Workspace, acts: bool, models: Sequence[Model]) -> list[Line]:
+    newest, counts = selectors.latest_of_each(models), selectors.counts_of_each(models)
+    found = []
+    for model in models:
+        latest = newest.get(model.pk)
+        extra = {
+            "latest": latest,
+            "count": counts.get(model.pk, 0),
+            "origin": origin_of(latest) if latest else None,
+            "latest_url": latest and reverse("assets:model-version", args=[workspace.name, model.name, latest.version]),
+            "tags": [{"key": key, "value": value} for key, value in list(model.tags.items())[:2]],
+        }
+        href = reverse("assets:model", args=[workspace.name, model.name])
+        links = model_menu(workspace, model, acts=acts)
+        found.append(Line(row=model, id=f"model-{model.pk}", title=model.name, href=href, links=links, extra=extra))
+    return found
 
 
 def _version_row(workspace: Workspace, version: ModelVersion, *, acts: bool) -> dict[str, Any]:
