@@ -32,6 +32,7 @@ lint: setup ## style, types, layers, templates, migrations
 	@bash setup/lint.sh
 
 bench: setup ## measure, and print one JSON object a benchmark
+	@$(PY) -m benchmarks job_list --json
 	@$(PY) -m benchmarks submit --json
 	@$(PY) -m benchmarks live_logs --json
 	@$(PY) -m benchmarks log_scroll --json

@@ -320,6 +320,9 @@ TABLE: dict[tuple[str, str], str] = {
     ("GET", _API_VERSION + "/files"): READERS,
     ("GET", _API_VERSION + "/files.zip"): READERS,
     ("GET", _API_VERSION + "/files/<path:path>"): READERS,
+    ("GET", _API_W + "views"): READERS,
+    ("POST", _API_W + "views"): READERS,
+    ("DELETE", _API_W + "views/<table>/<name>"): "snffyny",
     ("GET", _API_W + "jobs"): READERS,
     ("POST", _API_W + "jobs"): CONTRIBUTORS,
     ("POST", _API_W + "jobs/validate"): CONTRIBUTORS,
@@ -389,6 +392,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", _API_MODEL): {"description": "new"},
     ("PATCH", _API_VERSION): {"description": "new"},
     ("PUT", "api/v1/image-rules"): {"pattern": "x:*", "image": "registry/x:1"},
+    ("POST", _API_W + "views"): {"table": "jobs", "name": "mine"},
     ("POST", _API_W + "jobs"): {"yaml": "command: echo"},
     ("POST", _API_W + "jobs/validate"): {"yaml": "command: echo"},
     **{("POST", _API_ENDS + rest): {"yaml": "name: x"} for rest in ("", "/validate")},
@@ -471,6 +475,8 @@ def filled(pattern: str, values: dict[str, str]) -> str:
         given["name"] = "local"
     if pattern.endswith("/logs/<process>"):
         given["process"] = "0"
+    if "/views/<table>" in pattern:
+        given["name"] = "a-view"
     if pattern.startswith("lists/"):
         given |= {"table": "clusters", "view_id": given["site_view_id"]}
     for name, value in given.items():

@@ -95,6 +95,8 @@ def list_jobs(
     status: Annotated[str | None, typer.Option(help="Only of this status, as Running.")] = None,
     search: Annotated[str | None, typer.Option("--search", "-q", help="Only those that contain this.")] = None,
     mine: Annotated[bool, typer.Option("--mine", help="Only your own.")] = False,
+    view: Annotated[str | None, typer.Option("--view", help="A saved view; other options stand in the view's stead.")] = None,
+    sort: Annotated[str | None, typer.Option("--sort", help="A column, as started; -started turns it round.")] = None,
     most: Annotated[int, typer.Option("--max-results", "-r", min=1, help="How many at most.")] = 50,
     workspace: Workspace = None,
     output: Output = "table",
@@ -102,7 +104,7 @@ def list_jobs(
 ) -> None:
     """List jobs, newest first."""
     with session.connect(workspace) as studio:
-        rows = [dict(one.answer) for one in studio.jobs.list(status=status, q=search, mine=mine, most=most)]
+        rows = [dict(one.answer) for one in studio.jobs.list(status=status, q=search, mine=mine, view=view, sort=sort, most=most)]
     print_result(rows, output, _SHOWN, query)
 
 

@@ -20,6 +20,7 @@
     studio.deployments          create, update, scale, roll_back, retry, list, get, logs, delete, wait
     studio.audit                list, export
     studio.system               get, clear_failed_tasks
+    studio.views                saved views of lists: list, save, delete
     studio.content              folders and files by content
 
 Every call has a time-out; what may be repeated is repeated for a while when the connection breaks. Raises
@@ -62,6 +63,7 @@ from mooring.client.registry import Models
 from mooring.client.sessions import Sessions
 from mooring.client.system import System
 from mooring.client.transport import Transport, segment
+from mooring.client.views import Views
 from mooring.client.workspaces import Scope, Workspaces
 
 __all__ = [
@@ -121,6 +123,7 @@ class Client:
         self.network = Network(self.transport)
         self.extensions = Extensions(self.transport)
         self.computes = Computes(self.transport, scope)
+        self.views = Views(self.transport, scope)
         self.content = Content(self.transport, scope)
         self.models = Models(self.transport, scope, self.content)
         self.jobs = Jobs(self.transport, scope, self.content)

@@ -33,6 +33,11 @@ def _owner(user: Any, given: dict[str, Any]) -> None:
     workspace_for(user, given.get("workspace", ""), "owner")
 
 
+def _reader(user: Any, given: dict[str, Any]) -> None:
+    # Whoever sees a list may keep views of it.
+    workspace_for(user, given["workspace"], "reader")
+
+
 # (address below /api/v1/, also to look, what is asked for); the first that fits counts.
 RULES: list[tuple[re.Pattern[str], bool, Check]] = [
     (re.compile(r"^clusters(/|$)"), True, _operator),
@@ -40,6 +45,7 @@ RULES: list[tuple[re.Pattern[str], bool, Check]] = [
     (re.compile(r"^system(/|$)"), True, _admin),
     (re.compile(r"^audit(/|$)"), True, _operator),
     (re.compile(r"^workspaces/[^/]+/audit(/|$)"), True, _owner),
+    (re.compile(r"^workspaces/[^/]+/views(/|$)"), True, _reader),
     (re.compile(r"^image-rules(/|$)"), False, _operator),
     (re.compile(r"^workspaces/[^/]+/computes(/|$)"), False, _operator),
     (re.compile(r"^workspaces$"), False, _operator_told),

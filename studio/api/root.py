@@ -23,6 +23,7 @@ from studio.core.errors import MooringError, ProblemError, ProblemList
 from studio.core.middleware import problem_response
 from studio.frame.api import router as frame_router
 from studio.notices.api import router as notices_router
+from studio.saved.api import router as views_router
 from studio.signin.api import router as signin_router
 from studio.system.api import router as system_router
 
@@ -51,6 +52,7 @@ api.add_router("", network_router)
 api.add_router("", assets_router)
 api.add_router("", models_router)
 api.add_router("", jobs_router)
+api.add_router("", views_router)
 api.add_router("", endpoints_router)
 api.add_router("", frame_router)
 api.add_router("", notices_router)

@@ -1,0 +1,59 @@
+"""`mooring view`: saved views of lists."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mooring.cli import session
+from mooring.cli.options import Output, Query, Workspace, Yes, ask
+from mooring.cli.output import print_result
+
+views = typer.Typer(help="Saved views of lists; use one with --view, as in `mooring job list --view NAME`.", no_args_is_help=True)
+
+Table = Annotated[str, typer.Option("--table", "-t", help="Which list: jobs, models or endpoints.")]
+_SHOWN = ("table", "name", "query", "shared", "owner", "opens")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    app.add_typer(views, name="view")
+
+
+@views.command("list")
+def list_views(
+    table: Annotated[str | None, typer.Option("--table", "-t", help="Only of this list: jobs, models or endpoints.")] = None,
+    workspace: Workspace = None,
+    output: Output = "table",
+    query: Query = None,
+) -> None:
+    """List your views and those that are shared with you."""
+    with session.connect(workspace) as studio:
+        print_result([dict(one) for one in studio.views.list(table)], output, _SHOWN, query)
+
+
+@views.command("save")
+def save(
+    name: Annotated[str, typer.Argument(help="The view's name.")],
+    keeps: Annotated[str, typer.Option("--keeps", help="What it keeps, as in the page's address: state=Failed&sort=-started")] = "",
+    table: Table = "jobs",
+    shared: Annotated[bool, typer.Option("--shared", help="Share it with the workspace.")] = False,
+    workspace: Workspace = None,
+    output: Output = "table",
+    query: Query = None,
+) -> None:
+    """Save a view, in place of your own of that name."""
+    with session.connect(workspace) as studio:
+        print_result(dict(studio.views.save(table, name, keeps, shared=shared)), output, _SHOWN, query)
+
+
+@views.command("delete")
+def delete(
+    name: Annotated[str, typer.Argument(help="The view's name.")], table: Table = "jobs", workspace: Workspace = None, yes: Yes = False
+) -> None:
+    """Delete a view: your own, or a shared one as an owner of the workspace."""
+    ask(f"Delete the view {name} of {table}?", yes)
+    with session.connect(workspace) as studio:
+        studio.views.delete(table, name)
+    typer.echo(f"view {name} deleted", err=True)

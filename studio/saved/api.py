@@ -1,0 +1,66 @@
+"""API operations on saved views of lists."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from ninja import Router, Schema
+
+from studio.accounts.access import workspace_for
+from studio.api.paging import After, Limit, page
+from studio.core.errors import ProblemError
+from studio.saved.access import place_of
+from studio.tables import services
+from studio.tables.models import SavedView
+
+router = Router(tags=["views"])
+_SPACE = "/workspaces/{workspace}/views"
+
+
+class ViewIn(Schema):
+    """A view to save: of which list (`jobs`, `models`, …), its name, and the query string that it keeps."""
+
+    table: str
+    name: str
+    query: str = ""
+    shared: bool = False
+
+
+@router.get(_SPACE)
+def list_views(request: HttpRequest, workspace: str, table: str = "", limit: Limit = 50, after: After = None) -> dict[str, Any]:
+    """List the caller's views of a workspace's lists, and those that are shared; of one list, if it is named."""
+    space = workspace_for(request.user, workspace)
+    rows = services.views_of(request.user, services.table_named(table) if table else None, space)
+    return page(rows, limit=limit, after=after, show=lambda view: _shown(request, view))
+
+
+@router.post(_SPACE, response={201: dict[str, Any]})
+def save_view(request: HttpRequest, workspace: str, given: ViewIn) -> tuple[int, dict[str, Any]]:
+    """Save a view, in place of the caller's own of that name; sharing takes the role contributor."""
+    workspace_for(request.user, workspace)
+    table = services.table_named(given.table)
+    space = place_of(request.user, table, workspace)
+    view = services.save_view(request.user, table, name=given.name, query=given.query, workspace=space, shared=given.shared)
+    return 201, _shown(request, view)
+
+
+@router.delete(_SPACE + "/{table}/{name}", response={204: None})
+def delete_view(request: HttpRequest, workspace: str, table: str, name: str) -> tuple[int, None]:
+    """Delete a view: one's own, or as an owner of the workspace a shared one."""
+    space = workspace_for(request.user, workspace)
+    found = services.table_named(table)
+    if found.whose != "workspace":
+        raise ProblemError("not-found")
+    services.delete_view(request.user, services.view_named(request.user, found, space, name), workspace=space)
+    return 204, None
+
+
+def _shown(request: HttpRequest, view: SavedView) -> dict[str, Any]:
+    return {
+        "table": view.table,
+        "name": view.name,
+        "query": view.query,
+        "shared": view.shared,
+        "owner": view.owner.username,
+        "opens": bool(getattr(view, "opens", False)),
+        "created_at": view.created_at,
+    }
