@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import typer
 
-<<<<<<< HEAD
-from mooring.cli import account, audit, clusters, computes, endpoints, extension, finding, jobs, models, notices, sessions, studio, system
-=======
-from mooring.cli import account, audit, clusters, computes, endpoints, extension, finding, jobs, models, notices, sessions, studio, views
->>>>>>> 23e2c0a (Saved views by API and command, tests of lists, and a benchmark of the list of jobs)
+from mooring.cli import account, audit, clusters, computes, endpoints, extension, finding, jobs, models, notices, sessions, studio, system, views
 
 app = typer.Typer(
     name="mooring",
@@ -18,9 +14,5 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-<<<<<<< HEAD
-for part in (jobs, models, endpoints, computes, clusters, extension, finding, notices, audit, account, sessions, system, studio):
-=======
-for part in (jobs, models, endpoints, computes, clusters, extension, finding, notices, audit, account, sessions, studio, views):
->>>>>>> 23e2c0a (Saved views by API and command, tests of lists, and a benchmark of the list of jobs)
+for part in (jobs, models, endpoints, computes, clusters, extension, finding, notices, audit, account, sessions, system, studio, views):
     part.add_to(app)

@@ -71,7 +71,7 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(
     client = client_for(people.contributor)
     for number in range(30):
         make_deployment(make_endpoint(f"endpoint-{number}", traffic={"blue": 100}))
-    with django_assert_max_num_queries(24):
+    with django_assert_max_num_queries(25):
         assert client.get(reverse("endpoints:list", args=["team"])).content.count(b'id="endpoint-') == 30
 
 

@@ -227,7 +227,7 @@ def test_a_long_list_takes_no_query_a_model(client: Client, register: Register, 
     for number in range(12):
         register(f"m{number}")
         register(f"m{number}")
-    with django_assert_max_num_queries(20):
+    with django_assert_max_num_queries(23):
         page(client, HOME)
     with django_assert_max_num_queries(10):
         told = client.get("/api/v1/workspaces/team/models").json()["items"]
