@@ -4,7 +4,22 @@ from __future__ import annotations
 
 import typer
 
-from mooring.cli import account, audit, clusters, computes, endpoints, extension, finding, jobs, models, notices, sessions, studio, system, views
+from mooring.cli import (
+    account,
+    audit,
+    clusters,
+    computes,
+    endpoints,
+    extension,
+    finding,
+    jobs,
+    models,
+    notices,
+    sessions,
+    studio,
+    system,
+    views,
+)
 
 app = typer.Typer(
     name="mooring",

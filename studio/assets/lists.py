@@ -1,5 +1,7 @@
 """The list of rules for images, declared."""
 
+from collections.abc import Sequence
+
 from django.urls import reverse
 
 from studio.assets.models import ImageRule
@@ -27,7 +29,7 @@ IMAGE_RULES = register_table(
 )
 
 
-def rule_lines(rules: list[ImageRule]) -> list[Line]:
+def rule_lines(rules: Sequence[ImageRule]) -> list[Line]:
     """Return rules as lines."""
     text = "Jobs that ask for this name will pull it as it is."
     found = []
