@@ -11,7 +11,7 @@ from django.http import HttpResponseBase, StreamingHttpResponse
 
 from jobs.keeping import cut_at, stored_bytes
 from jobs.models import FINAL, LOG_FILES, Job, Process
-from studio.accounts.access import workspace_for
+from studio.accounts.access import as_before, workspace_for
 from studio.core.bytes import file_pieces, pieces
 from studio.core.errors import ProblemError
 
@@ -83,8 +83,8 @@ async def _followed(process_id: int, path: Path, offset: int, watcher: Any) -> A
 
 
 def _may_watch(process_id: int, watcher: Any) -> bool:
-    """Tell whether the person who follows a log still has a role where it belongs."""
-    person = type(watcher).objects.filter(pk=watcher.pk).first() if watcher else None
+    """Tell whether the person who follows a log still has a role where it belongs, and the token they came with."""
+    person = as_before(watcher)
     process = Process.objects.select_related("job__workspace").filter(pk=process_id).first()
     try:
         workspace_for(person, process.job.workspace.name if process else "")

@@ -9,7 +9,7 @@ export const ALWAYS = [
   'help', 'history', 'home', 'info-circle', 'key', 'keyboard', 'layout-grid', 'link', 'list', 'list-check', 'lock', 'logout',
   'menu-2', 'moon', 'network', 'package', 'photo', 'player-pause', 'player-play', 'player-stop', 'plug', 'plug-x', 'plus', 'refresh',
   'rocket', 'rotate', 'route', 'ruler-measure', 'search', 'selector', 'send', 'server', 'server-2', 'server-off', 'settings', 'shield-check', 'shield-lock', 'stack-2',
-  'sun', 'table', 'tag', 'terminal-2', 'text-wrap', 'trash', 'unlink', 'upload', 'user', 'users', 'world', 'x',
+  'sun', 'table', 'tag', 'terminal-2', 'text-wrap', 'trash', 'unlink', 'upload', 'user', 'user-plus', 'users', 'world', 'x',
 ]
 
 const NAMED = [/\{%\s*icon\s+["']([a-z0-9-]+)["']/g, /\bicon\s*[=:]\s*["']([a-z0-9-]+)["']/g, /["']icon["']\s*:\s*["']([a-z0-9-]+)["']/g]

@@ -40,6 +40,9 @@ LARGEST_OUTPUTS = env.size("MOORING_LARGEST_OUTPUTS", "50Gi")
 AUDIT_DAYS = env.number("MOORING_AUDIT_DAYS", 730)
 # How many rows a list gives as CSV.
 CSV_ROWS = env.number("MOORING_CSV_ROWS", 50_000)
+# How many days tokens live: unless another number is asked for, and at most (0: no end).
+TOKEN_DAYS = env.number("MOORING_TOKEN_DAYS", 90)
+TOKEN_LONGEST_DAYS = env.number("MOORING_TOKEN_LONGEST_DAYS", 365)
 METRICS_TOKEN = env.text("MOORING_METRICS_TOKEN")
 
 INSTALLED_APPS = [
@@ -247,6 +250,15 @@ CACHES = {
         "OPTIONS": {"serializer": "studio.core.shared_cache.Plain", "socket_timeout": 2, "socket_connect_timeout": 2},
     }
 }
+
+# Without a server no mail is sent: links are handed over by whoever made them.
+EMAIL_HOST = env.text("MOORING_MAIL_SERVER")
+EMAIL_PORT = env.number("MOORING_MAIL_PORT", 587)
+EMAIL_HOST_USER = env.text("MOORING_MAIL_USER")
+EMAIL_HOST_PASSWORD = env.text("MOORING_MAIL_PASSWORD")
+EMAIL_USE_TLS = env.flag("MOORING_MAIL_STARTTLS", True)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.text("MOORING_MAIL_FROM", "mooring@localhost")
 
 LOGGING_CONFIG = "studio.core.logs.configure"
 LOGGING = {"level": env.text("MOORING_LOG_LEVEL", "INFO"), "json": env.flag("MOORING_LOG_JSON")}

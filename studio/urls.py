@@ -17,6 +17,7 @@ urlpatterns = [
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),
     path("live/", stream, name="live"),
+    path("", include("studio.people.urls")),
     path("accounts/", include("studio.signin.urls")),
     path("admin/", console.urls),
     path("api/v1/", api.urls),

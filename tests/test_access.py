@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from compute.models import Cluster, Compute, InstanceType
 from compute.network.models import EgressCheck, PodNetworkSettings, RouterCertificate
 from endpoints.models import Deployment, Endpoint, Revision
 from jobs.models import Job, Process
+from studio.accounts.models import ApiToken, Invitation, User, digest_of
 from studio.assets.models import ImageRule, Model, ModelVersion
 from studio.assets.services import keep_tree
 from studio.assets.trees import Tree
@@ -62,6 +64,9 @@ _MODEL_VERSION = _MODEL + "versions/<str:version>/"
 _API_MODEL = _API_W + "models/<name>"
 _API_VERSION = _API_MODEL + "/versions/<version>"
 _API_OPS = "api/v1/clusters/<name>"
+_API_USER = "api/v1/users/<username>"
+_ACCESS = "ops/access/"
+_USER = _ACCESS + "users/<str:username>/"
 
 # What the admin console shows.
 _ROWS = (
@@ -242,6 +247,51 @@ TABLE: dict[tuple[str, str], str] = {
     ("GET", _OPS + "computes/attach/"): OPERATORS,
     ("GET", _OPS + "computes/<slug:space>/<slug:compute>/"): OPERATORS,
     ("GET", _OPS + "computes/<slug:space>/<slug:compute>/detach/"): OPERATORS,
+    # Access, members, tokens
+    ("GET", _ACCESS): OPERATORS,
+    ("GET", _ACCESS + "users/"): ADMINS,
+    ("GET", _ACCESS + "users/-/new/"): ADMINS,
+    ("POST", _ACCESS + "users/-/new/"): ADMINS,
+    ("GET", _USER): ADMINS,
+    ("GET", _USER + "edit/"): ADMINS,
+    ("POST", _USER + "edit/"): ADMINS,
+    ("POST", _USER + "roles/"): ADMINS,
+    # Of no workspace.
+    ("POST", _USER + "workspaces/"): "snnnnnn",
+    ("POST", _USER + "deactivate/"): ADMINS,
+    ("POST", _USER + "reactivate/"): ADMINS,
+    ("POST", _USER + "password-link/"): ADMINS,
+    ("POST", _USER + "end-sessions/"): ADMINS,
+    # Who has none.
+    ("POST", _USER + "second-factor/"): ADMINS,
+    ("POST", _USER + "delete/"): ADMINS,
+    ("GET", _ACCESS + "invitations/"): ADMINS,
+    ("GET", _ACCESS + "invitations/new/"): ADMINS,
+    ("POST", _ACCESS + "invitations/new/"): ADMINS,
+    ("POST", _ACCESS + "invitations/<int:invitation_id>/withdraw/"): ADMINS,
+    ("GET", _ACCESS + "workspaces/"): OPERATORS,
+    ("GET", _ACCESS + "workspaces/new/"): OPERATORS,
+    ("POST", _ACCESS + "workspaces/new/"): OPERATORS,
+    ("GET", _ACCESS + "tokens/"): ADMINS,
+    ("POST", _ACCESS + "tokens/<int:token_id>/revoke/"): ADMINS,
+    ("GET", _W + "members/"): READERS,
+    ("POST", _W + "members/set/"): OWNERS,
+    # Of nobody.
+    ("POST", _W + "members/remove/"): "snffnnn",
+    # The administrator is a member of no workspace that they could leave.
+    ("POST", _W + "members/leave/"): "snyyynn",
+    ("GET", _W + "settings/"): OWNERS,
+    ("POST", _W + "settings/"): OWNERS,
+    ("POST", _W + "settings/archive/"): OWNERS,
+    ("POST", _W + "settings/restore/"): OWNERS,
+    ("POST", _W + "settings/delete/"): OWNERS,
+    ("GET", "accounts/tokens/"): SIGNED_IN,
+    ("GET", "accounts/tokens/new/"): SIGNED_IN,
+    ("POST", "accounts/tokens/new/"): SIGNED_IN,
+    # Somebody else's.
+    ("POST", "accounts/tokens/<int:token_id>/revoke/"): "snnnnnn",
+    ("GET", "accounts/invitation/<str:secret>/"): EVERYONE,
+    ("POST", "accounts/invitation/<str:secret>/"): EVERYONE,
     # The API
     ("GET", "api/v1/openapi.json"): SIGNED_IN,
     ("GET", "api/v1/search"): SIGNED_IN,
@@ -259,6 +309,30 @@ TABLE: dict[tuple[str, str], str] = {
     ("DELETE", "api/v1/me/sessions"): SIGNED_IN,
     ("DELETE", "api/v1/me/sessions/<session_id>"): "snnnnnn",
     ("DELETE", "api/v1/users/<username>/second-factor"): "snnnnny",
+    ("GET", "api/v1/me/tokens"): SIGNED_IN,
+    ("DELETE", "api/v1/me/tokens/<token_id>"): "snnnnnn",
+    ("GET", "api/v1/users"): ADMINS,
+    ("POST", "api/v1/users"): ADMINS,
+    ("GET", _API_USER): ADMINS,
+    ("PATCH", _API_USER): ADMINS,
+    ("DELETE", _API_USER): ADMINS,
+    ("POST", _API_USER + "/deactivate"): ADMINS,
+    ("POST", _API_USER + "/reactivate"): ADMINS,
+    ("POST", _API_USER + "/end-sessions"): ADMINS,
+    ("POST", _API_USER + "/password-link"): ADMINS,
+    ("GET", "api/v1/invitations"): ADMINS,
+    ("POST", "api/v1/invitations"): ADMINS,
+    ("DELETE", "api/v1/invitations/<invitation_id>"): ADMINS,
+    ("GET", "api/v1/tokens"): ADMINS,
+    ("DELETE", "api/v1/tokens/<token_id>"): ADMINS,
+    ("GET", "api/v1/workspaces/<workspace>"): READERS,
+    ("PATCH", "api/v1/workspaces/<workspace>"): OWNERS,
+    ("DELETE", "api/v1/workspaces/<workspace>"): OWNERS,
+    ("POST", _API_W + "archive"): OWNERS,
+    ("POST", _API_W + "restore"): OWNERS,
+    ("GET", _API_W + "members"): READERS,
+    ("PUT", _API_W + "members/<username>"): OWNERS,
+    ("DELETE", _API_W + "members/<username>"): "snffnnn",
     ("GET", "api/v1/workspaces"): SIGNED_IN,
     ("POST", "api/v1/workspaces"): OPERATORS_TOLD,
     ("GET", "api/v1/clusters"): OPERATORS,
@@ -377,6 +451,12 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", _API_W + "yaml/check"): {"kind": "command-job", "yaml": "command: echo"},
     ("POST", "api/v1/me/tokens"): {"name": "laptop"},
     ("POST", "api/v1/workspaces"): {"name": "another"},
+    ("POST", "api/v1/users"): {"username": "another"},
+    ("PATCH", _API_USER): {"operator": True},
+    ("POST", _API_USER + "/password-link"): {"days": 1},
+    ("POST", "api/v1/invitations"): {"name": "Ada"},
+    ("PATCH", "api/v1/workspaces/<workspace>"): {"description": "new"},
+    ("PUT", _API_W + "members/<username>"): {"role": "reader"},
     ("POST", "api/v1/clusters"): {"name": "new", "kubeconfig": "not one"},
     ("PUT", _API_OPS + "/credentials"): {"kubeconfig": "not one"},
     ("POST", _API_OPS + "/extension"): {"settings": {}},
@@ -406,9 +486,12 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", _API_DEP + "/scale"): {"instance_count": 2},
     ("POST", _API_DEP + "/rollback"): {"revision": 1},
 }
+INVITATION = "mri_1a2b3c4d_an-invitation-that-is-open"
 NEEDED = {
     "guide": "science",
-    "process": "1", "id": "1", "session_id": "1000000", "pk": "1000000", "username": "the-reader", "rule_id": "1", "root": "artifacts", "path": "outputs/model.txt", "digest": "sha256:" + "0" * 64, "index": "0", "version": "1",
+    "username": "a-person", "secret": INVITATION,
+    "workspace": "team", "space": "team", "name": "a_job", "compute": "local", "type": "small", "file": "std_log.txt",
+    "process": "1", "id": "1", "session_id": "1000000", "pk": "1000000", "rule_id": "1", "root": "artifacts", "path": "outputs/model.txt", "digest": "sha256:" + "0" * 64, "index": "0", "version": "1",
     "object_id": "1", "deployment": "blue", "pod": "a-pod", "container": "inference-server", "table": "jobs",
     "kind": "command-job", "workspace": "team", "space": "team", "name": "a_job", "compute": "local", "type": "small", "file": "std_log.txt",
 }  # fmt: skip
@@ -426,6 +509,11 @@ def addresses(resolver: URLResolver | None = None, before: str = "") -> Iterator
 @pytest.fixture
 def everything(people: People) -> dict[str, str]:
     """Make one of everything that an address may name."""
+    person = User.objects.create(username="a-person", password=f"argon2$argon2id$v=19${PLANTED}", session_epoch=PLANTED[:32])
+    token = ApiToken.objects.create(user=person, name="a token", prefix="00000000", digest=PLANTED)
+    ends = timezone.now() + timedelta(days=1)
+    Invitation.objects.create(name="Ada", prefix="11111111", digest=PLANTED, expires_at=ends)
+    invitation = Invitation.objects.create(name="Bob", prefix=INVITATION[4:12], digest=digest_of(INVITATION), expires_at=ends)
     kubeconfig = json.dumps({"users": [{"name": "x", "user": {"token": PLANTED}}]})
     cluster = Cluster.objects.create(
         name="gpu-a", server="https://127.0.0.1:1", credentials=kubeconfig, status="ready", seen_at=timezone.now()
@@ -459,6 +547,7 @@ def everything(people: People) -> dict[str, str]:
     Deployment.objects.update(wanted=revision, current=revision, good=revision)
     fleet = SavedView.objects.create(table="clusters", owner=people.operator, name="a-view", shared=True)
     known = NEEDED | {"view_id": str(view.pk), "site_view_id": str(fleet.pk)}
+    known |= {"token_id": str(token.pk), "invitation_id": str(invitation.pk)}
     return known | {"process": str(process.pk), "rule_id": str(rule.pk), "check_id": str(check.pk), "number": "1", "id": str(operation.pk)}
 
 

@@ -11,13 +11,16 @@ from studio.accounts.access import require_admin, require_operator, workspace_fo
 View = Callable[..., HttpResponseBase]
 
 
-def workspace_view(role: str = "reader") -> Callable[[View], View]:
-    """Give the view the workspace of its URL, after checking that the person has `role` in it."""
+def workspace_view(role: str = "reader", *, archived: bool = False) -> Callable[[View], View]:
+    """Give the view the workspace of its URL, after checking that the person has `role` in it.
+
+    With `archived` it is also for a workspace that is put aside.
+    """
 
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(request: HttpRequest, workspace: str, **kwargs: Any) -> HttpResponseBase:
-            row = workspace_for(request.user, workspace, role)
+            row = workspace_for(request.user, workspace, role, archived=archived)
             request.workspace = row  # type: ignore[attr-defined]
             return view(request, row, **kwargs)
 
@@ -42,8 +45,13 @@ def person_view(view: View) -> View:
     return _behind(_anyone, view, "person")
 
 
+def open_view(view: View) -> View:
+    """Say that the view is for everybody, signed in or not: whoever comes brings a secret of their own."""
+    return _behind(_anyone, view, "everybody")
+
+
 def _anyone(user: Any) -> None:
-    """Refuse nobody: the middleware lets only signed-in people so far."""
+    """Refuse nobody."""
 
 
 def _behind(check: Callable[[Any], None], view: View, name: str) -> View:

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import secrets
 from datetime import datetime
+from typing import Any
 
 from django.contrib.auth.models import AbstractUser
 from django.core.validators import RegexValidator
@@ -11,11 +12,9 @@ from django.db import models
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from studio.core.caller import with_token
+from studio.core.caller import caller, with_token
 
-WORKSPACE_NAME = RegexValidator(
-    r"\A[a-z]([a-z0-9-]{0,30}[a-z0-9])?\Z", "2 to 32 lower-case letters, digits and dashes, a letter first"
-)
+WORKSPACE_NAME = RegexValidator(r"\A[a-z]([a-z0-9-]{0,30}[a-z0-9])?\Z", "2 to 32 lower-case letters, digits and dashes, a letter first")
 
 
 class User(AbstractUser):
@@ -26,6 +25,9 @@ class User(AbstractUser):
     session_epoch = models.CharField(max_length=32, blank=True)
     # A person who was deleted keeps their name, so that the log stays true and nobody else gets it.
     deleted_at = models.DateTimeField(null=True, blank=True)
+
+    # The token with which this request came, when a program acts for the person.
+    token: "ApiToken | None" = None
 
     @property
     def is_admin(self) -> bool:
@@ -90,12 +92,12 @@ class Scope(models.TextChoices):
     WORKSPACES = "workspaces", "Workspaces"
     OPERATE = "operate", "Operate"
     ADMIN = "admin", "Administer"
-    TOKENS = "tokens", "Tokens"
+    ACCOUNT = "account", "Account"
 
 
 def usual_scopes() -> list[str]:
     """Return all scopes but that of making further tokens."""
-    return [scope.value for scope in Scope if scope != Scope.TOKENS]
+    return [scope.value for scope in Scope if scope != Scope.ACCOUNT]
 
 
 class ApiToken(models.Model):
@@ -119,12 +121,17 @@ class ApiToken(models.Model):
     def __str__(self) -> str:
         return f"{self.name} of {self.user}"
 
+    @property
+    def is_over(self) -> bool:
+        """Tell whether its end has passed."""
+        return self.expires_at is not None and self.expires_at <= timezone.now()
+
     @classmethod
-    def issue(cls, user: User, *, name: str, expires_at: datetime | None = None) -> tuple["ApiToken", str]:
+    def issue(cls, user: User, *, name: str, expires_at: datetime | None = None, **fields: Any) -> tuple["ApiToken", str]:
         """Make a token for `user`; return the row and the secret, which is never to be had again."""
         prefix, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
         clear = f"mrg_{prefix}_{secret}"
-        return cls.objects.create(user=user, name=name, prefix=prefix, digest=_digest(clear), expires_at=expires_at), clear
+        return cls.objects.create(user=user, name=name, prefix=prefix, digest=digest_of(clear), expires_at=expires_at, **fields), clear
 
     @classmethod
     def of(cls, clear: str) -> "ApiToken | None":
@@ -132,20 +139,25 @@ class ApiToken(models.Model):
         prefix = clear[4:12] if clear.startswith("mrg_") else ""
         row = cls.objects.select_related("user").filter(prefix=prefix, revoked_at=None).first()
         # Compare even when there is no such row, and as many characters, so that the time taken tells nothing.
-        return row if hmac.compare_digest(row.digest if row else _NO_DIGEST, _digest(clear)) else None
+        return row if hmac.compare_digest(row.digest if row else _NO_DIGEST, digest_of(clear)) else None
 
     @classmethod
     def owner_of(cls, clear: str) -> User | None:
-        """Return the active person whose token this is, or None; the last use is noted at most once a minute."""
+        """Return the active person whose token this is, or None; the person carries it as `token`.
+
+        The last use is noted at most once a minute, and whenever the address changes.
+        """
         row = cls.of(clear)
         if row is None:
             return None
         now = timezone.now()
-        if not row.user.is_active or (row.expires_at and row.expires_at <= now):
+        if not row.user.is_active or row.is_over:
             return None
-        if row.last_used_at is None or (now - row.last_used_at).total_seconds() > 60:
-            cls.objects.filter(pk=row.pk).update(last_used_at=now)
+        address = caller().address or row.last_used_from
+        if row.last_used_at is None or (now - row.last_used_at).total_seconds() > 60 or address != row.last_used_from:
+            cls.objects.filter(pk=row.pk).update(last_used_at=now, last_used_from=address)
         with_token(row.pk, row.name)
+        row.user.token = row
         return row.user
 
 
@@ -190,6 +202,7 @@ class InvitedRole(models.Model):
 _NO_DIGEST = "-" * 64
 
 
-def _digest(clear: str) -> str:
-    # A token has 256 random bits: a plain hash is enough, no slow one is needed.
+def digest_of(clear: str) -> str:
+    """Return what is kept of a secret that the studio made."""
+    # It has 256 random bits: a plain hash is enough, no slow one is needed.
     return hashlib.sha256(clear.encode()).hexdigest()

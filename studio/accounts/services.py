@@ -5,9 +5,8 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.utils import timezone
 
-from studio.accounts.models import WORKSPACE_NAME, ApiToken, Membership, Role, User, Workspace
+from studio.accounts.models import WORKSPACE_NAME, Membership, Role, User, Workspace
 from studio.audit.services import record
 from studio.core.errors import ProblemError
 
@@ -23,35 +22,21 @@ def first_administrator() -> tuple[User, str] | None:
     return user, password
 
 
-def create_workspace(actor: Any, *, name: str, display_name: str = "") -> Workspace:
+def create_workspace(actor: Any, *, name: str, display_name: str = "", description: str = "") -> Workspace:
     """Make a workspace with `actor` as its owner."""
     try:
         WORKSPACE_NAME(name)
     except ValidationError as error:
         raise ProblemError("name-invalid", field="name", name=name, what="workspace", why=error.message) from error
+    for field, value, most in (("display_name", display_name, 100), ("description", description, 1000)):
+        if len(value) > most:
+            raise ProblemError("request-invalid", field=field, text=f"This is longer than {most} letters.")
     with transaction.atomic():
-        workspace, made = Workspace.objects.get_or_create(name=name, defaults={"display_name": display_name or name})
+        fields = {"display_name": display_name.strip() or name, "description": description.strip()}
+        workspace, made = Workspace.objects.get_or_create(name=name, defaults=fields)
         if not made:
             raise ProblemError("name-taken", field="name", what="workspace", name=name)
         if getattr(actor, "pk", None):
             Membership.objects.create(user=actor, workspace=workspace, role=Role.OWNER)
         record(actor, "created", workspace, workspace=name)
     return workspace
-
-
-def issue_token(actor: Any, *, name: str) -> tuple[ApiToken, str]:
-    """Make a token for `actor`; return the row and the secret, which is never to be had again."""
-    with transaction.atomic():
-        token, clear = ApiToken.issue(actor, name=name)
-        record(actor, "issued", token)
-    return token, clear
-
-
-def revoke(actor: Any, clear: str) -> None:
-    """Revoke one of the actor's tokens, given its secret; nothing happens when there is no such token."""
-    token = ApiToken.of(clear)
-    if token is None or token.user_id != actor.pk or token.revoked_at:
-        return
-    with transaction.atomic():
-        if ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now()):
-            record(actor, "revoked", token)

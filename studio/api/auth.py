@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja.security import HttpBearer, SessionAuth
 
 from studio.accounts.models import ApiToken, User
+from studio.api.scopes import ask_for_scope
 from studio.core.errors import ProblemError
 from studio.signin.limits import count_wrong_token
 from studio.signin.second_factor import lacks_one
@@ -25,6 +26,7 @@ class TokenAuth(HttpBearer):
             return None
         if lacks_one(user):
             raise ProblemError("second-factor-needed")
+        ask_for_scope(request, user)
         request.user = user
         return user
 

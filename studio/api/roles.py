@@ -38,6 +38,10 @@ def _reader(user: Any, given: dict[str, Any]) -> None:
     workspace_for(user, given["workspace"], "reader")
 
 
+def _admin(user: Any, given: dict[str, Any]) -> None:
+    require_admin(user)
+
+
 # (address below /api/v1/, also to look, what is asked for); the first that fits counts.
 RULES: list[tuple[re.Pattern[str], bool, Check]] = [
     (re.compile(r"^clusters(/|$)"), True, _operator),
@@ -49,6 +53,8 @@ RULES: list[tuple[re.Pattern[str], bool, Check]] = [
     (re.compile(r"^image-rules(/|$)"), False, _operator),
     (re.compile(r"^workspaces/[^/]+/computes(/|$)"), False, _operator),
     (re.compile(r"^workspaces$"), False, _operator_told),
+    (re.compile(r"^(users|invitations|tokens)(/|$)"), True, _admin),
+    (re.compile(r"^workspaces/[^/]+(/archive|/restore|/members/[^/]+)?$"), False, _owner),
 ]
 
 

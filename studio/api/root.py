@@ -11,7 +11,6 @@ from compute.api import router as compute_router
 from compute.network.api import router as network_router
 from endpoints.api import router as endpoints_router
 from jobs.api import router as jobs_router
-from studio.accounts.api import router as accounts_router
 from studio.api.auth import AUTH, signed_in
 from studio.api.conditions import conditional
 from studio.api.idempotency import keep, once
@@ -23,6 +22,7 @@ from studio.core.errors import MooringError, ProblemError, ProblemList
 from studio.core.middleware import problem_response
 from studio.frame.api import router as frame_router
 from studio.notices.api import router as notices_router
+from studio.people.api import ROUTERS as PEOPLE
 from studio.saved.api import router as views_router
 from studio.signin.api import router as signin_router
 from studio.system.api import router as system_router
@@ -43,7 +43,8 @@ class StudioAPI(NinjaAPI):
 api = StudioAPI(title="Mooring", version="1", description="An ML studio for the Kubernetes you already have.",
                auth=AUTH, docs_url=None, docs_decorator=signed_in, urls_namespace="api")  # fmt: skip
 api.add_decorator(once)
-api.add_router("", accounts_router)
+for people_router in PEOPLE:
+    api.add_router("", people_router)
 api.add_router("", audit_router)
 api.add_router("", signin_router)
 api.add_router("", system_router)

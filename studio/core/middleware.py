@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 Answer = Callable[[HttpRequest], HttpResponseBase]
 # Served without signing in. Everything else is closed; pods and the API bring their own tokens.
 OPEN = re.compile(
-    r"^/(accounts/(login/|logout/|inactive/|signup/|2fa/authenticate/$|2fa/webauthn/login/$|oidc/)|static/|healthz$|readyz$|metrics$|runner/v1/|api/v1/)"
+    r"^/(accounts/(invitation/|login/|logout/|inactive/|signup/|2fa/authenticate/$|2fa/webauthn/login/$|oidc/)|static/|healthz$|readyz$|metrics$|runner/v1/|api/v1/)"
 )
 _REQUEST_ID = re.compile(r"^[A-Za-z0-9_-]{1,40}$")
 

@@ -66,6 +66,7 @@ def data_science(workspace: Workspace) -> tuple[Place, ...]:
         Place("Models", reverse("assets:models", args=at), "cube", "registry versions"),
         Place("Endpoints", reverse("endpoints:list", args=at), "plug-connected", "deployments serving inference"),
         Place("Computes", reverse("compute:browse", args=at), "cpu", "instance types capacity what fits"),
+        Place("Members", reverse("people:members", args=at), "users", "people roles workspace settings owner leave"),
     )
 
 
@@ -88,6 +89,7 @@ def it_operations() -> tuple[Place, ...]:
         Place("Fleet", reverse("operators-home"), "home", "home start overview problems capacity", exact=True),
         Place("Clusters", reverse("compute:cluster-list"), "server", "kubernetes nodes extension network"),
         Place("Images", reverse("assets:image-rules"), "stack-2", "image rules registry"),
+        Place("Access", reverse("people:access"), "users", "people users roles invitations workspaces tokens administrators"),
         Place("Audit", reverse("audit:list"), "history", "log who did what changes security"),
     )
 
@@ -105,11 +107,15 @@ def actions(user: Any, workspace: Workspace | None) -> list[Action]:
             Action("Create endpoint", "plug-connected", endpoints, words="new deploy serve"),
         ]
     if user.is_operator or user.is_admin:
+        found.append(Action("New workspace", "users", reverse("people:workspace-new"), words="add create team"))
         found.append(Action("Attach cluster", "server", reverse("compute:cluster-attach"), words="new add kubernetes kubeconfig"))
+    if user.is_admin:
+        found.append(Action("Invite people", "user-plus", reverse("people:invitation-new"), words="new add user person account"))
     return [
         *found,
         Action("Notifications", "bell", reverse("notices:list"), words="bell messages told"),
         Action("What you are told of", "settings", reverse("notices:settings"), words="notification preferences browser"),
+        Action("Your tokens", "key", reverse("people:tokens"), words="api token program access"),
         Action("Theme: light", "sun", do="theme-light", words="bright appearance"),
         Action("Theme: dark", "moon", do="theme-dark", words="night appearance"),
         Action("Theme: as the system", "device-desktop", do="theme-auto", words="auto appearance"),

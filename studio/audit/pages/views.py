@@ -32,7 +32,7 @@ def whole(request: HttpRequest) -> HttpResponseBase:
 
 
 @require_GET
-@workspace_view("owner")
+@workspace_view("owner", archived=True)
 def of_workspace(request: HttpRequest, workspace: Workspace) -> HttpResponseBase:
     """Show an owner what was done in the workspace."""
     wanted = Wanted.of(request.GET.dict() | {"workspace": workspace.name})

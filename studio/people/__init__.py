@@ -1,0 +1,1 @@
+"""People and what they may do: users, invitations, workspaces with their members, and the tokens of programs."""

@@ -1,0 +1,53 @@
+"""API operations on invitations; for administrators."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from ninja import Router, Schema
+from pydantic import Field
+
+from studio.accounts.access import require_admin
+from studio.accounts.models import Invitation
+from studio.api.paging import After, Limit, page
+from studio.core.errors import ProblemError
+from studio.people import invitations, links, shown
+
+router = Router(tags=["people"])
+
+
+class InvitationIn(Schema):
+    """An invitation to make: for whom, with which roles, and for how many days."""
+
+    name: str = ""
+    email: str = ""
+    operator: bool = False
+    administrator: bool = False
+    workspaces: dict[str, str] = {}
+    days: int = Field(invitations.USUAL_DAYS, ge=0, le=10_000)
+
+
+@router.get("/invitations")
+def list_invitations(request: HttpRequest, q: str = "", state: str = "", limit: Limit = 50, after: After = None) -> dict[str, Any]:
+    """List invitations and password links, newest first; `state` is open, accepted or over."""
+    require_admin(request.user)
+    return page(invitations.invitations_like(text=q, state=state), limit=limit, after=after, show=shown.invitation)
+
+
+@router.post("/invitations", response={201: dict[str, Any]})
+def invite(request: HttpRequest, given: InvitationIn) -> tuple[int, dict[str, Any]]:
+    """Invite a person; the link is in this answer and nowhere else."""
+    require_admin(request.user)
+    fields = given.model_dump(exclude={"administrator", "workspaces"})
+    link = invitations.invite(request.user, admin=given.administrator, roles=given.workspaces, **fields)
+    return 201, shown.invitation(link.invitation) | links.handed_over(request, link)
+
+
+@router.delete("/invitations/{invitation_id}", response={204: None})
+def withdraw(request: HttpRequest, invitation_id: int) -> tuple[int, None]:
+    """Make an invitation's link worthless."""
+    require_admin(request.user)
+    row = Invitation.objects.filter(pk=invitation_id).first()
+    if row is None:
+        raise ProblemError("not-found")
+    invitations.withdraw(request.user, row)
+    return 204, None

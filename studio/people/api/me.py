@@ -1,0 +1,68 @@
+"""API operations of the caller on themselves: who they are, and their tokens."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from ninja import Router, Schema
+from pydantic import Field
+
+from studio.accounts.access import role_in, token_of, workspaces_of
+from studio.accounts.models import ApiToken
+from studio.api.paging import After, Limit, page
+from studio.core.errors import ProblemError
+from studio.people import shown, tokens
+
+router = Router(tags=["people"])
+
+
+class TokenIn(Schema):
+    """A token to make: what it is for, what it may do, where, and for how many days."""
+
+    name: str = Field(min_length=1, max_length=60)
+    scopes: list[str] | None = None
+    workspaces: list[str] = []
+    days: int | None = Field(None, ge=0, le=100_000)
+
+
+@router.get("/me")
+def me(request: HttpRequest) -> dict[str, Any]:
+    """Tell who the caller is and what they may use."""
+    user: Any = request.user
+    spaces = [{"name": space.name, "role": role_in(user, space)} for space in workspaces_of(user)]
+    roles = {"operator": user.is_operator or user.is_admin, "administrator": user.is_admin}
+    answer = {"username": user.username, "full_name": user.get_full_name(), "roles": roles, "workspaces": spaces}
+    token = token_of(user)
+    return answer | ({"token": shown.token(token)} if token else {})
+
+
+@router.get("/me/tokens")
+def list_my_tokens(request: HttpRequest, state: str = "", limit: Limit = 50, after: After = None) -> dict[str, Any]:
+    """List the caller's own tokens, newest first; `state` is active or ended."""
+    rows = tokens.tokens_like(ApiToken.objects.filter(user=request.user), state=state)  # type: ignore[misc]
+    return page(rows, limit=limit, after=after, show=shown.token)
+
+
+@router.post("/me/tokens", response={201: dict[str, Any]})
+def make_token(request: HttpRequest, given: TokenIn) -> tuple[int, dict[str, Any]]:
+    """Make a token for the caller and show it this once; a token can make only weaker ones, with the scope `account`."""
+    token, clear = tokens.make_token(request.user, **given.model_dump())
+    return 201, shown.token(token) | {"token": clear}
+
+
+@router.delete("/me/tokens/{token_id}", response={204: None})
+def revoke_my_token(request: HttpRequest, token_id: int) -> tuple[int, None]:
+    """Revoke one of the caller's own tokens."""
+    token = ApiToken.objects.filter(pk=token_id, user=request.user).first()  # type: ignore[misc]
+    if token is None:
+        raise ProblemError("not-found")
+    tokens.revoke_token(request.user, token)
+    return 204, None
+
+
+@router.delete("/me/token", response={204: None})
+def revoke_token(request: HttpRequest) -> tuple[int, None]:
+    """Revoke the token that this request came with."""
+    token = token_of(request.user)
+    if token:
+        tokens.revoke_token(request.user, token)
+    return 204, None

@@ -1,0 +1,36 @@
+"""Problems of people, invitations, workspaces and tokens."""
+
+from studio.core.problems import Problem, register
+
+register(
+    Problem("user-unknown", "No such person", "There is no active person named {name!r}.",
+            "Check the user name; an administrator sees all of them under Access.", 422, "administrator"),
+    Problem("user-last-administrator", "The last administrator stays", "{name} is the only active administrator of this studio.",
+            "Make somebody else an administrator first.", 409, "administrator"),
+    Problem("user-name-invalid", "User name not usable", "{name!r} cannot be a user name: {why}",
+            "Use 1 to 150 letters, digits and @ . + - _ characters.", 422),
+    Problem("user-email-invalid", "Address not usable", "{email!r} is not an e-mail address.", "Correct it, or leave it empty.", 422),
+    Problem("user-deleted", "This person was deleted", "{name} was deleted and is kept for the audit alone.",
+            "Make a new person, with another user name.", 409, "administrator"),
+    Problem("user-inactive", "This person is not active", "{name} was deactivated.",
+            "Let the person in again first.", 409, "administrator"),
+    Problem("password-refused", "Password not taken", "{why}", "Choose a longer one that nobody would guess.", 422),
+    Problem("invitation-over", "This link does not work", "The link was used, withdrawn, has ended, or was not copied whole.",
+            "Ask whoever gave it to you for a new one.", 404, "administrator"),
+    Problem("invitation-not-open", "The invitation is not open any more", "It was accepted, withdrawn, or has ended.",
+            "Make a new invitation.", 409),
+    Problem("invitation-days-invalid", "So long a link cannot live", "A link lives 1 to {most} days.",
+            "Choose a number between them.", 422),
+    Problem("workspace-last-owner", "The last owner stays", "{name} is the only owner of {workspace}.",
+            "Make another member an owner first.", 409, "owner"),
+    Problem("workspace-not-empty", "There is still something in the workspace", "{workspace} still has {what}.",
+            "Detach the computes, delete the rest, or archive the workspace instead.", 409, "owner"),
+    Problem("member-unknown", "Not a member", "{name} is not a member of {workspace}.", "Look at the list of members.", 404, "owner"),
+    Problem("token-scope-unknown", "No such scope", "{scope!r} is nothing that a token may do.", "Choose among {known}.", 422),
+    Problem("token-more-than-maker", "A token makes no stronger one", "The token that asks has no {what} itself.",
+            "Ask for less, or make the token on your page in the studio.", 403),
+    Problem("token-days-invalid", "So long a token cannot live", "A token lives 1 to {most} days here.",
+            "Choose a number between them; an administrator sets the most with `MOORING_TOKEN_LONGEST_DAYS`.", 422),
+    Problem("token-workspace-unknown", "No such workspace for the token", "There is no workspace {name!r} of yours.",
+            "Choose among the workspaces that you are a member of.", 422),
+)  # fmt: skip

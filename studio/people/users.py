@@ -1,0 +1,192 @@
+"""Make people, change what they may do in the whole studio, and take them out at once."""
+
+import secrets
+from typing import Any
+
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from studio.accounts.models import ApiToken, Invitation, Membership, User
+from studio.audit.services import record
+from studio.core.errors import ProblemError
+from studio.people import problems  # noqa: F401 - its problems are raised from here
+from studio.people.changing import change
+from studio.signin import sessions
+
+NAMES = {"is_operator": "operator", "is_superuser": "administrator"}
+
+
+def create_user(
+    actor: Any, *, username: str, full_name: str = "", email: str = "", operator: bool = False, admin: bool = False, password: str = ""
+) -> User:
+    """Make a person; without `password` nobody can sign in as them until they set one over a link."""
+    user = User(username=username.strip(), email=checked_email(email), is_operator=operator)
+    user.first_name, user.last_name = names_of(full_name)
+    user.is_superuser = user.is_staff = admin
+    check_username(user.username)
+    if password:
+        check_password(password, user)
+        user.set_password(password)
+    else:
+        user.set_unusable_password()
+    try:
+        with transaction.atomic():
+            user.save(force_insert=True)
+            roles = [word for field, word in NAMES.items() if getattr(user, field)]
+            record(actor, "created", user, diff={"roles": [None, roles]} if roles else {})
+    except IntegrityError as error:
+        raise ProblemError("name-taken", field="username", what="person", name=user.username) from error
+    return user
+
+
+def edit_user(actor: Any, user: User, *, full_name: str | None = None, email: str | None = None) -> User:
+    """Change how a person is called and reached."""
+    wanted: dict[str, Any] = {}
+    if full_name is not None:
+        wanted["first_name"], wanted["last_name"] = names_of(full_name)
+    if email is not None:
+        wanted["email"] = checked_email(email)
+    _refuse_deleted(user)
+    with transaction.atomic():
+        if diff := change(user, **wanted):
+            record(actor, "changed", user, diff=diff)
+    return user
+
+
+def set_roles(actor: Any, user: User, *, operator: bool | None = None, admin: bool | None = None) -> User:
+    """Give or take the roles that hold in the whole studio; one active administrator always stays."""
+    wanted = {}
+    if operator is not None:
+        wanted["is_operator"] = operator
+    if admin is not None:
+        wanted["is_superuser"] = wanted["is_staff"] = admin
+    _refuse_deleted(user)
+    with transaction.atomic():
+        if admin is False:
+            _keep_an_administrator(user)
+        diff = change(user, **wanted)
+        if diff.get("is_superuser") == [True, False]:
+            _withdraw_invitations(actor, user)
+        if told := {NAMES[field]: values for field, values in diff.items() if field in NAMES}:
+            record(actor, "changed the roles of", user, diff=told)
+    return user
+
+
+def deactivate_user(actor: Any, user: User) -> User:
+    """Let a person in no more: sessions, tokens and open links end with the same transaction, live streams seconds later."""
+    _refuse_deleted(user)
+    with transaction.atomic():
+        _keep_an_administrator(user)
+        if change(user, is_active=False):
+            record(actor, "deactivated", user, diff=_end_everything(actor, user))
+    return user
+
+
+def reactivate_user(actor: Any, user: User) -> User:
+    """Let a person in again; what ended when they were deactivated stays ended."""
+    _refuse_deleted(user)
+    with transaction.atomic():
+        if change(user, is_active=True):
+            record(actor, "reactivated", user)
+    return user
+
+
+def delete_user(actor: Any, user: User) -> User:
+    """Delete a person for good: roles, tokens, password and address go, the name stays so that the audit stays true."""
+    _refuse_deleted(user)
+    with transaction.atomic():
+        _keep_an_administrator(user)
+        change(user, deleted_at=timezone.now())
+        roles = {one.workspace.name: [one.role, None] for one in user.memberships.select_related("workspace")}
+        record(actor, "deleted", user, diff=_end_everything(actor, user) | roles)
+        for rows in (Membership, Authenticator, SocialAccount):
+            rows.objects.filter(user=user).delete()
+        user.set_unusable_password()
+        roles_gone = dict.fromkeys(("is_active", "is_operator", "is_superuser", "is_staff"), False)
+        names_gone = dict.fromkeys(("first_name", "last_name", "email"), "")
+        User.objects.filter(pk=user.pk).update(**roles_gone, **names_gone, password=user.password)
+    user.refresh_from_db()
+    return user
+
+
+def end_sessions(actor: Any, user: User, *, why: str = "") -> None:
+    """End every session of a person for good, also those that no list knows of."""
+    with transaction.atomic():
+        sessions.end_sessions(actor, user, why=why)
+        User.objects.filter(pk=user.pk).update(session_epoch=secrets.token_hex(8))
+
+
+def check_username(username: str) -> None:
+    """Refuse a user name that Django's own rules refuse."""
+    try:
+        User._meta.get_field("username").clean(username, None)
+    except ValidationError as error:
+        raise ProblemError("user-name-invalid", field="username", name=username, why=" ".join(error.messages)) from error
+    if User.objects.filter(username__iexact=username).exists():
+        raise ProblemError("name-taken", field="username", what="person", name=username)
+
+
+def check_password(password: str, user: User) -> None:
+    """Refuse a password that the studio's rules refuse."""
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        raise ProblemError("password-refused", field="password", why=" ".join(error.messages)) from error
+
+
+def checked_email(email: str) -> str:
+    """Return the address as it is kept."""
+    email = User.objects.normalize_email(email.strip())
+    try:
+        if email:
+            validate_email(email)
+    except ValidationError as error:
+        raise ProblemError("user-email-invalid", field="email", email=email) from error
+    return email
+
+
+def names_of(full_name: str) -> tuple[str, str]:
+    """Return what Django keeps as first and last name."""
+    first, _, last = " ".join(full_name.split()).partition(" ")
+    if max(len(first), len(last)) > 150:
+        raise ProblemError("request-invalid", field="full_name", text="The name is longer than 150 letters.")
+    return first, last
+
+
+def _refuse_deleted(user: User) -> None:
+    if user.deleted_at:
+        raise ProblemError("user-deleted", name=user.username)
+
+
+def _keep_an_administrator(user: User) -> None:
+    """Refuse to lose the last active administrator; hold all of them until the transaction ends.
+
+    The rows are locked, which no compare-and-set can stand in for: the rule is about several rows, and two people who demote
+    each other change different ones. (SQLite needs no lock: its transactions that write come one after another.)
+    """
+    held = {one.pk for one in User.objects.select_for_update().filter(is_superuser=True, is_active=True).order_by("pk")}
+    if held == {user.pk}:
+        raise ProblemError("user-last-administrator", name=user.username)
+
+
+def _end_everything(actor: Any, user: User) -> dict[str, Any]:
+    end_sessions(actor, user, why="may not come in")
+    now = timezone.now()
+    tokens = ApiToken.objects.filter(user=user, revoked_at=None)
+    names = sorted(tokens.values_list("name", flat=True))
+    tokens.update(revoked_at=now)
+    Invitation.objects.filter(user=user, accepted_at=None, revoked_at=None).update(revoked_at=now)
+    _withdraw_invitations(actor, user)
+    return {"sessions": ["open", "ended"], **({"programs": [names, []]} if names else {})}
+
+
+def _withdraw_invitations(actor: Any, user: User) -> None:
+    """Withdraw what a person who may no longer invite has handed out."""
+    for invitation in Invitation.objects.filter(created_by=user, accepted_at=None, revoked_at=None):
+        if Invitation.objects.filter(pk=invitation.pk, accepted_at=None, revoked_at=None).update(revoked_at=timezone.now()):
+            record(actor, "withdrew the invitation", invitation)
