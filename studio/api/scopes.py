@@ -44,7 +44,7 @@ RULES = [
     _rule(_IN + r"(/archive|/restore)?$", Scope.WORKSPACES),
     _rule(r"^workspaces$", Scope.OPERATE),
     _rule(r"^(clusters|image-rules|fleet)(/|$)", Scope.OPERATE),
-    _rule(r"^(users|invitations|tokens)(/|$)", Scope.ADMIN, also_to_look=True),
+    _rule(r"^(users|invitations|tokens|system)(/|$)", Scope.ADMIN, also_to_look=True),
     _rule(r"^audit(/|$)", Scope.OPERATE, Scope.ADMIN, also_to_look=True),
     # Nothing changes here.
     _rule(r"^(search|openapi\.json)$"),

@@ -10,7 +10,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from studio.accounts.access import workspaces_of
-from studio.accounts.models import ApiToken, Scope, User, usual_scopes
+from studio.accounts.models import ApiToken, Scope, User
 from studio.audit.services import record
 from studio.core.errors import ProblemError
 from studio.people import problems  # noqa: F401 - its problems are raised from here
@@ -33,8 +33,8 @@ def make_token(
 ) -> tuple[ApiToken, str]:
     """Make a token for `actor`; return the row and the secret, which is never to be had again.
 
-    Without `scopes` it may do all that its person may, except make further tokens; without `workspaces` it works in all of
-    the person's, now and later. One that is made with a token can do no more than that token.
+    Without `scopes` it may do all that its person may; without `workspaces` it works in all of the person's, now and later.
+    One that is made with a token can do no more than that token, and makes no others.
     """
     name = " ".join(name.split())
     if not 1 <= len(name) <= 60:
@@ -92,7 +92,7 @@ def scopes_for(user: User) -> list[str]:
 def _scopes(actor: Any, given: Sequence[str] | None, maker: ApiToken | None) -> list[str]:
     most = [scope for scope in scopes_for(actor) if maker is None or scope != Scope.ACCOUNT]
     if given is None:
-        return [scope for scope in most if scope in usual_scopes()]
+        return most
     for scope in given:
         if scope not in Scope.values:
             raise ProblemError("token-scope-unknown", field="scopes", scope=scope, known=", ".join(Scope.values))

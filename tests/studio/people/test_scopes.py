@@ -71,7 +71,7 @@ def test_a_reader_of_people_needs_the_scope_admin(people: People) -> None:
 
 
 def test_a_token_makes_weaker_ones_only_with_the_scope_account(people: People) -> None:
-    plain = make_token(people.owner, name="plain")[1]
+    plain = make_token(people.owner, name="plain", scopes=["jobs", "models"])[1]
     ask = {"name": "second", "scopes": ["read"]}
     assert Client().post("/api/v1/me/tokens", ask, JSON, **held(plain)).status_code == 403
     strong, clear = make_token(people.owner, name="strong", scopes=["account", "jobs"], workspaces=["team"], days=10)

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
 
-from studio.accounts.models import ApiToken, User
+from studio.accounts.models import ApiToken, Scope, User
 from studio.accounts.services import first_administrator
 
 
@@ -35,7 +35,7 @@ class Command(BaseCommand):
         if admin is None:
             return
         if not kept.get("token") or ApiToken.owner_of(kept["token"]) is None:
-            kept["token"] = ApiToken.issue(admin, name="command line on the studio's machine")[1]
+            kept["token"] = ApiToken.issue(admin, name="command line on the studio's machine", scopes=Scope.values)[1]
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
