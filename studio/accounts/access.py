@@ -26,7 +26,7 @@ def token_of(user: Any) -> ApiToken | None:
 
 def as_before(user: Any) -> User | None:
     """Return the person as they are now, if they and the token that they came with still may do anything."""
-    now = User.objects.filter(pk=getattr(user, "pk", None), is_active=True).first()
+    now = User.objects.filter(pk=getattr(user, "pk", None) or 0, is_active=True).first()
     came_with = token_of(user)
     if now is None or came_with is None:
         return now

@@ -38,10 +38,6 @@ def _reader(user: Any, given: dict[str, Any]) -> None:
     workspace_for(user, given["workspace"], "reader")
 
 
-def _admin(user: Any, given: dict[str, Any]) -> None:
-    require_admin(user)
-
-
 # (address below /api/v1/, also to look, what is asked for); the first that fits counts.
 RULES: list[tuple[re.Pattern[str], bool, Check]] = [
     (re.compile(r"^clusters(/|$)"), True, _operator),

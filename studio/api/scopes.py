@@ -35,6 +35,8 @@ _FILES = (Scope.JOBS, Scope.MODELS, Scope.ENDPOINTS)
 RULES = [
     _rule(r"^me/token$"),
     _rule(r"^(me|notifications)(/|$)", Scope.ACCOUNT),
+    _rule(_IN + r"/views(/|$)", Scope.ACCOUNT),
+    _rule(r"^views(/|$)", Scope.ACCOUNT),
     _rule(_IN + r"/(blobs|trees)(/|$)", *_FILES),
     _rule(_IN + r"/jobs(/|$)", Scope.JOBS),
     _rule(_IN + r"/models(/|$)", Scope.MODELS),
@@ -47,8 +49,8 @@ RULES = [
     _rule(r"^(users|invitations|tokens|system)(/|$)", Scope.ADMIN, also_to_look=True),
     _rule(r"^audit(/|$)", Scope.OPERATE, Scope.ADMIN, also_to_look=True),
     # Nothing changes here.
-    _rule(r"^(search|openapi\.json)$"),
-    _rule(_IN + r"/audit(/|$)"),
+    _rule(r"^(search$|openapi\.json$|schemas/)"),
+    _rule(_IN + r"/(audit(/|$)|yaml/check$)"),
 ]
 
 

@@ -19,8 +19,7 @@ from studio.people.changing import change
 def edit_workspace(actor: Any, workspace: Workspace, *, display_name: str | None = None, description: str | None = None) -> Workspace:
     """Change what a workspace is called and what it is for; its name stays."""
     wanted = {}
-    for field, value in (("display_name", display_name), ("description", description)):
-        most = Workspace._meta.get_field(field).max_length or 0
+    for field, value, most in (("display_name", display_name, 100), ("description", description, 1000)):
         if value is None:
             continue
         if len(value.strip()) > most:
