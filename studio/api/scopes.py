@@ -36,7 +36,6 @@ RULES = [
     _rule(r"^me/token$"),
     _rule(r"^(me|notifications)(/|$)", Scope.ACCOUNT),
     _rule(_IN + r"/views(/|$)", Scope.ACCOUNT),
-    _rule(r"^views(/|$)", Scope.ACCOUNT),
     _rule(_IN + r"/(blobs|trees)(/|$)", *_FILES),
     _rule(_IN + r"/jobs(/|$)", Scope.JOBS),
     _rule(_IN + r"/models(/|$)", Scope.MODELS),
