@@ -6,7 +6,7 @@ QUICK := -m "not cluster and not browser and not slow"
 # Three at once, as they mostly wait; what must not meet is kept apart by tests/sharing.py.
 WHOLE := -m "cluster or browser or slow" --dist loadfile --no-loadscope-reorder
 
-.PHONY: run setup assets quick test test-versions lint bench sandbox-up sandbox-down clean
+.PHONY: run docs setup assets quick test test-versions lint bench sandbox-up sandbox-down clean
 
 run: setup ## a real Kubernetes, the studio, and the sample job
 	@$(PY) setup/run.py
@@ -27,6 +27,9 @@ test: setup ## every test, on the sandbox's real cluster and in a real browser
 
 test-versions: setup ## the oldest and the newest supported Kubernetes
 	@bash setup/versions.sh
+
+docs: setup ## build the documentation into .mooring/docs; a broken link fails it
+	@NO_MKDOCS_2_WARNING=1 MOORING_DATA=$$(mktemp -d) $(PY) -m mkdocs build
 
 lint: setup ## style, types, layers, templates, migrations
 	@bash setup/lint.sh

@@ -15,6 +15,7 @@ from endpoints.tables import ENDPOINTS
 from studio.accounts.access import workspace_for
 from studio.api.conditions import matched
 from studio.api.paging import After, Limit, page_of
+from studio.core.errors import ProblemError
 from studio.tables.operations import list_query, listed_rows
 
 router = Router(tags=["online endpoints"])
@@ -152,7 +153,7 @@ def regenerate_online_endpoint_key(request: HttpRequest, workspace: str, name: s
 def invoke_online_endpoint(request: HttpRequest, workspace: str, name: str, given: CallIn) -> dict[str, Any]:
     """Send one request through the studio and return what was answered."""
     endpoint = _endpoint(request, workspace, name, "contributor")
-    body = base64.b64decode(given.body) if given.base64 else given.body.encode()
+    body = _body(given)
     method = "GET" if given.path == "swagger.json" else "POST"
     answer = calling.call_endpoint(
         request.user, endpoint, body=body, content_type=given.content_type, deployment=given.deployment, path=given.path, method=method
@@ -255,6 +256,13 @@ def get_online_deployment_log(
     row = _deployment(request, workspace, name, deployment)
     text = read_log(row, container=container, pod=pod, lines=lines, previous=previous)
     return HttpResponse(text, content_type="text/plain; charset=utf-8", headers={"X-Content-Type-Options": "nosniff"})
+
+
+def _body(given: CallIn) -> bytes:
+    try:
+        return base64.b64decode(given.body, validate=True) if given.base64 else given.body.encode()
+    except ValueError as error:
+        raise ProblemError("request-invalid", field="body", text="`body` is not base64, though `base64` says so.") from error
 
 
 def _endpoint(request: HttpRequest, workspace: str, name: str, role: str = "reader") -> Endpoint:

@@ -5,6 +5,8 @@
         for chunk in studio.jobs.stream(job.name):
             sys.stdout.buffer.write(chunk)
 
+`mooring.AsyncClient` has the same parts for asyncio: `await studio.jobs.create(…)`, `async for chunk in studio.jobs.stream(…)`.
+
 Nothing here imports Django: the studio is reached over HTTP, or started as a child process.
 """
 
@@ -14,14 +16,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mooring.client import Client
+    from mooring.client.aio.client import AsyncClient
     from mooring.errors import MooringError, MooringProblem
 
 __version__ = "0.1.0"
-__all__ = ["Client", "MooringError", "MooringProblem", "__version__"]
+__all__ = ["AsyncClient", "Client", "MooringError", "MooringProblem", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
     """Import the public names on first use, so that the command line starts without an HTTP stack."""
+    if name == "AsyncClient":
+        from mooring.client.aio.client import AsyncClient
+
+        return AsyncClient
     if name == "Client":
         from mooring.client import Client
 

@@ -6,6 +6,7 @@ from django.views.generic import TemplateView
 
 from endpoints import runner_api as deployments_runner_api
 from jobs import runner_api
+from studio.api.pages import reference
 from studio.api.root import api
 from studio.console.rows import console
 from studio.core import health
@@ -21,6 +22,7 @@ urlpatterns = [
     path("accounts/", include("studio.signin.urls")),
     path("admin/", console.urls),
     path("api/v1/", api.urls),
+    path("help/api/", reference, name="api-reference"),
     path("", include("studio.audit.pages.urls")),
     path("", include("studio.system.urls")),
     path("", include("studio.notices.urls")),

@@ -293,6 +293,7 @@ TABLE: dict[tuple[str, str], str] = {
     ("GET", "accounts/invitation/<str:secret>/"): EVERYONE,
     ("POST", "accounts/invitation/<str:secret>/"): EVERYONE,
     # The API
+    ("GET", "help/api/"): SIGNED_IN,
     ("GET", "api/v1/openapi.json"): SIGNED_IN,
     ("GET", "api/v1/search"): SIGNED_IN,
     ("GET", "api/v1/fleet"): OPERATORS,

@@ -8,7 +8,9 @@ from mooring.cli import (
     account,
     audit,
     clusters,
+    completion,
     computes,
+    doctor,
     endpoints,
     extension,
     finding,
@@ -20,6 +22,7 @@ from mooring.cli import (
     system,
     views,
 )
+from mooring.cli.verbs import furnish
 
 app = typer.Typer(
     name="mooring",
@@ -29,5 +32,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (jobs, models, endpoints, computes, clusters, extension, finding, notices, audit, account, sessions, system, studio, views):
+PARTS = (
+    *(jobs, models, endpoints, computes, clusters, extension, finding, notices, audit, account, sessions),
+    *(doctor, completion, system, studio, views),
+)
+for part in PARTS:
     part.add_to(app)
+furnish(app)

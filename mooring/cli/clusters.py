@@ -14,6 +14,7 @@ from mooring.cli import session
 from mooring.cli.network import network
 from mooring.cli.options import NameArgument, NameOption, NoWait, Output, Query, Yes, ask, the_name
 from mooring.cli.output import print_result
+from mooring.cli.verbs import complete_cluster
 from mooring.errors import MooringError
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 clusters = typer.Typer(help="Attach Kubernetes clusters and see how they are.", no_args_is_help=True)
 types = typer.Typer(help="Instance types: which nodes a job asks for and how much of them.", no_args_is_help=True)
 
-Cluster_ = Annotated[str, typer.Option("--cluster", "-c", help="The cluster.")]
+Cluster_ = Annotated[str, typer.Option("--cluster", "-c", autocompletion=complete_cluster, help="The cluster.")]
 _SHOWN = ("name", "status", "reason", "kubernetes_version", "distribution", "nodes", "cpu", "memory", "gpu")
 _MORE = ("server", "context", "seen_at", "log_route", "pods_reach_studio", "insecure", "computes")
 _TYPES_SHOWN = ("name", "default", "size", "description", "problem")

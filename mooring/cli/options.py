@@ -6,16 +6,26 @@ from typing import Annotated
 
 import typer
 
+from mooring.cli.verbs import complete_name, complete_workspace
+
 Workspace = Annotated[
     str | None,
-    typer.Option("--workspace", "-w", help="The workspace; MOORING_WORKSPACE, else the only one you have."),
+    typer.Option(
+        "--workspace",
+        "--workspace-name",
+        "-w",
+        autocompletion=complete_workspace,
+        help="The workspace; MOORING_WORKSPACE, else the only one you have.",
+    ),
 ]
 Output = Annotated[str, typer.Option("--output", "-o", help="table, json, yaml or name")]
 Query = Annotated[str | None, typer.Option("--query", help="JMESPath query on the result.")]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Return at once instead of waiting until it is done.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-NameArgument = Annotated[str | None, typer.Argument(metavar="NAME", help="The name; --name says the same.")]
-NameOption = Annotated[str | None, typer.Option("--name", "-n", help="The name.")]
+NameArgument = Annotated[
+    str | None, typer.Argument(metavar="NAME", autocompletion=complete_name, help="The name; --name says the same.")
+]
+NameOption = Annotated[str | None, typer.Option("--name", "-n", autocompletion=complete_name, help="The name.")]
 
 
 def the_name(argument: str | None, option: str | None) -> str:

@@ -12,9 +12,9 @@ from mooring.errors import MooringError, MooringProblem
 from mooring.files import BLOCK, LocalFile, files_of
 
 Progress = Callable[[int, int], None]
-_AT_ONCE = 4
+AT_ONCE = 4
 # The studio removes content that nothing names after a while, so what was there may be gone when the tree follows.
-_ROUNDS = 3
+ROUNDS = 3
 
 
 class Content:
@@ -39,7 +39,7 @@ class Content:
         """Send files as one tree; return its digest. `progress` gets bytes sent and bytes to send."""
         tree = {"files": [file.as_dict() for file in files]}
         by_digest = {file.digest: file for file in files}
-        for _ in range(_ROUNDS):
+        for _ in range(ROUNDS):
             try:
                 answer = self._transport.json("POST", self._scope.path(workspace, "trees"), json=tree)
                 return str(answer["digest"])
@@ -48,12 +48,7 @@ class Content:
                 if problem.status != 409 or not isinstance(missing, list):
                     raise
                 self._send([by_digest[digest] for digest in missing if digest in by_digest], workspace, progress)
-        raise MooringError(
-            "upload-not-kept",
-            "The files could not be kept",
-            f"The studio still misses files after they were sent {_ROUNDS} times.",
-            "Try again; if it happens again, tell an administrator: its store may be full.",
-        )
+        raise not_kept()
 
     def _send(self, files: list[LocalFile], workspace: str | None, progress: Progress | None) -> None:
         total = sum(file.size for file in files)
@@ -64,7 +59,7 @@ class Content:
             if progress:
                 progress(sum(sent.values()), total)
 
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
             # Reading all answers raises the first problem.
             list(pool.map(lambda file: self._send_one(file, workspace, note), files))
 
@@ -81,3 +76,13 @@ class Content:
                     note(file.digest, count)
 
         self._transport.send("PUT", path, body=blocks, headers=headers)
+
+
+def not_kept() -> MooringError:
+    """Return the problem of files that the studio asks for again and again."""
+    return MooringError(
+        "upload-not-kept",
+        "The files could not be kept",
+        f"The studio still misses files after they were sent {ROUNDS} times.",
+        "Try again; if it happens again, tell an administrator: its store may be full.",
+    )

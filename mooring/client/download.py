@@ -14,13 +14,12 @@ from mooring.client.transport import Backoff, Transport, lost, segment
 from mooring.errors import MooringError
 from mooring.files import BLOCK
 
-_AT_ONCE = 4
+AT_ONCE = 4
 
 
-def fetch_all(transport: Transport, below: str, files: list[OutputFile], folder: Path, progress: Progress | None) -> list[Path]:
+def fetch_all(transport: Transport, path: str, files: list[OutputFile], folder: Path, progress: Progress | None) -> list[Path]:
     """Fetch files from below a path of the API into a folder; return where they lie, in the same order."""
-    paths = ["/".join([below, segment(file.root), *map(segment, file.path.split("/"))]) for file in files]
-    return fetch_to(transport, paths, files, [_place(folder, file) for file in files], progress)
+    return fetch_to(transport, below(path, files), files, [place_of(folder, file) for file in files], progress)
 
 
 def fetch_to(transport: Transport, paths: list[str], files: list[OutputFile], places: list[Path], progress: Progress | None) -> list[Path]:
@@ -28,7 +27,7 @@ def fetch_to(transport: Transport, paths: list[str], files: list[OutputFile], pl
     total, done = sum(file.size for file in files), 0
     if progress:
         progress(0, total)
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
         work = zip(paths, files, places, strict=True)
         for file in pool.map(lambda one: _fetch(transport, *one), work):
             done += file.size
@@ -39,7 +38,7 @@ def fetch_to(transport: Transport, paths: list[str], files: list[OutputFile], pl
 
 def _fetch(transport: Transport, path: str, file: OutputFile, place: Path) -> OutputFile:
     """Fetch one file beside its place and move it there once it is whole and right."""
-    if place.is_file() and place.stat().st_size == file.size and _digest(place) == _plain(file.sha256):
+    if as_kept(place, file):
         return file
     place.parent.mkdir(parents=True, exist_ok=True)
     draft = place.with_name(f".{place.name}.part")
@@ -56,7 +55,24 @@ def _fetch(transport: Transport, path: str, file: OutputFile, place: Path) -> Ou
             if not retries.wait():
                 draft.unlink(missing_ok=True)
                 raise lost(transport.url, error) from error
-    if file.sha256 and digest.hexdigest() != _plain(file.sha256):
+    check(file, digest.hexdigest(), draft)
+    draft.replace(place)
+    return file
+
+
+def below(path: str, files: list[OutputFile]) -> list[str]:
+    """Return where the API has each file, below a path."""
+    return ["/".join([path, segment(file.root), *map(segment, file.path.split("/"))]) for file in files]
+
+
+def as_kept(place: Path, file: OutputFile) -> bool:
+    """Say whether a file is here already with the content that the studio keeps."""
+    return place.is_file() and place.stat().st_size == file.size and _digest(place) == _plain(file.sha256)
+
+
+def check(file: OutputFile, digest: str, draft: Path) -> None:
+    """Remove what came and raise when it is not what the studio keeps."""
+    if file.sha256 and digest != _plain(file.sha256):
         draft.unlink()
         raise MooringError(
             "download-differs",
@@ -64,11 +80,9 @@ def _fetch(transport: Transport, path: str, file: OutputFile, place: Path) -> Ou
             f"{file.root}/{file.path}: the bytes that came are not the ones with the digest that the studio names.",
             "Download it again; if it happens again, tell an administrator: its store may be damaged.",
         )
-    draft.replace(place)
-    return file
 
 
-def _place(folder: Path, file: OutputFile) -> Path:
+def place_of(folder: Path, file: OutputFile) -> Path:
     """Return where an output goes; raise for one that would lie outside the folder."""
     top = "artifacts" if file.root == "artifacts" else f"named-outputs/{file.root}"
     if "/" in file.root or "\\" in file.root or file.root in ("", ".", ".."):

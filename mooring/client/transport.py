@@ -19,7 +19,7 @@ from mooring.errors import ConnectionLost, ErrorAt, MooringError, MooringProblem
 _PASSING = frozenset({429, 502, 503, 504})
 _REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
 # Offsets count the bytes of the file itself, so nothing may pack them on the way.
-_PLAIN = {"Accept": "*/*", "Accept-Encoding": "identity"}
+PLAIN = {"Accept": "*/*", "Accept-Encoding": "identity"}
 # A body that can be begun anew when the connection breaks, and how long the studio may take to store it.
 Body = Callable[[], Iterator[bytes]]
 _STORING_SECONDS = 300
@@ -39,20 +39,10 @@ class Transport:
         verify: bool | str = True,
         agent: str = "",
     ) -> None:
-        self.url = _checked(url)
+        self.url = checked(url)
         self.patience_seconds = patience_seconds
         self._reached = False
-        headers = {"User-Agent": agent or f"mooring/{mooring.__version__}", "Accept": "application/json"}
-        if token:
-            headers["Authorization"] = f"Bearer {token}"
-        self.http = httpx.Client(
-            base_url=f"{self.url}/api/v1/",
-            headers=headers,
-            timeout=httpx.Timeout(timeout_seconds, connect=10),
-            verify=verify,
-            # Redirects are not followed: the token would travel along to wherever they lead.
-            follow_redirects=False,
-        )
+        self.http = httpx.Client(**options(self.url, token, timeout_seconds=timeout_seconds, verify=verify, agent=agent))
 
     def close(self) -> None:
         """Close all connections."""
@@ -68,18 +58,7 @@ class Transport:
         headers: Mapping[str, str] | None = None,
     ) -> Any:
         """Send a request and return the answer's JSON (None for an empty answer)."""
-        response = self.send(method, path, query=query, json=json, headers=headers)
-        if not response.content:
-            return None
-        try:
-            return response.json()
-        except ValueError as error:
-            raise MooringError(
-                "not-a-studio",
-                "The answer is not from a studio",
-                f"{response.request.url} answered something else than JSON.",
-                "Check the address: it is the one that the browser shows, without a path.",
-            ) from error
+        return read(self.send(method, path, query=query, json=json, headers=headers))
 
     def send(
         self,
@@ -97,20 +76,18 @@ class Transport:
         """
         if method == "POST":
             headers = {"Idempotency-Key": uuid.uuid4().hex, **(headers or {})}
-        # A studio that never answered is more likely a wrong address than one that is just restarting.
-        patience = self.patience_seconds if self._reached else min(self.patience_seconds, _FIRST_PATIENCE)
-        repeatable = method in _REPEATABLE or "Idempotency-Key" in (headers or {})
-        retries = Backoff(patience if repeatable else 0)
+        again = repeatable(method, headers)
+        retries = Backoff(patience(self.patience_seconds, self._reached) if again else 0)
         while True:
             try:
                 response = self.http.request(
                     method,
                     path,
-                    params=_query(query),
+                    params=without_none(query),
                     json=json,
                     content=body() if body else None,
                     headers=headers,
-                    timeout=httpx.Timeout(_STORING_SECONDS, connect=10) if body else httpx.USE_CLIENT_DEFAULT,
+                    timeout=storing() if body else httpx.USE_CLIENT_DEFAULT,
                 )
             except httpx.TransportError as error:
                 if not retries.wait():
@@ -118,8 +95,8 @@ class Transport:
                 continue
             if not self._reached:
                 self._reached = True
-                retries = Backoff(self.patience_seconds if repeatable else 0)
-            if response.status_code in _PASSING and retries.wait(_seconds(response.headers.get("Retry-After"))):
+                retries = Backoff(self.patience_seconds if again else 0)
+            if passes(response) and retries.wait(retry_after(response)):
                 continue
             if not response.is_success:
                 raise problem_of(response)
@@ -132,15 +109,15 @@ class Transport:
         Raises httpx.TransportError when the connection breaks: the caller knows from where to go on.
         """
         timeout = httpx.Timeout(30, read=idle_seconds)
-        with self.http.stream("GET", path, params=_query(query), timeout=timeout, headers=_PLAIN) as response:
+        with self.http.stream("GET", path, params=without_none(query), timeout=timeout, headers=PLAIN) as response:
             if not response.is_success:
                 response.read()
                 raise problem_of(response)
             yield response
 
 
-class Backoff:
-    """Wait a little longer each time, with jitter, until a total is used up."""
+class Pauses:
+    """Say how long to wait: a little longer each time, with jitter, until a total is used up."""
 
     def __init__(self, total_seconds: float, *, first: float = 0.2, longest: float = 5) -> None:
         self._total = total_seconds
@@ -153,14 +130,80 @@ class Backoff:
         self._until = time.monotonic() + self._total
         self._next = self._first
 
-    def wait(self, asked_seconds: float | None = None) -> bool:
-        """Wait before the next try; return false at once when there is none left."""
+    def pause(self, asked_seconds: float | None = None) -> float | None:
+        """Return the seconds to wait before the next try; None when there is none left."""
         pause = asked_seconds if asked_seconds is not None else self._next * random.uniform(0.7, 1.3)
         if time.monotonic() + pause > self._until:
+            return None
+        self._next = min(self._next * 2, self._longest)
+        return pause
+
+
+class Backoff(Pauses):
+    """Wait a little longer each time, with jitter, until a total is used up."""
+
+    def wait(self, asked_seconds: float | None = None) -> bool:
+        """Wait before the next try; return false at once when there is none left."""
+        pause = self.pause(asked_seconds)
+        if pause is None:
             return False
         time.sleep(pause)
-        self._next = min(self._next * 2, self._longest)
         return True
+
+
+def options(url: str, token: str | None, *, timeout_seconds: float, verify: bool | str, agent: str = "") -> dict[str, Any]:
+    """Return how a connection pool to a studio is made, whether it blocks or not."""
+    headers = {"User-Agent": agent or f"mooring/{mooring.__version__}", "Accept": "application/json"}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    return {
+        "base_url": f"{url}/api/v1/",
+        "headers": headers,
+        "timeout": httpx.Timeout(timeout_seconds, connect=10),
+        "verify": verify,
+        # Redirects are not followed: the token would travel along to wherever they lead.
+        "follow_redirects": False,
+    }
+
+
+def read(response: httpx.Response) -> Any:
+    """Return an answer's JSON (None for an empty answer)."""
+    if not response.content:
+        return None
+    try:
+        return response.json()
+    except ValueError as error:
+        raise MooringError(
+            "not-a-studio",
+            "The answer is not from a studio",
+            f"{response.request.url} answered something else than JSON.",
+            "Check the address: it is the one that the browser shows, without a path.",
+        ) from error
+
+
+def repeatable(method: str, headers: Mapping[str, str] | None) -> bool:
+    """Say whether a request may be sent again."""
+    return method in _REPEATABLE or "Idempotency-Key" in (headers or {})
+
+
+def patience(seconds: float, reached: bool) -> float:
+    """Return how long to repeat; a studio that never answered is more likely a wrong address than one that is just restarting."""
+    return seconds if reached else min(seconds, _FIRST_PATIENCE)
+
+
+def passes(response: httpx.Response) -> bool:
+    """Say whether an answer is one that the same request may get past a moment later."""
+    return response.status_code in _PASSING
+
+
+def retry_after(response: httpx.Response) -> float | None:
+    """Return the seconds that an answer asks to wait."""
+    return _seconds(response.headers.get("Retry-After"))
+
+
+def storing() -> httpx.Timeout:
+    """Return the time-out of a request whose body the studio stores."""
+    return httpx.Timeout(_STORING_SECONDS, connect=10)
 
 
 def segment(value: str) -> str:
@@ -214,7 +257,7 @@ def _error_at(told: Mapping[str, Any]) -> ErrorAt:
     )
 
 
-def _query(query: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def without_none(query: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return {key: value for key, value in query.items() if value is not None} if query else None
 
 
@@ -222,7 +265,7 @@ def _seconds(header: str | None) -> float | None:
     return float(header) if header and header.isdigit() else None
 
 
-def _checked(url: str) -> str:
+def checked(url: str) -> str:
     parsed = httpx.URL(url)
     if parsed.scheme not in ("http", "https") or not parsed.host:
         raise MooringError("address-invalid", "The address is not right", f"{url!r} is not an http(s) address.", "Write https://HOST.")

@@ -50,7 +50,9 @@ def put_blob(request: HttpRequest, workspace: str, digest: str) -> tuple[int, di
 def has_blob(request: HttpRequest, workspace: str, digest: str) -> HttpResponse:
     """Answer 200 when the workspace has this content, else 404."""
     space = workspace_for(request.user, workspace)
-    return HttpResponse(status=404 if services.missing_blobs(space, [digest]) else 200)
+    if services.missing_blobs(space, [digest]):
+        raise ProblemError("not-found")
+    return HttpResponse(content_type="application/json")
 
 
 @router.post("/workspaces/{workspace}/trees", response={201: dict[str, Any]})

@@ -40,7 +40,7 @@ def end_sessions(request: HttpRequest) -> dict[str, int]:
 
 
 @router.delete("/users/{username}/second-factor", response={204: None})
-def reset(request: HttpRequest, username: str) -> tuple[int, None]:
+def reset_person_second_factor(request: HttpRequest, username: str) -> tuple[int, None]:
     """Take away a person's second factors and end their sessions; for administrators."""
     require_admin(request.user)
     user = User.objects.filter(username=username).first()

@@ -12,6 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import mooring
+
 TOKEN = "mrg_test"
 PROBLEM = "application/problem+json"
 
@@ -86,6 +88,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.held.came_with.append((self.command, self.headers.get("Idempotency-Key", "")))
         self.held.asked.append((self.command, self.path, self.body))
+        if self.path == "/readyz":
+            return self._answer({"ready": True, "checks": {"database": "ok", "schema": "ok", "redis": "ok"}})
         if self.path.startswith("/accounts/login/"):
             return self._sign_in()
         if self.path == "/api/v1/me/tokens":
@@ -111,7 +115,7 @@ class _Handler(BaseHTTPRequestHandler):
             case "GET", ["me"]:
                 spaces = [{"name": name, "role": "owner"} for name in held.workspaces]
                 roles = {"operator": True, "administrator": False}
-                self._answer({"username": "ada", "roles": roles, "workspaces": spaces})
+                self._answer({"studio_version": mooring.__version__, "username": "ada", "roles": roles, "workspaces": spaces})
             case "DELETE", ["me", "token"]:
                 held.revoked = True
                 self._answer(None, 204)

@@ -1,0 +1,1 @@
+"""How docs/ becomes a site: what is generated at build time, and the order of its pages."""

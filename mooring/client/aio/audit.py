@@ -1,0 +1,48 @@
+"""Made by setup/async_client.py from mooring/client/audit.py: change that one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import httpx
+
+from mooring.client.aio.transport import Transport, lost, segment
+from mooring.client.aio.workspaces import listed
+
+FILTERS = ("person", "verb", "kind", "object", "result", "via", "since", "until", "q")
+
+
+class Audit:
+    """Read what people did: in the whole studio for operators, in a workspace for its owners.
+
+    Filters are exact but `q`, which is looked for anywhere. `since` and `until` take a day, a time (ISO 8601), or how long
+    ago (`30m`, `24h`, `7d`).
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def list(self, *, workspace: str | None = None, most: int | None = None, **filters: str | None) -> list[Mapping[str, Any]]:
+        """Return entries, newest first, `most` of them at most."""
+        return [one async for one in listed(self._transport, _path(workspace), _checked(filters), most=most)]
+
+    async def export(self, *, format: str = "csv", workspace: str | None = None, **filters: str | None) -> AsyncIterator[bytes]:
+        """Yield all entries as CSV or JSON Lines (`csv`, `jsonl`), piece by piece."""
+        query = {**_checked(filters), "format": format}
+        try:
+            async with self._transport.stream(f"{_path(workspace)}/export", query=query) as response:
+                async for one in response.aiter_bytes():
+                    yield one
+        except httpx.TransportError as error:
+            raise lost(self._transport.url, error) from error
+
+
+def _path(workspace: str | None) -> str:
+    return f"workspaces/{segment(workspace)}/audit" if workspace else "audit"
+
+
+def _checked(filters: Mapping[str, str | None]) -> dict[str, str]:
+    if unknown := (filters.keys() - set(FILTERS)):
+        raise TypeError(f"the audit has no filter {', '.join(sorted(unknown))}")
+    return {name: value for name, value in filters.items() if value}

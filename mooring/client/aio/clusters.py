@@ -1,0 +1,131 @@
+"""Made by setup/async_client.py from mooring/client/clusters.py: change that one."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from mooring.client.aio.transport import Transport, segment
+from mooring.client.aio.workspaces import Scope, listed
+from mooring.client.models import Cluster, Compute, InstanceType
+
+
+class Clusters:
+    """The attached clusters; for operators."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def list(self) -> list[Cluster]:
+        """Return all clusters."""
+        return [Cluster.of(one) async for one in listed(self._transport, "clusters")]
+
+    async def get(self, name: str) -> Cluster:
+        """Return one cluster."""
+        return Cluster.of(await self._transport.json("GET", f"clusters/{segment(name)}"))
+
+    async def attach(
+        self,
+        name: str,
+        *,
+        kubeconfig: str | None = None,
+        context: str | None = None,
+        in_cluster: bool = False,
+        allow_insecure: bool = False,
+    ) -> Cluster:
+        """Attach a cluster by the text of a kubeconfig, or the cluster that the studio runs in."""
+        body: dict[str, Any] = {"name": name, "in_cluster": in_cluster, "allow_insecure": allow_insecure}
+        body |= {"kubeconfig": kubeconfig or "", "context": context or ""}
+        return Cluster.of(await self._transport.json("POST", "clusters", json=body))
+
+    async def update(self, name: str, **changes: Any) -> Cluster:
+        """Change a cluster in place."""
+        return Cluster.of(await self._transport.json("PATCH", f"clusters/{segment(name)}", json=changes))
+
+    async def replace_credentials(self, name: str, *, kubeconfig: str, context: str | None = None) -> None:
+        """Replace the credentials by those of a kubeconfig; the old ones are never shown."""
+        body = {"kubeconfig": kubeconfig, "context": context or ""}
+        await self._transport.json("PUT", f"clusters/{segment(name)}/credentials", json=body)
+
+    async def detach(self, name: str, *, forget: bool = False) -> Mapping[str, Any]:
+        """Detach a cluster and take along what Mooring put into it; return what goes and what stays.
+
+        `forget` drops a cluster that does not answer without cleaning it.
+        """
+        query = {"forget": "true"} if forget else None
+        return dict(await self._transport.json("DELETE", f"clusters/{segment(name)}", query=query) or {})
+
+    async def manifest(self, name: str | None = None, *, namespaces: Sequence[str] = (), extension: bool = False) -> str:
+        """Return, as YAML, the identity with the least rights that Mooring needs: in a cluster, or in any.
+
+        The namespaces of the cluster's computes are among it, and those named; `extension` for installing it, too.
+        """
+        path = f"clusters/{segment(name)}/manifest" if name else "clusters/manifest"
+        query = {"namespace": [*namespaces]} | ({"extension": "true"} if extension else {})
+        return (await self._transport.send("GET", path, query=query, headers={"Accept": "*/*"})).text
+
+    async def instance_types(self, cluster: str) -> builtins.list[InstanceType]:
+        """Return the instance types of a cluster."""
+        return [InstanceType.of(one) async for one in listed(self._transport, f"clusters/{segment(cluster)}/instance-types")]
+
+    async def instance_type(self, cluster: str, name: str) -> InstanceType:
+        """Return one instance type."""
+        return InstanceType.of(await self._transport.json("GET", _type_path(cluster, name)))
+
+    async def create_instance_type(self, cluster: str, name: str, spec: Mapping[str, Any], *, default: bool | None = None) -> InstanceType:
+        """Make an instance type by the spec of an InstanceType resource, the default one if asked for."""
+        body = {"name": name, "spec": dict(spec), "default": default}
+        return InstanceType.of(await self._transport.json("POST", f"clusters/{segment(cluster)}/instance-types", json=body))
+
+    async def replace_instance_type(
+        self, cluster: str, name: str, spec: Mapping[str, Any], *, default: bool | None = None, version: str = ""
+    ) -> InstanceType:
+        """Replace the spec of an instance type; with its `version` only if nobody else did meanwhile."""
+        body = {"spec": dict(spec), "default": default, "resource_version": version}
+        return InstanceType.of(await self._transport.json("PUT", _type_path(cluster, name), json=body))
+
+    async def delete_instance_type(self, cluster: str, name: str) -> None:
+        """Delete an instance type."""
+        await self._transport.send("DELETE", _type_path(cluster, name))
+
+
+class Computes:
+    """The computes of a workspace."""
+
+    def __init__(self, transport: Transport, scope: Scope) -> None:
+        self._transport = transport
+        self._scope = scope
+
+    async def list(self, *, workspace: str | None = None) -> list[Compute]:
+        """Return all computes of the workspace."""
+        return [Compute.of(one) async for one in listed(self._transport, await self._scope.path(workspace, "computes"))]
+
+    async def get(self, name: str, *, workspace: str | None = None) -> Compute:
+        """Return one compute."""
+        return Compute.of(await self._transport.json("GET", await self._path(workspace, name)))
+
+    async def attach(
+        self, name: str, *, cluster: str, namespace: str = "", create_namespace: bool = True, workspace: str | None = None, **more: Any
+    ) -> Compute:
+        """Attach a namespace of a cluster to the workspace; for operators. Without a namespace one is proposed.
+
+        `more` takes default_instance_type, run_as_root and description.
+        """
+        body = {"name": name, "cluster": cluster, "namespace": namespace, "create_namespace": create_namespace, **more}
+        return Compute.of(await self._transport.json("POST", await self._scope.path(workspace, "computes"), json=body))
+
+    async def update(self, name: str, *, workspace: str | None = None, **changes: Any) -> Compute:
+        """Change a compute in place."""
+        return Compute.of(await self._transport.json("PATCH", await self._path(workspace, name), json=changes))
+
+    async def detach(self, name: str, *, running: Literal["cancel", "leave"] | None = None, workspace: str | None = None) -> None:
+        """Detach a compute; `running` says what becomes of jobs that still run on it."""
+        await self._transport.send("DELETE", await self._path(workspace, name), query={"running": running})
+
+    async def _path(self, workspace: str | None, name: str) -> str:
+        return await self._scope.path(workspace, f"computes/{segment(name)}")
+
+
+def _type_path(cluster: str, name: str) -> str:
+    return f"clusters/{segment(cluster)}/instance-types/{segment(name)}"

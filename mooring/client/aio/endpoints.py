@@ -1,0 +1,272 @@
+"""Made by setup/async_client.py from mooring/client/endpoints.py: change that one."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import builtins
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mooring.client.aio.content import Content, Progress
+from mooring.client.aio.transport import Transport, segment
+from mooring.client.aio.workspaces import Scope, listed
+from mooring.client.models import Called, Deployment, Endpoint
+from mooring.errors import MooringError, MooringProblem
+from mooring.jobfile import local_path, read_text, set_over
+
+
+class Endpoints:
+    """The online endpoints of a workspace."""
+
+    def __init__(self, transport: Transport, scope: Scope) -> None:
+        self._transport = transport
+        self._scope = scope
+
+    async def create(self, file: str | Path, *, overrides: Sequence[str] = (), workspace: str | None = None) -> Endpoint:
+        """Create the endpoint of a YAML file; `overrides` are "compute=local", "name=demo", …"""
+        return await self.create_from_text(read_text(Path(file)), overrides=overrides, workspace=workspace)
+
+    async def create_from_text(self, yaml: str, *, overrides: Sequence[str] = (), workspace: str | None = None) -> Endpoint:
+        """Create the endpoint of a YAML text."""
+        body = {"yaml": yaml, "set": [*overrides]}
+        return Endpoint.of(await self._transport.json("POST", await self._scope.path(workspace, "online-endpoints"), json=body))
+
+    async def update(self, name: str, file: str | Path, *, overrides: Sequence[str] = (), workspace: str | None = None) -> Endpoint:
+        """Bring an endpoint to what a YAML file says."""
+        body = {"yaml": read_text(Path(file)), "set": [*overrides]}
+        return Endpoint.of(await self._transport.json("PUT", await self._path(workspace, name), json=body))
+
+    async def edit(
+        self, name: str, *, description: str | None = None, tags: Mapping[str, str] | None = None, workspace: str | None = None
+    ) -> Endpoint:
+        """Change the description or the tags."""
+        body = {"description": description, "tags": dict(tags) if tags is not None else None}
+        return Endpoint.of(await self._transport.json("PATCH", await self._path(workspace, name), json=body))
+
+    async def set_traffic(
+        self, name: str, traffic: Mapping[str, int] | None = None, *, mirror: Mapping[str, int] | None = None, workspace: str | None = None
+    ) -> Endpoint:
+        """Share the requests among deployments (percents, 0 or 100 in all); copy `mirror` percent to another one."""
+        body = {"traffic": dict(traffic) if traffic is not None else None, "mirror_traffic": dict(mirror) if mirror is not None else None}
+        return Endpoint.of(await self._transport.json("PUT", await self._path(workspace, name, "traffic"), json=body))
+
+    async def list(self, *, workspace: str | None = None) -> list[Endpoint]:
+        """Return the endpoints, the newest first."""
+        return [Endpoint.of(one) async for one in listed(self._transport, await self._scope.path(workspace, "online-endpoints"))]
+
+    async def get(self, name: str, *, workspace: str | None = None) -> Endpoint:
+        """Return one endpoint with its deployments."""
+        return Endpoint.of(await self._transport.json("GET", await self._path(workspace, name)))
+
+    async def keys(self, name: str, *, workspace: str | None = None) -> Mapping[str, str]:
+        """Return `primaryKey` and `secondaryKey`; the studio writes down who asked."""
+        return dict(await self._transport.json("POST", await self._path(workspace, name, "keys")))
+
+    async def regenerate_key(self, name: str, key_type: str, *, workspace: str | None = None) -> Endpoint:
+        """Replace the primary or the secondary key; the other one goes on opening the endpoint."""
+        body = {"key_type": key_type}
+        return Endpoint.of(await self._transport.json("POST", await self._path(workspace, name, "regenerate-keys"), json=body))
+
+    async def invoke(
+        self,
+        name: str,
+        body: bytes,
+        *,
+        deployment: str = "",
+        content_type: str = "application/json",
+        path: str = "score",
+        workspace: str | None = None,
+    ) -> Called:
+        """Send one request through the studio; return what was answered, whatever its status."""
+        given: dict[str, Any] = {"deployment": deployment, "content_type": content_type, "path": path}
+        try:
+            given |= {"body": body.decode(), "base64": False}
+        except UnicodeDecodeError:
+            given |= {"body": base64.b64encode(body).decode(), "base64": True}
+        return Called.of(await self._transport.json("POST", await self._path(workspace, name, "invoke"), json=given))
+
+    async def delete(self, name: str, *, workspace: str | None = None) -> None:
+        """Delete an endpoint with all its deployments."""
+        await self._transport.json("DELETE", await self._path(workspace, name))
+
+    async def wait(
+        self,
+        name: str,
+        *,
+        seen: Callable[[Endpoint], None] | None = None,
+        timeout_seconds: float | None = None,
+        workspace: str | None = None,
+    ) -> Endpoint | None:
+        """Wait until the router does what was asked for, or has refused it; None once the endpoint is gone."""
+        deadline = time.monotonic() + timeout_seconds if timeout_seconds is not None else None
+        while True:
+            try:
+                endpoint = await self.get(name, workspace=workspace)
+            except MooringProblem as problem:
+                if problem.status == 404:
+                    return None
+                raise
+            if seen:
+                seen(endpoint)
+            if endpoint.status == "failed" or (endpoint.status == "ready" and endpoint.applied):
+                return endpoint
+            if deadline is not None and time.monotonic() > deadline:
+                raise TimeoutError(f"{name} is still {endpoint.status} after {timeout_seconds:g} s")
+            await asyncio.sleep(0.5)
+
+    async def _path(self, workspace: str | None, name: str, rest: str = "") -> str:
+        return await self._scope.path(workspace, f"online-endpoints/{segment(name)}" + (f"/{rest}" if rest else ""))
+
+
+class Deployments:
+    """The deployments of online endpoints."""
+
+    def __init__(self, transport: Transport, scope: Scope, content: Content) -> None:
+        self._transport = transport
+        self._scope = scope
+        self._content = content
+
+    async def create(
+        self,
+        file: str | Path,
+        *,
+        endpoint: str = "",
+        overrides: Sequence[str] = (),
+        all_traffic: bool = False,
+        workspace: str | None = None,
+        progress: Progress | None = None,
+    ) -> Deployment:
+        """Create the deployment of a YAML file, with the code and the model that it names on this machine.
+
+        `endpoint` stands in for the `endpoint_name` of the YAML. With `all_traffic` it gets all requests when ready.
+        """
+        text, folder = (read_text(Path(file)), Path(file).parent)
+        return await self.create_from_text(
+            text, folder=folder, endpoint=endpoint, overrides=overrides, all_traffic=all_traffic, workspace=workspace, progress=progress
+        )
+
+    async def create_from_text(
+        self,
+        yaml: str,
+        *,
+        folder: str | Path = ".",
+        endpoint: str = "",
+        overrides: Sequence[str] = (),
+        all_traffic: bool = False,
+        workspace: str | None = None,
+        progress: Progress | None = None,
+    ) -> Deployment:
+        """Create the deployment of a YAML text whose paths are relative to `folder`."""
+        name, body = await self._body(yaml, Path(folder), overrides, all_traffic, workspace, progress)
+        if not (endpoint or name):
+            todo = "Add `endpoint_name:` to the YAML, or name it (`--endpoint-name`)."
+            raise MooringError("endpoint-name-missing", "No endpoint named", "The YAML does not say of which endpoint it is.", todo)
+        return Deployment.of(await self._transport.json("POST", await self._path(workspace, endpoint or name), json=body))
+
+    async def update(
+        self,
+        name: str,
+        file: str | Path | None = None,
+        *,
+        endpoint: str,
+        overrides: Sequence[str] = (),
+        all_traffic: bool = False,
+        workspace: str | None = None,
+        progress: Progress | None = None,
+    ) -> Deployment:
+        """Bring a deployment to what a YAML file says; without a file, to what it is with `overrides` over it."""
+        if file is None:
+            now = await self.get(name, endpoint=endpoint, workspace=workspace)
+            earlier = [*now.answer.get("set", ()), *overrides]
+            body: dict[str, Any] = {"yaml": now.answer.get("yaml", ""), "set": earlier, "all_traffic": all_traffic}
+        else:
+            _, body = await self._body(read_text(Path(file)), Path(file).parent, overrides, all_traffic, workspace, progress)
+        return Deployment.of(await self._transport.json("PUT", await self._path(workspace, endpoint, name), json=body))
+
+    async def list(self, *, endpoint: str, workspace: str | None = None) -> list[Deployment]:
+        """Return the deployments of an endpoint."""
+        return [Deployment.of(one) async for one in listed(self._transport, await self._path(workspace, endpoint))]
+
+    async def get(self, name: str, *, endpoint: str, workspace: str | None = None) -> Deployment:
+        """Return one deployment with its replicas and revisions."""
+        return Deployment.of(await self._transport.json("GET", await self._path(workspace, endpoint, name)))
+
+    async def scale(self, name: str, count: int, *, endpoint: str, workspace: str | None = None) -> Deployment:
+        """Run so many instances."""
+        path = await self._path(workspace, endpoint, name, "scale")
+        return Deployment.of(await self._transport.json("POST", path, json={"instance_count": count}))
+
+    async def roll_back(self, name: str, *, endpoint: str, revision: int | None = None, workspace: str | None = None) -> Deployment:
+        """Go back to a revision that was ready; without a number to the last one before."""
+        path = await self._path(workspace, endpoint, name, "rollback")
+        return Deployment.of(await self._transport.json("POST", path, json={"revision": revision}))
+
+    async def retry(self, name: str, *, endpoint: str, workspace: str | None = None) -> Deployment:
+        """Roll the newest revision out once more."""
+        return Deployment.of(await self._transport.json("POST", await self._path(workspace, endpoint, name, "retry")))
+
+    async def delete(self, name: str, *, endpoint: str, workspace: str | None = None) -> None:
+        """Delete a deployment that gets no traffic."""
+        await self._transport.json("DELETE", await self._path(workspace, endpoint, name))
+
+    async def logs(
+        self, name: str, *, endpoint: str, container: str = "inference-server", pod: str = "", lines: int = 50, workspace: str | None = None
+    ) -> bytes:
+        """Return the last lines that a container printed: of the pod named, else of one that serves."""
+        query: dict[str, str | int] = {"container": container, "pod": pod, "lines": lines}
+        path = await self._path(workspace, endpoint, name, "logs")
+        return (await self._transport.send("GET", path, query=query, headers={"Accept": "*/*"})).content
+
+    async def wait(
+        self,
+        name: str,
+        *,
+        endpoint: str,
+        seen: Callable[[Deployment], None] | None = None,
+        timeout_seconds: float | None = None,
+        workspace: str | None = None,
+    ) -> Deployment | None:
+        """Wait until the deployment is ready, degraded or failed; None once it is gone."""
+        deadline = time.monotonic() + timeout_seconds if timeout_seconds is not None else None
+        while True:
+            try:
+                deployment = await self.get(name, endpoint=endpoint, workspace=workspace)
+            except MooringProblem as problem:
+                if problem.status == 404:
+                    return None
+                raise
+            if seen:
+                seen(deployment)
+            if deployment.status in ("ready", "degraded", "failed"):
+                return deployment
+            if deadline is not None and time.monotonic() > deadline:
+                raise TimeoutError(f"{name} is still {deployment.status} after {timeout_seconds:g} s")
+            await asyncio.sleep(0.5)
+
+    async def _body(
+        self, yaml: str, folder: Path, overrides: Sequence[str], all_traffic: bool, workspace: str | None, progress: Progress | None
+    ) -> tuple[str, dict[str, Any]]:
+        """Send what the YAML names on this machine; return its endpoint's name, and the body of the request."""
+        fields = set_over(yaml, overrides, source=folder)
+        code, model = (_part(fields, "code_configuration", "code"), _part(fields, "model", "path"))
+        places = {"code": local_path(code, folder), "model": local_path(model, folder)}
+        body: dict[str, Any] = {"yaml": yaml, "set": [*overrides], "all_traffic": all_traffic}
+        if places["code"] is not None:
+            body["code"] = await self._content.upload_code(places["code"], workspace=workspace, progress=progress)
+        if places["model"] is not None:
+            body["model"] = await self._content.upload_input(places["model"], workspace=workspace, progress=progress)
+        return (str(fields.get("endpoint_name") or ""), body)
+
+    async def _path(self, workspace: str | None, endpoint: str, *rest: str) -> str:
+        return await self._scope.path(workspace, "/".join([f"online-endpoints/{segment(endpoint)}/deployments", *map(segment, rest)]))
+
+
+def _part(fields: Mapping[str, Any], name: str, inner: str) -> Any:
+    value = fields.get(name)
+    return value.get(inner) if isinstance(value, dict) else None
+
+
+__all__: builtins.list[str] = ["Deployments", "Endpoints"]

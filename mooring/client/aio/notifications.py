@@ -1,0 +1,34 @@
+"""Made by setup/async_client.py from mooring/client/notifications.py: change that one."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mooring.client.aio.transport import Transport
+from mooring.client.aio.workspaces import listed
+
+
+class Notifications:
+    """The notifications of whoever the token belongs to."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def list(self, *, unread: bool = False, most: int | None = None) -> builtins.list[Mapping[str, Any]]:
+        """Return them, the newest first: `id`, `kind`, `title`, `text`, `url`, `workspace`, `at`, `read_at`."""
+        return [one async for one in listed(self._transport, "notifications", {"unread": unread}, most=most)]
+
+    async def read(self, ids: Sequence[int] | None = None, *, read: bool = True) -> int:
+        """Mark those of these ids, or all, as read (or unread again); return how many changed."""
+        given = {"ids": None if ids is None else [*ids], "read": read}
+        return int((await self._transport.json("POST", "notifications/read", json=given))["changed"])
+
+    async def preferences(self) -> builtins.list[Mapping[str, Any]]:
+        """Return for each `kind` whether the person is told of it: `page`, `browser`."""
+        return [*(await self._transport.json("GET", "notifications/preferences"))["items"]]
+
+    async def choose(self, kind: str, *, page: bool | None = None, browser: bool | None = None) -> None:
+        """Choose where the person is told of a kind; what is None stays as it is."""
+        await self._transport.json("PATCH", "notifications/preferences", json={kind: {"page": page, "browser": browser}})

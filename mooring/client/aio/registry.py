@@ -1,0 +1,150 @@
+"""Made by setup/async_client.py from mooring/client/registry.py: change that one."""
+
+from __future__ import annotations
+
+import builtins
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mooring.client.aio import download
+from mooring.client.aio.content import Content, Progress
+from mooring.client.aio.transport import Transport, segment
+from mooring.client.aio.workspaces import Scope, listed
+from mooring.client.models import Model, ModelVersion, OutputFile
+from mooring.jobfile import local_path
+from mooring.modelfile import read_model_file
+
+LATEST = "@latest"
+
+
+class Models:
+    """The models of a workspace."""
+
+    def __init__(self, transport: Transport, scope: Scope, content: Content) -> None:
+        self._transport = transport
+        self._scope = scope
+        self._content = content
+
+    async def register(
+        self,
+        name: str,
+        path: str | Path,
+        *,
+        version: str = "",
+        type: str = "",
+        description: str = "",
+        tags: Mapping[str, str] | None = None,
+        stage: str = "",
+        workspace: str | None = None,
+        progress: Progress | None = None,
+    ) -> ModelVersion:
+        """Register a version: `path` is a folder or file here, `azureml://jobs/<job>/outputs/…` or `runs:/<job>/<path>`.
+
+        Without a version the next number is given; with one, the same files again give the version that is there.
+        """
+        place = path if isinstance(path, Path) else local_path(path, Path())
+        files = await self._sent(place, workspace, progress) if place is not None else {"path": str(path)}
+        words = {"version": version, "type": type, "description": description, "tags": dict(tags or {}), "stage": stage}
+        return await self._register({"name": name, **words, **files}, workspace)
+
+    async def register_file(
+        self,
+        file: str | Path,
+        *,
+        path: str | None = None,
+        overrides: Sequence[str] = (),
+        workspace: str | None = None,
+        progress: Progress | None = None,
+    ) -> ModelVersion:
+        """Register the model of a YAML file, with the files that it names on this machine, relative to it.
+
+        A `path` stands in for the YAML's own; it is relative to the current folder.
+        """
+        over = [*overrides]
+        place = local_path(path, Path()) if path else None
+        if path:
+            over.append(f"path={json.dumps(path if place is None else f'./{place.name}')}")
+        model = read_model_file(Path(file), over)
+        place = place or model.place
+        files = await self._sent(place, workspace, progress) if place is not None else {}
+        return await self._register({"yaml": model.text, "set": over, **files}, workspace)
+
+    async def list(
+        self,
+        *,
+        q: str | None = None,
+        type: str | None = None,
+        archived: bool = False,
+        most: int | None = None,
+        workspace: str | None = None,
+    ) -> list[Model]:
+        """Return models, newest first: those that contain `q`, of a type, `most` at most; or the archived ones."""
+        query = {"q": q, "type": type, "archived": "true" if archived else None}
+        return [Model.of(one) async for one in listed(self._transport, await self._scope.path(workspace, "models"), query, most=most)]
+
+    async def versions(
+        self, name: str, *, archived: bool = False, most: int | None = None, workspace: str | None = None
+    ) -> builtins.list[ModelVersion]:
+        """Return the versions of a model, newest first; with `archived` the archived ones."""
+        path = await self._path(workspace, name, rest="versions")
+        query = {"archived": "true" if archived else None}
+        return [ModelVersion.of(one) async for one in listed(self._transport, path, query, most=most)]
+
+    async def get(self, name: str, version: str = LATEST, *, workspace: str | None = None) -> ModelVersion:
+        """Return one version; without one, the newest that is not archived."""
+        return ModelVersion.of(await self._transport.json("GET", await self._path(workspace, name, version)))
+
+    async def update(
+        self,
+        name: str,
+        version: str | None = None,
+        *,
+        description: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        workspace: str | None = None,
+    ) -> Model | ModelVersion:
+        """Change the description or the tags of a model or of one version; what is not given stays."""
+        body = {"description": description, "tags": None if tags is None else dict(tags)}
+        answer = await self._transport.json("PATCH", await self._path(workspace, name, version), json=body)
+        return ModelVersion.of(answer) if version else Model.of(answer)
+
+    async def archive(self, name: str, version: str | None = None, *, workspace: str | None = None) -> None:
+        """Put a model, or one version of it, aside: nothing new may name it."""
+        await self._transport.json("POST", await self._path(workspace, name, version, "archive"))
+
+    async def restore(self, name: str, version: str | None = None, *, workspace: str | None = None) -> None:
+        """Bring an archived model, or version, back."""
+        await self._transport.json("POST", await self._path(workspace, name, version, "restore"))
+
+    async def delete(self, name: str, version: str | None = None, *, workspace: str | None = None) -> None:
+        """Delete a model with all versions, or one version; refused while something uses it."""
+        await self._transport.send("DELETE", await self._path(workspace, name, version))
+
+    async def download(
+        self, name: str, version: str, folder: str | Path, *, progress: Progress | None = None, workspace: str | None = None
+    ) -> builtins.list[Path]:
+        """Bring the files of a version into `<folder>/<name>/<its folder>`; return where they lie.
+
+        Each file is checked against its digest; one that is already there with the right content is not fetched again.
+        """
+        model = await self.get(name, version, workspace=workspace)
+        below = await self._path(workspace, name, model.version, "files")
+        files = [OutputFile.of({"root": "", **one}) async for one in listed(self._transport, below)]
+        top = Path(folder) / model.name / ("" if model.is_file else model.base_name)
+        paths = ["/".join([below, *map(segment, file.path.split("/"))]) for file in files]
+        places = [download.place_below(Path(folder), top, file.path) for file in files]
+        return await download.fetch_to(self._transport, paths, files, places, progress)
+
+    async def _sent(self, place: Path, workspace: str | None, progress: Progress | None) -> dict[str, Any]:
+        tree = await self._content.upload_input(place, workspace=workspace, progress=progress)
+        name = place.name if place.name not in ("", "..") else place.resolve().name
+        return {"tree": tree, "base_name": name, "is_file": place.is_file()}
+
+    async def _register(self, body: Mapping[str, Any], workspace: str | None) -> ModelVersion:
+        return ModelVersion.of(await self._transport.json("POST", await self._scope.path(workspace, "models"), json=body))
+
+    async def _path(self, workspace: str | None, name: str, version: str | None = None, rest: str = "") -> str:
+        parts = ["models", segment(name), *(["versions", segment(version)] if version else []), *([rest] if rest else [])]
+        return await self._scope.path(workspace, "/".join(parts))

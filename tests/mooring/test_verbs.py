@@ -1,0 +1,108 @@
+"""What every verb has: examples that can be typed, names that the shell completes, flags of `az ml`; and the doctor."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from mooring.cli.app import app
+from mooring.cli.examples import EXAMPLES
+from mooring.errors import MooringError
+from tests.mooring.stand_in import TOKEN, StandIn
+
+TOP = typer.main.get_command(app)
+
+
+@pytest.fixture(autouse=True)
+def signed_in(held: StandIn, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("MOORING_URL", held.url)
+    monkeypatch.setenv("MOORING_TOKEN", TOKEN)
+    monkeypatch.setenv("MOORING_WORKSPACE", "demo")
+
+
+def run(*words: str, **more: Any) -> Result:
+    return CliRunner().invoke(app, words, **more)
+
+
+def verbs(command: Any = TOP, path: tuple[str, ...] = ()) -> Any:
+    for name, one in command.commands.items():
+        yield from verbs(one, (*path, name)) if hasattr(one, "commands") else [(" ".join((*path, name)), one)]
+
+
+def test_every_example_is_of_a_verb_and_its_arguments_are_read() -> None:
+    of = dict(verbs())
+    for name, lines in EXAMPLES.items():
+        assert name in of, f"there is no mooring {name}"
+        for line in lines:
+            words = shlex.split(line.partition(" > ")[0].partition(" < ")[0].partition(" | ")[0])
+            assert words[:1] == ["mooring"] and " ".join(words[1:]).startswith(name), line
+            of[name].make_context(name, words[1 + len(name.split()) :])
+
+
+def test_the_help_of_a_verb_ends_with_examples_and_exit_codes() -> None:
+    said = run("job", "create", "--help").output
+    assert "mooring job create -f job.yml --stream" in said and "3 the job" in said
+
+
+def test_flags_of_the_original_that_mean_nothing_are_ignored_with_a_note(held: StandIn) -> None:
+    held.job("calm_otter")
+    answer = run("job", "show", "-n", "calm_otter", "-g", "rg", "--workspace-name", "demo", "--subscription=s", "-o", "name")
+    assert answer.exit_code == 0 and answer.stdout == "calm_otter\n"
+    assert "-g rg means nothing" in answer.stderr and "--subscription s" in answer.stderr
+
+
+@pytest.mark.parametrize(("line", "found"), [("mooring job sh", "show"), ("mooring job show ca", "calm_otter"), ("mooring job list -w d", "demo"), ("mooring cluster show e", "edge")])
+def test_the_shell_completes_verbs_and_names(line: str, found: str, held: StandIn) -> None:
+    held.job("calm_otter")
+    held.clusters["edge"] = {"name": "edge", "status": "ready"}
+    asked = {"_MOORING_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(line.split()) - 1)}
+    assert found in run(env=asked, prog_name="mooring").stdout.split()
+
+
+def test_a_shell_that_asks_for_names_is_never_told_of_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOORING_URL", "http://127.0.0.1:1")
+    line = "mooring job show ca"
+    answer = run(env={"_MOORING_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": "3"}, prog_name="mooring")
+    assert answer.output.strip() == ""
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_each_shell_has_its_script(shell: str) -> None:
+    assert "_MOORING_COMPLETE" in run("completion", shell).stdout
+
+
+def test_the_doctor_finds_a_studio_that_is_well(held: StandIn) -> None:
+    held.clusters["edge"] = {"name": "edge", "status": "ready"}
+    answer = run("doctor", "-o", "json")
+    checks = {one["check"]: one for one in json.loads(answer.stdout)}
+    assert answer.exit_code == 0
+    assert {"Python", "configuration", "studio", "versions", "sign-in", "workspace", "cluster edge"} <= checks.keys()
+    assert checks["versions"]["state"] == checks["cluster edge"]["state"] == "good"
+
+
+def test_the_doctor_says_what_to_do_about_what_is_wrong(held: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    held.clusters["edge"] = {"name": "edge", "status": "unreachable", "reason": "no answer"}
+    wrong = [one for one in json.loads(run("doctor", "-o", "json").stdout) if one["state"] == "wrong"]
+    assert [one["check"] for one in wrong] == ["cluster edge"] and "mooring cluster show edge" in wrong[0]["todo"]
+    monkeypatch.setenv("MOORING_TOKEN", "mrg_old")
+    answer = run("doctor")
+    assert answer.exit_code == 1 and "mooring login" in answer.stdout
+    monkeypatch.setenv("MOORING_URL", "http://127.0.0.1:1")
+    assert "Check the address" in run("doctor").stdout
+
+
+def test_a_problem_says_who_can_do_it(held: StandIn, capsys: pytest.CaptureFixture[str]) -> None:
+    from mooring.cli.output import print_error
+
+    held.answers.append(("GET /api/v1/clusters", 403, {"id": "not-allowed", "title": "Not allowed", "who": "operator"}))
+    answer = run("cluster", "list")
+    assert isinstance(answer.exception, MooringError)
+    print_error(answer.exception)
+    assert "(not-allowed; IT operations can do it)" in capsys.readouterr().err

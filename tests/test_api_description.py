@@ -1,0 +1,103 @@
+"""The API's description is true and whole: an example for each operation, verbs and calls that exist."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+import typer
+from django.db import transaction
+from django.test import Client
+
+import mooring
+from mooring.cli.app import app
+from studio.api import description
+from studio.api.root import api
+from tests import test_access
+from tests.conftest import People
+
+everything = test_access.everything
+RECORDED = Path(description.__file__).parent / "answers.json"
+
+
+@pytest.fixture(scope="module")
+def schema() -> dict[str, Any]:
+    return json.loads(json.dumps(api.get_openapi_schema()))
+
+
+def test_it_is_openapi_3_1_and_every_operation_has_a_name_of_its_own(schema: dict[str, Any]) -> None:
+    ids = [operation["operationId"] for _, _, operation in description.operations(schema)]
+    assert schema["openapi"].startswith("3.1") and len(ids) == len(set(ids))
+
+
+def test_every_operation_has_its_line(schema: dict[str, Any]) -> None:
+    ids = {operation["operationId"] for _, _, operation in description.operations(schema)}
+    assert ids == set(description.ways()), "write a line for each in studio/api/ways.yaml: verb, call, body (docs/contributors/ways.md)"
+
+
+def test_every_body_has_an_example_that_is_right(schema: dict[str, Any]) -> None:
+    for path, method, operation in description.operations(schema):
+        body = operation.get("requestBody", {}).get("content", {}).get("application/json")
+        if body is not None:
+            assert "example" in body, f"give {operation['operationId']} ({method} {path}) a request in studio/api/ways.yaml"
+            whole = {**body["schema"], "components": schema["components"]}
+            jsonschema_rs.validate(whole, body["example"])
+
+
+def test_every_verb_and_call_that_is_named_exists() -> None:
+    top = typer.main.get_command(app)
+    with mooring.Client("http://127.0.0.1:8080", "token") as studio:
+        for id, told in description.ways().items():
+            if told.get("python"):
+                place: Any = studio
+                for name in re.match(r"[\w.]+", told["python"])[0].split("."):  # type: ignore[index]
+                    place = getattr(place, name, None)
+                assert inspect.ismethod(place), f"{id}: studio.{told['python']}"
+            command: Any = top
+            for word in shlex.split(told.get("mooring", "")):
+                if not hasattr(command, "commands"):
+                    break
+                command = command.commands.get(word)
+                assert command is not None, f"{id}: mooring {told['mooring']}"
+
+
+@pytest.mark.django_db
+def test_every_answer_of_the_examples_is_of_the_kind_that_is_given(
+    people: People, everything: dict[str, str], client_for: Callable[..., Client], schema: dict[str, Any]
+) -> None:
+    """With MOORING_RECORD_ANSWERS=1 the answers are written down instead."""
+    client = client_for(people.admin)
+    seen: dict[str, Any] = {}
+    for path, method, operation in description.operations(schema):
+        pattern = path.removeprefix("/").replace("{", "<").replace("}", ">").replace("<path>", "<path:path>")
+        key = (method.upper(), pattern)
+        with transaction.atomic():
+            answer = test_access.asked(client, method.upper(), test_access.filled(pattern, everything), test_access.BODIES.get(key, {}))
+            transaction.set_rollback(True)
+        if answer.status_code >= 300 or answer.streaming or method == "head":
+            continue
+        kind = answer.headers.get("Content-Type", "")
+        is_json = kind.startswith("application/json") and answer.content
+        body = json.loads(answer.content) if is_json else None
+        seen[operation["operationId"]] = {"status": answer.status_code, "kind": kind, "body": body}
+    if os.environ.get("MOORING_RECORD_ANSWERS"):
+        whole = {**description.answers(), **seen}
+        RECORDED.write_text(json.dumps(whole, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
+        description.answers.cache_clear()
+    for id, answer in seen.items():
+        recorded = description.answers().get(id, answer)
+        assert _names(recorded["body"]) == _names(answer["body"]), f"{id} answers otherwise than studio/api/answers.json: record anew"
+
+
+def _names(body: Any) -> Any:
+    if isinstance(body, dict) and set(body) == {"items", "next"}:
+        return _names(body["items"][0]) if body["items"] else None
+    return sorted(body) if isinstance(body, dict) else None
