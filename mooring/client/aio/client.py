@@ -19,6 +19,7 @@ from mooring.client.aio.registry import Models
 from mooring.client.aio.sessions import Sessions
 from mooring.client.aio.system import System
 from mooring.client.aio.transport import Transport, segment
+from mooring.client.aio.views import Views
 from mooring.client.aio.workspaces import Scope, Workspaces
 from mooring.client.models import (
     Me,
@@ -63,6 +64,7 @@ class AsyncClient:
         self.network = Network(self.transport)
         self.extensions = Extensions(self.transport)
         self.computes = Computes(self.transport, scope)
+        self.views = Views(self.transport, scope)
         self.content = Content(self.transport, scope)
         self.models = Models(self.transport, scope, self.content)
         self.jobs = Jobs(self.transport, scope, self.content)

@@ -77,12 +77,18 @@ class Jobs:
         status: str | None = None,
         q: str | None = None,
         mine: bool | None = None,
+        view: str | None = None,
+        sort: str | None = None,
         most: int | None = None,
         workspace: str | None = None,
     ) -> list[Job]:
-        """Return jobs, newest first: of a status, that contain `q`, one's own, `most` of them at most."""
-        query = {"status": status, "q": q, "mine": "true" if mine else None}
-        return [Job.of(one) async for one in listed(self._transport, await self._scope.path(workspace, "jobs"), query, most=most)]
+        """Return jobs, newest first: of a status, that contain `q`, one's own, `most` of them at most.
+
+        `view` names a saved view; what is given beside it stands in the view's stead. `sort` is a column as `-started`.
+        """
+        query = {"status": status, "q": q, "mine": "true" if mine else None, "view": view, "sort": sort}
+        rows = listed(self._transport, await self._scope.path(workspace, "jobs"), query, most=most)
+        return [Job.of(one) for one in rows]
 
     async def get(self, name: str, *, workspace: str | None = None) -> Job:
         """Return one job."""

@@ -31,7 +31,13 @@ def me(request: HttpRequest) -> dict[str, Any]:
     user: Any = request.user
     spaces = [{"name": space.name, "role": role_in(user, space)} for space in workspaces_of(user)]
     roles = {"operator": user.is_operator or user.is_admin, "administrator": user.is_admin}
-    answer = {"studio_version": __version__, "username": user.username, "full_name": user.get_full_name(), "roles": roles, "workspaces": spaces}
+    answer = {
+        "studio_version": __version__,
+        "username": user.username,
+        "full_name": user.get_full_name(),
+        "roles": roles,
+        "workspaces": spaces,
+    }
     token = token_of(user)
     return answer | ({"token": shown.token(token)} if token else {})
 
