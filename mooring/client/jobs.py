@@ -86,8 +86,7 @@ class Jobs:
         `view` names a saved view; what is given beside it stands in the view's stead. `sort` is a column as `-started`.
         """
         query = {"status": status, "q": q, "mine": "true" if mine else None, "view": view, "sort": sort}
-        rows = listed(self._transport, self._scope.path(workspace, "jobs"), query, most=most)
-        return [Job.of(one) for one in rows]
+        return [Job.of(one) for one in listed(self._transport, self._scope.path(workspace, "jobs"), query, most=most)]
 
     def get(self, name: str, *, workspace: str | None = None) -> Job:
         """Return one job."""

@@ -67,7 +67,7 @@ def revoke_my_token(request: HttpRequest, token_id: int) -> tuple[int, None]:
 
 
 @router.delete("/me/token", response={204: None})
-def revoke_token(request: HttpRequest) -> tuple[int, None]:
+def revoke_this_token(request: HttpRequest) -> tuple[int, None]:
     """Revoke the token that this request came with."""
     token = token_of(request.user)
     if token:

@@ -25,7 +25,7 @@ def list_tokens(
 
 
 @router.delete("/tokens/{token_id}", response={204: None})
-def revoke_token(request: HttpRequest, token_id: int) -> tuple[int, None]:
+def revoke_any_token(request: HttpRequest, token_id: int) -> tuple[int, None]:
     """Revoke anybody's token."""
     require_admin(request.user)
     token = ApiToken.objects.filter(pk=token_id).first()
