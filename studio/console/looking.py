@@ -16,7 +16,7 @@ from studio.core.secrets import EncryptedTextField
 
 COUNTED_TO = 10_000
 # Beside every encrypted field: what is a secret, or opens something, in another form.
-SECRETS = frozenset({"password", "digest", "prefix"})
+SECRETS = frozenset({"password", "digest", "prefix", "session_epoch"})
 
 
 class CountedSoFar(Paginator):  # type: ignore[type-arg]

@@ -18,7 +18,7 @@ from studio.accounts.models import RANK, Invitation, InvitedRole, Membership, Us
 from studio.audit.services import record
 from studio.core.errors import ProblemError
 from studio.people import problems  # noqa: F401 - its problems are raised from here
-from studio.people.users import check_password, check_username, checked_email, create_user, end_sessions
+from studio.people.users import check_password, check_username, checked_email, create_user, end_every_session
 
 log = structlog.get_logger(__name__)
 USUAL_DAYS = 7
@@ -177,7 +177,7 @@ def _set_password(user: User, password: str) -> User:
     check_password(password, user)
     user.set_password(password)
     User.objects.filter(pk=user.pk, is_active=True).update(password=user.password)
-    end_sessions(user, user, why="a new password")
+    end_every_session(user, user, why="a new password")
     record(user, "set the password of", user)
     return user
 

@@ -114,10 +114,12 @@ def delete_user(actor: Any, user: User) -> User:
     return user
 
 
-def end_sessions(actor: Any, user: User, *, why: str = "") -> None:
+def end_every_session(actor: Any, user: User, *, why: str = "") -> None:
     """End every session of a person for good, also those that no list knows of."""
     with transaction.atomic():
-        sessions.end_sessions(actor, user, why=why)
+        if not sessions.end_sessions(actor, user, why=why):
+            # Sessions that no list knows of end as well, so it is written down either way.
+            record(actor, "ended the sessions of", user, diff={"sessions": [[], why or None]})
         User.objects.filter(pk=user.pk).update(session_epoch=secrets.token_hex(8))
 
 
@@ -175,7 +177,7 @@ def _keep_an_administrator(user: User) -> None:
 
 
 def _end_everything(actor: Any, user: User) -> dict[str, Any]:
-    end_sessions(actor, user, why="may not come in")
+    end_every_session(actor, user, why="may not come in")
     now = timezone.now()
     tokens = ApiToken.objects.filter(user=user, revoked_at=None)
     names = sorted(tokens.values_list("name", flat=True))

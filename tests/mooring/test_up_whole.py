@@ -37,12 +37,18 @@ CELERY = """
 import os
 from celery import Celery
 from kombu import Queue
+os.environ["DJANGO_SETTINGS_MODULE"] = "studio.settings"
 app = Celery("stand-in", broker=os.environ["REDIS_URL"].replace("unix://", "redis+socket://"))
 app.conf.task_queues = [Queue("kube"), Queue("stream")]
 app.conf.beat_schedule = {"tick": {"task": "tick", "schedule": 0.1, "options": {"queue": "kube"}}}
 @app.task(name="tick")
 def tick():
     print("ticked", flush=True)
+"""
+SETTINGS = """
+import os
+SECRET_KEY = "stand-in"
+REDIS_URL = os.environ["REDIS_URL"]
 """
 
 
@@ -56,7 +62,11 @@ class Studio:
         (root / "studio" / "__init__.py").touch()
         (root / "studio" / "web.py").write_text(WEB)
         (root / "studio" / "celery.py").write_text(CELERY)
-        shutil.copy(Path(__file__).resolve().parents[2] / "studio" / "beat.py", root / "studio")
+        (root / "studio" / "settings.py").write_text(SETTINGS)
+        (root / "studio" / "system").mkdir()
+        (root / "studio" / "system" / "__init__.py").touch()
+        for file in ("beat.py", "system/pulse.py"):
+            shutil.copy(Path(__file__).resolve().parents[2] / "studio" / file, root / "studio" / file)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.address = f"127.0.0.1:{probe.getsockname()[1]}"

@@ -92,7 +92,7 @@ def reactivate_user(request: HttpRequest, username: str) -> dict[str, Any]:
 @router.post("/users/{username}/end-sessions", response={204: None})
 def end_sessions_of_user(request: HttpRequest, username: str) -> tuple[int, None]:
     """Sign a person out of every browser."""
-    users.end_sessions(request.user, _user(request, username))
+    users.end_every_session(request.user, _user(request, username))
     return 204, None
 
 

@@ -139,7 +139,7 @@ def delete(request: HttpRequest, username: str) -> HttpResponse:
 @admin_view
 def end_sessions(request: HttpRequest, username: str) -> HttpResponse:
     """Sign a person out everywhere."""
-    return _done(request, username, lambda row: users.end_sessions(request.user, row), "{} is signed out everywhere.")
+    return _done(request, username, lambda row: users.end_every_session(request.user, row), "{} is signed out everywhere.")
 
 
 @require_POST
