@@ -1,4 +1,4 @@
-"""`mooring login`, `logout`, `whoami`, `workspace`, `version`: who one is, and where."""
+"""`mooring login`, `logout`, `whoami`, `version`: who one is, and where."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from mooring.cli.options import Output, Query
 from mooring.cli.output import print_result
 from mooring.errors import MooringError
 
-workspaces = typer.Typer(help="The workspaces that you may see.", no_args_is_help=True)
-
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands to the command line."""
@@ -23,7 +21,6 @@ def add_to(app: typer.Typer) -> None:
     app.command("logout")(logout)
     app.command("whoami")(whoami)
     app.command("version")(version)
-    app.add_typer(workspaces, name="workspace")
 
 
 def login(
@@ -89,11 +86,3 @@ def whoami(output: Output = "table", query: Query = None) -> None:
 def version() -> None:
     """Show the version of this command."""
     typer.echo(mooring.__version__)
-
-
-@workspaces.command("list")
-def workspace_list(output: Output = "table", query: Query = None) -> None:
-    """List your workspaces and your role in each."""
-    with session.connect() as studio:
-        rows = [dict(one.answer) for one in studio.workspaces.list()]
-    print_result(rows, output, ("name", "display_name", "role"), query)

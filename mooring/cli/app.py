@@ -17,10 +17,13 @@ from mooring.cli import (
     jobs,
     models,
     notices,
+    people,
     sessions,
     studio,
     system,
+    tokens,
     views,
+    workspaces,
 )
 from mooring.cli.verbs import furnish
 
@@ -34,7 +37,7 @@ app = typer.Typer(
 )
 PARTS = (
     *(jobs, models, endpoints, computes, clusters, extension, finding, notices, audit, account, sessions),
-    *(doctor, completion, system, studio, views),
+    *(workspaces, people, tokens, doctor, completion, system, studio, views),
 )
 for part in PARTS:
     part.add_to(app)

@@ -59,7 +59,7 @@ def print_result(result: Any, output: str = "table", columns: Sequence[str] = ()
         print(yaml.safe_dump(result, sort_keys=False, allow_unicode=True), end="")
     elif output == "name":
         for row in result if isinstance(result, list) else [result]:
-            print(row.get("name", row.get("id", "")) if isinstance(row, Mapping) else row)
+            print(row.get("name", row.get("username", row.get("id", ""))) if isinstance(row, Mapping) else row)
     else:
         _print_table(result, columns)
 

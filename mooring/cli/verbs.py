@@ -19,6 +19,7 @@ NAMED: dict[str, Callable[[Any], Iterable[Any]]] = {
     "extension": lambda studio: studio.clusters.list(),
     "model": lambda studio: studio.models.list(most=50),
     "online-endpoint": lambda studio: studio.endpoints.list(),
+    "workspace": lambda studio: studio.workspaces.list(),
 }
 OPTIONS: dict[str, Callable[[Any], Iterable[Any]]] = {
     "workspace": lambda studio: studio.workspaces.list(),

@@ -9,7 +9,10 @@
     studio.fleet()              what all clusters have free, and what is wrong
     studio.notifications        list, read, preferences, choose
     studio.sessions             list, end, end all: where the person is signed in with a browser; a lost second factor reset
-    studio.workspaces           list, create
+    studio.workspaces           list, get, create, update, archive, restore, delete, members, set_member, remove_member
+    studio.users                list, get, create, update, deactivate, reactivate, end_sessions, password_link, delete
+    studio.invitations          list, create, withdraw
+    studio.tokens               list, create, revoke
     studio.clusters             attach, list, get, update, detach, manifest, replace_credentials, instance types
     studio.extensions           install, change, roll back, remove, get, revisions, wait
     studio.network              certificate of a cluster's router, proxy and authorities of its pods, check
@@ -49,16 +52,21 @@ from mooring.client.models import (
     Deployment,
     Endpoint,
     InstanceType,
+    Invitation,
     Job,
     LogFile,
     Me,
+    Member,
     Model,
     ModelVersion,
     OutputFile,
+    Person,
+    Token,
     Workspace,
 )
 from mooring.client.network import Network
 from mooring.client.notifications import Notifications
+from mooring.client.people import Invitations, Tokens, Users
 from mooring.client.registry import Models
 from mooring.client.sessions import Sessions
 from mooring.client.system import System
@@ -75,12 +83,16 @@ __all__ = [
     "Deployment",
     "Endpoint",
     "InstanceType",
+    "Invitation",
     "Job",
     "LogFile",
     "Me",
+    "Member",
     "Model",
     "ModelVersion",
     "OutputFile",
+    "Person",
+    "Token",
     "Workspace",
 ]
 
@@ -118,6 +130,9 @@ class Client:
         self.sessions = Sessions(self.transport)
         self.system = System(self.transport)
         self.workspaces = Workspaces(self.transport)
+        self.users = Users(self.transport)
+        self.invitations = Invitations(self.transport)
+        self.tokens = Tokens(self.transport)
         self.notifications = Notifications(self.transport)
         self.clusters = Clusters(self.transport)
         self.network = Network(self.transport)

@@ -29,7 +29,59 @@ class Workspace(_Answer):
 
     name: str
     display_name: str = ""
+    description: str = ""
     role: str = ""
+    archived: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member(_Answer):
+    """A person's role in a workspace: owner, contributor or reader."""
+
+    username: str
+    full_name: str = ""
+    role: str = ""
+    active: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person(_Answer):
+    """A person; `link` is there only in the answer that made it."""
+
+    username: str
+    full_name: str = ""
+    email: str = ""
+    roles: Mapping[str, bool] = field(default_factory=dict)
+    active: bool = True
+    deleted: bool = False
+    link: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Invitation(_Answer):
+    """An invitation or a password link; `link` is there only in the answer that made it."""
+
+    id: int
+    kind: str = ""
+    state: str = ""
+    email: str = ""
+    expires_at: datetime | None = None
+    link: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Token(_Answer):
+    """A token; `token`, the secret, is there only in the answer that made it."""
+
+    id: int
+    name: str = ""
+    username: str = ""
+    scopes: list[str] = field(default_factory=list)
+    workspaces: list[str] | None = None
+    state: str = ""
+    expires_at: datetime | None = None
+    last_used_at: datetime | None = None
+    token: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mooring.client.models import Workspace
+from mooring.client.models import Member, Workspace
 from mooring.client.transport import Transport, segment
 from mooring.errors import MooringError
 
@@ -16,13 +16,48 @@ class Workspaces:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def list(self) -> list[Workspace]:
-        """Return all of them."""
-        return [Workspace.of(one) for one in listed(self._transport, "workspaces")]
+    def list(self, *, every: bool = False) -> list[Workspace]:
+        """Return all of them; with `every`, for operators, also those that the person is no member of."""
+        return [Workspace.of(one) for one in listed(self._transport, "workspaces", {"every": "true"} if every else None)]
 
-    def create(self, name: str, *, display_name: str = "") -> Workspace:
+    def create(self, name: str, *, display_name: str = "", description: str = "") -> Workspace:
         """Make a workspace; for operators and administrators."""
-        return Workspace.of(self._transport.json("POST", "workspaces", json={"name": name, "display_name": display_name}))
+        given = {"name": name, "display_name": display_name, "description": description}
+        return Workspace.of(self._transport.json("POST", "workspaces", json=given))
+
+    def get(self, name: str) -> Workspace:
+        """Return one, with what lives in it."""
+        return Workspace.of(self._transport.json("GET", f"workspaces/{segment(name)}"))
+
+    def update(self, name: str, *, display_name: str | None = None, description: str | None = None) -> Workspace:
+        """Change what it is called and what it is for; what is None stays."""
+        given = {"display_name": display_name, "description": description}
+        return Workspace.of(self._transport.json("PATCH", f"workspaces/{segment(name)}", json=given))
+
+    def archive(self, name: str) -> Workspace:
+        """Put it aside: it can be looked at, and nothing in it changes."""
+        return Workspace.of(self._transport.json("POST", f"workspaces/{segment(name)}/archive"))
+
+    def restore(self, name: str) -> Workspace:
+        """Bring it back."""
+        return Workspace.of(self._transport.json("POST", f"workspaces/{segment(name)}/restore"))
+
+    def delete(self, name: str) -> None:
+        """Delete it; refused while anything lives in it."""
+        self._transport.json("DELETE", f"workspaces/{segment(name)}")
+
+    def members(self, name: str) -> Iterator[Member]:
+        """Yield who may do what in it."""
+        for one in listed(self._transport, f"workspaces/{segment(name)}/members"):
+            yield Member.of(one)
+
+    def set_member(self, name: str, username: str, role: str) -> Member:
+        """Make a person a member, or change a role: owner, contributor or reader."""
+        return Member.of(self._transport.json("PUT", f"workspaces/{segment(name)}/members/{segment(username)}", json={"role": role}))
+
+    def remove_member(self, name: str, username: str) -> None:
+        """Take a person out, or leave."""
+        self._transport.json("DELETE", f"workspaces/{segment(name)}/members/{segment(username)}")
 
 
 class Scope:

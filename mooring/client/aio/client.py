@@ -15,6 +15,7 @@ from mooring.client.aio.extension import Extensions
 from mooring.client.aio.jobs import Jobs
 from mooring.client.aio.network import Network
 from mooring.client.aio.notifications import Notifications
+from mooring.client.aio.people import Invitations, Tokens, Users
 from mooring.client.aio.registry import Models
 from mooring.client.aio.sessions import Sessions
 from mooring.client.aio.system import System
@@ -59,6 +60,9 @@ class AsyncClient:
         self.sessions = Sessions(self.transport)
         self.system = System(self.transport)
         self.workspaces = Workspaces(self.transport)
+        self.users = Users(self.transport)
+        self.invitations = Invitations(self.transport)
+        self.tokens = Tokens(self.transport)
         self.notifications = Notifications(self.transport)
         self.clusters = Clusters(self.transport)
         self.network = Network(self.transport)

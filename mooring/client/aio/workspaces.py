@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from mooring.client.aio.transport import Transport, segment
-from mooring.client.models import Workspace
+from mooring.client.models import Member, Workspace
 from mooring.errors import MooringError
 
 
@@ -16,13 +16,48 @@ class Workspaces:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    async def list(self) -> list[Workspace]:
-        """Return all of them."""
-        return [Workspace.of(one) async for one in listed(self._transport, "workspaces")]
+    async def list(self, *, every: bool = False) -> list[Workspace]:
+        """Return all of them; with `every`, for operators, also those that the person is no member of."""
+        return [Workspace.of(one) async for one in listed(self._transport, "workspaces", {"every": "true"} if every else None)]
 
-    async def create(self, name: str, *, display_name: str = "") -> Workspace:
+    async def create(self, name: str, *, display_name: str = "", description: str = "") -> Workspace:
         """Make a workspace; for operators and administrators."""
-        return Workspace.of(await self._transport.json("POST", "workspaces", json={"name": name, "display_name": display_name}))
+        given = {"name": name, "display_name": display_name, "description": description}
+        return Workspace.of(await self._transport.json("POST", "workspaces", json=given))
+
+    async def get(self, name: str) -> Workspace:
+        """Return one, with what lives in it."""
+        return Workspace.of(await self._transport.json("GET", f"workspaces/{segment(name)}"))
+
+    async def update(self, name: str, *, display_name: str | None = None, description: str | None = None) -> Workspace:
+        """Change what it is called and what it is for; what is None stays."""
+        given = {"display_name": display_name, "description": description}
+        return Workspace.of(await self._transport.json("PATCH", f"workspaces/{segment(name)}", json=given))
+
+    async def archive(self, name: str) -> Workspace:
+        """Put it aside: it can be looked at, and nothing in it changes."""
+        return Workspace.of(await self._transport.json("POST", f"workspaces/{segment(name)}/archive"))
+
+    async def restore(self, name: str) -> Workspace:
+        """Bring it back."""
+        return Workspace.of(await self._transport.json("POST", f"workspaces/{segment(name)}/restore"))
+
+    async def delete(self, name: str) -> None:
+        """Delete it; refused while anything lives in it."""
+        await self._transport.json("DELETE", f"workspaces/{segment(name)}")
+
+    async def members(self, name: str) -> AsyncIterator[Member]:
+        """Yield who may do what in it."""
+        async for one in listed(self._transport, f"workspaces/{segment(name)}/members"):
+            yield Member.of(one)
+
+    async def set_member(self, name: str, username: str, role: str) -> Member:
+        """Make a person a member, or change a role: owner, contributor or reader."""
+        return Member.of(await self._transport.json("PUT", f"workspaces/{segment(name)}/members/{segment(username)}", json={"role": role}))
+
+    async def remove_member(self, name: str, username: str) -> None:
+        """Take a person out, or leave."""
+        await self._transport.json("DELETE", f"workspaces/{segment(name)}/members/{segment(username)}")
 
 
 class Scope:

@@ -1,0 +1,191 @@
+"""`mooring user`: people and invitations, for administrators."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from mooring.cli import session
+from mooring.cli.options import Output, Query, Yes, ask
+from mooring.cli.output import print_result
+
+users = typer.Typer(help="People and invitations; for administrators.", no_args_is_help=True)
+
+User = Annotated[str, typer.Argument(metavar="USER", help="The user name.")]
+FullName = Annotated[str | None, typer.Option("--full-name", help="What others read.")]
+Email = Annotated[str | None, typer.Option("--email", help="Where links are sent, if the studio sends mail.")]
+Operator = Annotated[bool | None, typer.Option("--operator/--no-operator", help="The role of IT operations.")]
+Administrator = Annotated[bool | None, typer.Option("--administrator/--no-administrator", help="The role of an administrator.")]
+
+_SHOWN = ("username", "full_name", "email", "roles", "active", "last_sign_in_at")
+_DETAIL = (*_SHOWN, "deleted", "has_password", "workspaces", "created_at")
+_INVITED = ("id", "kind", "for", "state", "roles", "workspaces", "created_by", "expires_at", "accepted_by")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    app.add_typer(users, name="user")
+
+
+@users.command("list")
+def user_list(
+    search: Annotated[str | None, typer.Option("--search", "-q", help="Only those whose names or address contain this.")] = None,
+    role: Annotated[str | None, typer.Option(help="administrator, operator or none.")] = None,
+    state: Annotated[str | None, typer.Option(help="active, inactive or deleted.")] = None,
+    most: Annotated[int, typer.Option("--max-results", "-r", min=1, help="How many at most.")] = 50,
+    output: Output = "table",
+    query: Query = None,
+) -> None:
+    """List people, newest first."""
+    with session.connect() as studio:
+        rows = [dict(one.answer) for one in studio.users.list(q=search, role=role, state=state, most=most)]
+    print_result(rows, output, _SHOWN, query)
+
+
+@users.command("show")
+def show(username: User, output: Output = "table", query: Query = None) -> None:
+    """Show one person and their workspaces."""
+    with session.connect() as studio:
+        print_result(dict(studio.users.get(username).answer), output, _DETAIL, query)
+
+
+@users.command("create")
+def create(
+    username: User,
+    full_name: FullName = None,
+    email: Email = None,
+    operator: Operator = None,
+    administrator: Administrator = None,
+    password: Annotated[bool, typer.Option("--password-stdin", help="Read a password instead of getting a link.")] = False,
+    output: Output = "table",
+    query: Query = None,
+) -> None:
+    """Make a person; prints the link over which they set a password, this once."""
+    given = sys.stdin.readline().rstrip("\n") if password else ""
+    with session.connect() as studio:
+        made = studio.users.create(
+            username,
+            full_name=full_name or "",
+            email=email or "",
+            operator=bool(operator),
+            administrator=bool(administrator),
+            password=given,
+        )
+    _handed_over(made.answer, made.link or made.username, output, query)
+
+
+@users.command("update")
+def update(
+    username: User,
+    full_name: FullName = None,
+    email: Email = None,
+    operator: Operator = None,
+    administrator: Administrator = None,
+    output: Output = "table",
+    query: Query = None,
+) -> None:
+    """Change a person's name, address or roles in the whole studio."""
+    with session.connect() as studio:
+        changed = studio.users.update(username, full_name=full_name, email=email, operator=operator, administrator=administrator)
+    print_result(dict(changed.answer), output, _DETAIL, query)
+
+
+@users.command("deactivate")
+def deactivate(username: User, yes: Yes = False) -> None:
+    """Let a person in no more: sessions, tokens and links end at once."""
+    ask(f"Deactivate {username} and end their sessions and tokens?", yes)
+    with session.connect() as studio:
+        studio.users.deactivate(username)
+    typer.echo(f"{username} deactivated", err=True)
+
+
+@users.command("reactivate")
+def reactivate(username: User) -> None:
+    """Let a person in again."""
+    with session.connect() as studio:
+        studio.users.reactivate(username)
+    typer.echo(f"{username} may sign in again", err=True)
+
+
+@users.command("sign-out")
+def sign_out(username: User) -> None:
+    """Sign a person out of every browser; tokens go on."""
+    with session.connect() as studio:
+        studio.users.end_sessions(username)
+    typer.echo(f"{username} is signed out everywhere", err=True)
+
+
+@users.command("delete")
+def delete(username: User, yes: Yes = False) -> None:
+    """Delete a person for good; the user name is kept for the audit and given to nobody else."""
+    ask(f"Delete {username} for good?", yes)
+    with session.connect() as studio:
+        studio.users.delete(username)
+    typer.echo(f"{username} deleted", err=True)
+
+
+@users.command("password-link")
+def password_link(
+    username: User,
+    days: Annotated[int, typer.Option(help="For how many days it works.")] = 1,
+    output: Output = "table",
+    query: Query = None,
+) -> None:
+    """Print, this once, a link over which a person sets a new password."""
+    with session.connect() as studio:
+        made = studio.users.password_link(username, days=days)
+    _handed_over(made.answer, made.link, output, query)
+
+
+@users.command("invite")
+def invite(
+    name: Annotated[str | None, typer.Option("--for", help="For whom, in your words.")] = None,
+    email: Email = None,
+    workspace_role: Annotated[list[str] | None, typer.Option("--workspace-role", help="WORKSPACE=ROLE; several times.")] = None,
+    operator: Operator = None,
+    administrator: Administrator = None,
+    days: Annotated[int, typer.Option(help="For how many days it works, 30 at most.")] = 7,
+    output: Output = "table",
+    query: Query = None,
+) -> None:
+    """Print, this once, a link that lets one new person in with these roles."""
+    roles = {}
+    for one in workspace_role or []:
+        workspace, equals, role = one.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"--workspace-role {one} is not WORKSPACE=ROLE")
+        roles[workspace] = role
+    with session.connect() as studio:
+        made = studio.invitations.create(
+            name or "", email=email or "", operator=bool(operator), administrator=bool(administrator), workspaces=roles, days=days
+        )
+    _handed_over(made.answer, made.link, output, query)
+
+
+@users.command("invitations")
+def invitation_list(
+    state: Annotated[str | None, typer.Option(help="open, accepted or over.")] = None,
+    output: Output = "table",
+    query: Query = None,
+) -> None:
+    """List invitations and password links, newest first."""
+    with session.connect() as studio:
+        rows = [dict(one.answer) for one in studio.invitations.list(state=state)]
+    print_result(rows, output, _INVITED, query)
+
+
+@users.command("withdraw")
+def withdraw(id: Annotated[int, typer.Argument(help="The number in `mooring user invitations`.")]) -> None:
+    """Make an invitation's link worthless."""
+    with session.connect() as studio:
+        studio.invitations.withdraw(id)
+    typer.echo(f"invitation {id} withdrawn", err=True)
+
+
+def _handed_over(answer: object, first: str, output: str, query: str | None) -> None:
+    if output == "table" and not query:
+        typer.echo(first)
+    else:
+        print_result(answer, output, query=query)

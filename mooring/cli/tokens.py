@@ -1,0 +1,68 @@
+"""`mooring token`: tokens with which programs act for people."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mooring.cli import session
+from mooring.cli.options import Output, Query, Yes, ask
+from mooring.cli.output import print_result
+
+tokens = typer.Typer(help="Tokens with which programs act for you.", no_args_is_help=True)
+_SHOWN = ("id", "name", "username", "scopes", "workspaces", "state", "last_used_at", "last_used_from", "expires_at")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    app.add_typer(tokens, name="token")
+
+
+@tokens.command("list")
+def token_list(
+    everyone: Annotated[bool, typer.Option("--all", help="Everyone's; for administrators.")] = False,
+    user: Annotated[str | None, typer.Option(help="One person's; for administrators.")] = None,
+    ended: Annotated[bool, typer.Option("--ended", help="Those that do not work any more.")] = False,
+    output: Output = "table",
+    query: Query = None,
+) -> None:
+    """List your tokens, newest first: what they may do, where, and when each was last used."""
+    with session.connect() as studio:
+        found = studio.tokens.list(everyone=everyone, user=user, state="ended" if ended else "active")
+        rows = [dict(one.answer) for one in found]
+    print_result(rows, output, _SHOWN, query)
+
+
+@tokens.command("create")
+def create(
+    name: Annotated[str, typer.Argument(help="What it is for.")],
+    scope: Annotated[
+        list[str] | None, typer.Option("--scope", help="read, jobs, models, endpoints, workspaces, operate or admin; several times.")
+    ] = None,
+    workspace: Annotated[list[str] | None, typer.Option("--workspace", "-w", help="Only in this one; several times.")] = None,
+    days: Annotated[int | None, typer.Option(help="For how many days it works.")] = None,
+    output: Output = "table",
+    query: Query = None,
+) -> None:
+    """Make a token and print it, this once; the token you are signed in with needs the scope account."""
+    with session.connect() as studio:
+        made = studio.tokens.create(name, scopes=scope, workspaces=workspace or (), days=days)
+    if output == "table" and not query:
+        typer.echo(made.token)
+        typer.echo(f"token {made.id}: may {', '.join(made.scopes)}; ends {made.expires_at or 'never'}; shown this once", err=True)
+    else:
+        print_result(dict(made.answer), output, query=query)
+
+
+@tokens.command("revoke")
+def revoke(
+    id: Annotated[int, typer.Argument(help="The token's number in `mooring token list`.")],
+    anybodys: Annotated[bool, typer.Option("--any", help="Anybody's; for administrators.")] = False,
+    yes: Yes = False,
+) -> None:
+    """Revoke a token: programs that use it are refused from now on; of your own this takes the scope account."""
+    ask(f"Revoke token {id}?", yes)
+    with session.connect() as studio:
+        studio.tokens.revoke(id, anybodys=anybodys)
+    typer.echo(f"token {id} revoked", err=True)

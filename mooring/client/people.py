@@ -1,0 +1,128 @@
+"""People, invitations and tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from mooring.client.models import Invitation, Person, Token
+from mooring.client.transport import Transport, segment
+from mooring.client.workspaces import listed
+
+
+class Users:
+    """The people of the studio; for administrators."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def list(self, *, q: str | None = None, role: str | None = None, state: str | None = None, most: int | None = None) -> Iterator[Person]:
+        """Yield people, newest first; `role` is operator, administrator or none, `state` active, inactive or deleted."""
+        for one in listed(self._transport, "users", {"q": q, "role": role, "state": state}, most=most):
+            yield Person.of(one)
+
+    def get(self, username: str) -> Person:
+        """Return one person with their workspaces."""
+        return Person.of(self._transport.json("GET", f"users/{segment(username)}"))
+
+    def create(
+        self,
+        username: str,
+        *,
+        full_name: str = "",
+        email: str = "",
+        operator: bool = False,
+        administrator: bool = False,
+        password: str = "",
+    ) -> Person:
+        """Make a person; without a password `link` of the answer is the address over which they set one."""
+        given = {"username": username, "full_name": full_name, "email": email, "operator": operator,
+                 "administrator": administrator, "password": password}  # fmt: skip
+        return Person.of(self._transport.json("POST", "users", json=given))
+
+    def update(
+        self,
+        username: str,
+        *,
+        full_name: str | None = None,
+        email: str | None = None,
+        operator: bool | None = None,
+        administrator: bool | None = None,
+    ) -> Person:
+        """Change a person; what is None stays."""
+        given = {"full_name": full_name, "email": email, "operator": operator, "administrator": administrator}
+        return Person.of(self._transport.json("PATCH", f"users/{segment(username)}", json=given))
+
+    def deactivate(self, username: str) -> Person:
+        """Let a person in no more; sessions and tokens end at once."""
+        return Person.of(self._transport.json("POST", f"users/{segment(username)}/deactivate"))
+
+    def reactivate(self, username: str) -> Person:
+        """Let a person in again."""
+        return Person.of(self._transport.json("POST", f"users/{segment(username)}/reactivate"))
+
+    def end_sessions(self, username: str) -> None:
+        """Sign a person out of every browser."""
+        self._transport.json("POST", f"users/{segment(username)}/end-sessions")
+
+    def password_link(self, username: str, *, days: int = 1) -> Invitation:
+        """Make a link over which a person sets a new password; it is in this answer alone."""
+        return Invitation.of(self._transport.json("POST", f"users/{segment(username)}/password-link", json={"days": days}))
+
+    def delete(self, username: str) -> None:
+        """Delete a person for good; the name is kept for the audit."""
+        self._transport.json("DELETE", f"users/{segment(username)}")
+
+
+class Invitations:
+    """Links that let new people in; for administrators."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def list(self, *, state: str | None = None, most: int | None = None) -> Iterator[Invitation]:
+        """Yield invitations and password links, newest first; `state` is open, accepted or over."""
+        for one in listed(self._transport, "invitations", {"state": state}, most=most):
+            yield Invitation.of(one)
+
+    def create(
+        self,
+        name: str = "",
+        *,
+        email: str = "",
+        operator: bool = False,
+        administrator: bool = False,
+        workspaces: Mapping[str, str] | None = None,
+        days: int = 7,
+    ) -> Invitation:
+        """Invite a person with roles by workspace; `link` is in this answer alone."""
+        given = {"name": name, "email": email, "operator": operator, "administrator": administrator,
+                 "workspaces": dict(workspaces or {}), "days": days}  # fmt: skip
+        return Invitation.of(self._transport.json("POST", "invitations", json=given))
+
+    def withdraw(self, id: int) -> None:
+        """Make a link worthless."""
+        self._transport.json("DELETE", f"invitations/{segment(str(id))}")
+
+
+class Tokens:
+    """Tokens of programs: the caller's own, and everyone's for administrators."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def list(
+        self, *, everyone: bool = False, user: str | None = None, state: str | None = None, most: int | None = None
+    ) -> Iterator[Token]:
+        """Yield tokens, newest first; `state` is active or ended."""
+        path, query = ("tokens", {"user": user, "state": state}) if everyone or user else ("me/tokens", {"state": state})
+        for one in listed(self._transport, path, query, most=most):
+            yield Token.of(one)
+
+    def create(self, name: str, *, scopes: Sequence[str] | None = None, workspaces: Sequence[str] = (), days: int | None = None) -> Token:
+        """Make a token; `token` is in this answer alone. With a token this takes the scope account, and gives no more than it has."""
+        given = {"name": name, "scopes": None if scopes is None else [*scopes], "workspaces": [*workspaces], "days": days}
+        return Token.of(self._transport.json("POST", "me/tokens", json=given))
+
+    def revoke(self, id: int, *, anybodys: bool = False) -> None:
+        """Revoke one of the caller's own tokens, or as an administrator anybody's."""
+        self._transport.json("DELETE", f"{'tokens' if anybodys else 'me/tokens'}/{segment(str(id))}")
