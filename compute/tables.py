@@ -132,8 +132,8 @@ TYPES = register_table(
         empty="Sizes that jobs may name will be listed here.",
         columns=(
             Column("name", "Name", cell="type", sort=True),
-            Column("size", "May use"),
-            Column("requested", "Requested"),
+            Column("size", "May use", css="text-nowrap"),
+            Column("requested", "Requested", css="text-nowrap"),
             Column("where", "Where", cell="type-where", css="wide", value=lambda line: line.row.node_selector),
             Column("fit", "Fits now", sort=True, number=True, value=lambda line: line.extra["fit"].count),
             Column("group", "Kept as", cell="type-group", value=lambda line: "implicit" if line.row.implicit else line.row.group),

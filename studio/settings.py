@@ -77,6 +77,7 @@ INSTALLED_APPS = [
     "compute",
     "jobs",
     "endpoints",
+    "studio.people",
     "studio.frame",
 ]
 

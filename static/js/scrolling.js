@@ -1,4 +1,4 @@
-/** What scrolls sideways can be scrolled by keys: a wide table or text takes the focus while it does not fit. */
+/** What scrolls sideways: a wide table or text takes the focus while it does not fit, and the tab that is open is in sight. */
 import { each } from './page.js'
 
 export function startScrolling() {
@@ -9,4 +9,11 @@ export function startScrolling() {
     }
   })
   each('.table-wrap, pre', (element) => watch.observe(element))
+  const showTab = new ResizeObserver((entries) => {
+    for (const { target } of entries) {
+      const tab = target.querySelector('a[aria-current]')
+      if (tab) target.scrollLeft += Math.max(0, tab.getBoundingClientRect().right - target.getBoundingClientRect().right + 24)
+    }
+  })
+  each('.tabs', (element) => showTab.observe(element))
 }

@@ -93,13 +93,16 @@ class SettingsForm(forms.Form):
     description = forms.CharField(max_length=1000, required=False, label="Description", widget=forms.Textarea(attrs={"rows": 3}))
 
 
+_BOXES = forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"})
+
+
 class TokenForm(forms.Form):
     """A token to make."""
 
     name = forms.CharField(max_length=60, label="Name", widget=forms.TextInput(attrs={"autocomplete": "off"}))
     days = forms.IntegerField(min_value=0, label="Works for, in days")
-    scopes = forms.MultipleChoiceField(required=False, label="May", widget=forms.CheckboxSelectMultiple)
-    workspaces = forms.MultipleChoiceField(required=False, label="Only in", widget=forms.CheckboxSelectMultiple)
+    scopes = forms.MultipleChoiceField(required=False, label="May", widget=_BOXES)
+    workspaces = forms.MultipleChoiceField(required=False, label="Only in", widget=_BOXES)
 
     def __init__(self, *args: Any, person: User, workspaces: Iterable[Workspace], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -161,6 +161,11 @@ class Table:
         return next((one for one in self.filters if key == one.key or key in one.also), None)
 
     @property
+    def searches(self) -> bool:
+        """Tell whether it can be searched: templates would call a search that is a function."""
+        return bool(self.search)
+
+    @property
     def sorts(self) -> tuple[str, ...]:
         return tuple(one.key for one in self.columns if one.sort)
 

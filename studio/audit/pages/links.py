@@ -10,6 +10,8 @@ from studio.audit.models import Entry
 # Given ids of rows, the addresses of those that are still there.
 Find = Callable[[Collection[str]], dict[str, str]]
 OBJECTS: dict[str, Find] = {}
+# People, invitations and everyone's tokens.
+_OF_ADMINISTRATORS = "/ops/access/"
 
 
 def register_object(kind: str, find: Find) -> None:
@@ -33,4 +35,6 @@ def links_of(user: Any, entries: Iterable[Entry]) -> dict[int, str]:
 def _may_open(user: Any, url: str, mine: Collection[str]) -> bool:
     if url.startswith("/w/"):
         return url.split("/")[2] in mine
+    if url.startswith(_OF_ADMINISTRATORS):
+        return bool(user.is_admin)
     return bool(user.is_operator or user.is_admin)

@@ -19,7 +19,7 @@ TABS = [
     ("Password", "account_change_password", "/accounts/password/"),
     ("Second factor", "mfa_index", "/accounts/2fa/"),
     ("Sessions", "account_sessions", "/accounts/sessions/"),
-    ("Tokens", "people:tokens", "/accounts/tokens/"),
+    ("API tokens", "people:tokens", "/accounts/tokens/"),
     ("Notifications", "notices:settings", "/notifications/settings/"),
 ]
 

@@ -52,6 +52,7 @@ def test_the_list_says_where_each_answers_and_how_it_does(people: People, client
     assert f"{ADDRESS}/api/v1/endpoint/flowers/score" in text
     assert "blue 80 %, green 20 %" in text and "Ready" in text
     assert ">1.7<" in text.replace("\n", "") and "2 errors" in text
+    assert 'placeholder="Endpoint or deployment"' in text  # it can be searched from the page
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,11 @@
+from django.apps import AppConfig
+
+
+class PeopleConfig(AppConfig):
+    name = "studio.people"
+    label = "people"
+
+    def ready(self) -> None:
+        from studio.people import audited  # registers once models are there
+
+        audited.register()
