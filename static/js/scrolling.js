@@ -1,10 +1,11 @@
-/** What scrolls sideways: a wide table or text takes the focus while it does not fit, and the tab that is open is in sight. */
+/** What scrolls: a table or text that is too wide or too tall takes the focus while it does not fit, and the tab that is open is in sight. */
 import { each } from './page.js'
 
 export function startScrolling() {
   const watch = new ResizeObserver((entries) => {
     for (const { target } of entries) {
-      if (target.scrollWidth > target.clientWidth + 1) target.setAttribute('tabindex', '0')
+      const beyond = target.scrollWidth > target.clientWidth + 1 || target.scrollHeight > target.clientHeight + 1
+      if (beyond) target.setAttribute('tabindex', '0')
       else target.removeAttribute('tabindex')
     }
   })
