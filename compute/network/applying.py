@@ -14,6 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from compute.connections import kube_client
+from compute.extension import release
 from compute.extension.models import Extension, ExtensionStatus
 from compute.kube import kinds, names
 from compute.kube.client import KubeClient
@@ -186,8 +187,11 @@ def _apply(client: KubeClient, row: RouterCertificate, pair: tuple[str, str], wr
         _says(row, CertificateStatus.READY, "It went with the extension; the next install brings it back.", "")
         return False
     if seen_digest != wanted:
-        foreign = found is not None and row.applied and seen_digest != row.applied and seen_digest not in written
-        if foreign and not row.overwrite:
+        changed = found is not None and row.applied and seen_digest != row.applied and seen_digest not in written
+        # Of another studio's certificate one has to be told first: who sets one here may not know of their router.
+        told_of_it = row.overwrite and row.drift
+        theirs = found is not None and not told_of_it and _is_anothers(client, found)
+        if theirs or (changed and not row.overwrite):
             _drifted(row, seen)
             return True
         if found is not None and found.get("type") != TLS:
@@ -225,7 +229,7 @@ def _drifted(row: RouterCertificate, seen: tuple[str, str] | None) -> None:
         drift = describe(certificates[0]) if certificates else {}
     what = f"a certificate of {drift['subject']}, which ends on {drift['not_after'][:10]}" if drift else "something that is no certificate"
     text = f"In mooring-system/{SECRET_NAME} stands {what}, and not the one given here."
-    RouterCertificate.objects.filter(pk=row.pk).update(drift=drift, checked_at=timezone.now())
+    RouterCertificate.objects.filter(pk=row.pk).update(drift=drift, overwrite=False, checked_at=timezone.now())
     _says(row, CertificateStatus.DRIFTED, text, "certificate-drift")
 
 
@@ -253,6 +257,15 @@ def _pair(secret: dict[str, Any]) -> tuple[str, str] | None:
 
 def _is_ours(secret: dict[str, Any]) -> bool:
     return bool((secret["metadata"].get("labels") or {}).get(STUDIO) == StudioIdentity.get())
+
+
+def _is_anothers(client: KubeClient, secret: dict[str, Any]) -> bool:
+    """Tell whether a Secret is that of another studio whose router is in the cluster: its endpoints answer with it.
+
+    One that a studio left behind, whose extension is gone or was taken over, is nobody's any more.
+    """
+    studio = (secret["metadata"].get("labels") or {}).get(STUDIO)
+    return bool(studio) and studio != StudioIdentity.get() and release.owner(client) == studio
 
 
 def _b64(text: str) -> str:

@@ -105,6 +105,8 @@ def test_the_identity_can_neither_make_namespaces_nor_read_other_secrets(limited
 def test_the_cluster_is_ready_with_nothing_missing(studio_with_it: Studio) -> None:
     studio_with_it.until(lambda: _cluster(studio_with_it)["pods_reach_studio"] is not None, what="a pod to ask for the studio")
     studio_with_it.until(lambda: _cluster(studio_with_it)["status"] == "ready", what="the cluster to be ready")
+    # Pods are listed after nodes, and counted when they are.
+    studio_with_it.until(lambda: _cluster(studio_with_it)["capacity"]["cpu"]["requested"] > 0, what="what pods ask for to be counted")
     cluster = _cluster(studio_with_it)
     assert cluster["findings"] == []
     assert cluster["status"] == "ready"

@@ -1,6 +1,8 @@
 """A certificate on its way into a cluster, and what is there of it afterwards; the way out of pods."""
 
 import base64
+import gzip
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -9,12 +11,13 @@ from django.core import serializers
 from django.utils import timezone
 
 from compute import probing, services
+from compute.extension import release
 from compute.extension.models import Extension
 from compute.kube import kinds
 from compute.kube.errors import KubeError
 from compute.models import Cluster
 from compute.network import looking
-from compute.network.applying import apply_certificate, settle_certificate
+from compute.network.applying import apply_certificate, render_secret, settle_certificate, withdraw
 from compute.network.models import PodNetworkSettings, RouterCertificate
 from compute.network.selectors import certificate_shown, findings, pod_network, way_out_shown
 from compute.network.services import (
@@ -50,6 +53,35 @@ def client(cluster: Cluster, fakekube: FakeKube) -> Any:
     client = services.clusters.kube_client(cluster)
     client.apply(kinds.NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": PLACE}})
     return client
+
+
+def released_by(client: Any, studio: str) -> None:
+    """Leave in the cluster what Helm keeps of an extension that a studio installed."""
+    body = json.dumps({"version": 1, "info": {"status": "deployed"}, "config": {"studio": studio}}).encode()
+    labels = {"owner": "helm", "name": release.RELEASE, "version": "1", "status": "deployed"}
+    metadata = {"name": f"sh.helm.release.v1.{release.RELEASE}.v1", "namespace": PLACE, "labels": labels}
+    packed = base64.b64encode(base64.b64encode(gzip.compress(body))).decode()
+    client.create(kinds.SECRET, {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": {"release": packed}}, PLACE)
+
+
+@pytest.mark.parametrize("theirs", [True, False], ids=["their router", "their router is gone"])
+def test_the_certificate_of_another_studios_router_stays(
+    operator: User, cluster: Cluster, client: Any, first: Family, second: Family, theirs: bool
+) -> None:
+    client.apply(kinds.SECRET, render_secret(first.chain, first.leaf.key, "another-studio"), PLACE)
+    if theirs:
+        released_by(client, "another-studio")
+    set_certificate(operator, cluster, chain=second.chain, key=second.leaf.key)
+    for _ in range(3):
+        settle_certificate(cluster)
+    assert secret(client)["tls.crt"] == (first if theirs else second).chain
+    assert row().status == ("drifted" if theirs else "ready")
+    withdraw(client)
+    assert bool(client.find(kinds.SECRET, NAME, PLACE)) == theirs
+    if theirs:
+        put_back_certificate(operator, cluster)
+        settle_certificate(cluster)
+        assert secret(client)["tls.crt"] == second.chain
 
 
 def secret(client: Any, name: str = NAME) -> dict[str, str]:
