@@ -91,7 +91,7 @@ def _clusters(operator: Any, now: datetime) -> tuple[Any, Any]:
         status="ready", facts={"subject": "models.example.org", "names": ["models.example.org"], "issuer": "An authority",
                                "not_after": (now + timedelta(days=12)).isoformat()},
     )  # fmt: skip
-    EgressCheck.objects.create(cluster=ready, addresses=["https://pypi.example.org"], status="done", cleaned=True, asked_by=operator)
+    EgressCheck.objects.create(cluster=ready, addresses=["https://packages.example.org"], status="done", cleaned=True, asked_by=operator)
     return ready, lost
 
 

@@ -402,8 +402,8 @@ def test_addresses_to_try_are_checked_and_one_check_runs_at_a_time(operator: Use
         with pytest.raises(ProblemError) as caught:
             check_egress(operator, cluster, addresses=addresses)
         assert (caught.value.problem.id, caught.value.field) == ("egress-address-invalid", "addresses")
-    row = check_egress(operator, cluster, addresses=["pypi.example.com", "https://x/y", "", "https://x/y"])
-    assert row.addresses == ["https://pypi.example.com", "https://x/y"]
+    row = check_egress(operator, cluster, addresses=["packages.example.com", "https://x/y", "", "https://x/y"])
+    assert row.addresses == ["https://packages.example.com", "https://x/y"]
     with pytest.raises(ProblemError) as caught:
         check_egress(operator, cluster, addresses=["x"])
     assert caught.value.problem.id == "egress-check-busy"
