@@ -21,10 +21,10 @@ import mooring
 from mooring.cli.app import app
 from studio.api import description
 from studio.api.root import api
-from tests import test_access
+from tests import access_asked
 from tests.conftest import People
 
-everything = test_access.everything
+everything = access_asked.everything
 RECORDED = Path(description.__file__).parent / "answers.json"
 
 
@@ -80,7 +80,7 @@ def test_every_answer_of_the_examples_is_of_the_kind_that_is_given(
         pattern = path.removeprefix("/").replace("{", "<").replace("}", ">").replace("<path>", "<path:path>")
         key = (method.upper(), pattern)
         with transaction.atomic():
-            answer = test_access.asked(client, method.upper(), test_access.filled(pattern, everything), test_access.BODIES.get(key, {}))
+            answer = access_asked.asked(client, method.upper(), access_asked.filled(pattern, everything), access_asked.BODIES.get(key, {}))
             transaction.set_rollback(True)
         if answer.status_code >= 300 or answer.streaming or method == "head":
             continue

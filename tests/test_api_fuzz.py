@@ -15,12 +15,12 @@ from schemathesis.specs.openapi.checks import content_type_conformance, response
 
 from studio.accounts.models import ApiToken
 from studio.api.root import api
-from tests import test_access
+from tests import access_asked
 from tests.conftest import People
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
-everything = test_access.everything
+everything = access_asked.everything
 CHECKS = (not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance)
 # Followed for as long as it is written, and asked of clusters that are not there.
 NOT_ASKED = {"get_log"}

@@ -11,9 +11,9 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from benchmarks.machine import ROOT
+from tests.access_table import TABLE
 from tests.browser.looks import Looks
 from tests.browser.pages import Pages, pages
-from tests.test_access import TABLE
 
 __all__ = ["pages"]
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]

@@ -22,8 +22,8 @@ from studio.console import looking
 from studio.console.looking import secrets_of
 from studio.console.rows import console
 from studio.core.secrets import EncryptedTextField
+from tests.access_asked import PLANTED, everything
 from tests.conftest import People
-from tests.test_access import PLANTED, everything
 
 __all__ = ["everything"]
 pytestmark = pytest.mark.django_db

@@ -13,8 +13,9 @@ from django.db import connection, transaction
 from django.test import Client
 
 from studio.audit.models import Entry
+from tests.access_asked import BODIES, asked, everything, filled
+from tests.access_table import TABLE
 from tests.conftest import People
-from tests.test_access import BODIES, TABLE, asked, everything, filled
 
 __all__ = ["everything"]
 pytestmark = pytest.mark.django_db
