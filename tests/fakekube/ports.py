@@ -6,7 +6,9 @@ import hashlib
 import http.client
 import http.server
 import re
+import select
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -33,6 +35,7 @@ HOP_BY_HOP = {
     "content-length",
 }
 MAGIC = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+BINARY, CLOSE, PING, PONG = 2, 8, 9, 10
 
 
 class PodLog:
@@ -125,18 +128,14 @@ def serve_port_forward(handler: "Handler", namespace: str, pod: str) -> None:
     handler.end_headers()
     handler.close_connection = True
     for channel in (0, 1):
-        _send_frame(handler, bytes([channel]) + struct.pack("<H", port))
+        handler.wfile.write(_frame(bytes([channel]) + struct.pack("<H", port)))
     try:
         pod_side = socket.create_connection(_address(handler, namespace, pod, port))
     except (OSError, Refusal) as error:
-        _send_frame(handler, b"\x01" + f"error forwarding port {port}: {error}".encode())
+        handler.wfile.write(_frame(b"\x01" + f"error forwarding port {port}: {error}".encode()))
         return
-    threading.Thread(target=_pump_out, args=(handler, pod_side), daemon=True).start()
-    with contextlib.suppress(OSError, struct.error):
-        while (frame := _receive_frame(handler)) is not None:
-            if frame and frame[0] == 0:
-                pod_side.sendall(frame[1:])
-    pod_side.close()
+    with contextlib.suppress(OSError), contextlib.closing(pod_side):
+        _join(handler.connection, pod_side)
 
 
 def listen(app: PodApp) -> tuple[Address, Callable[[], None]]:
@@ -194,40 +193,52 @@ def _address(handler: "Handler", namespace: str, pod: str, port: int) -> Address
     return address
 
 
-def _pump_out(handler: "Handler", pod_side: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while piece := pod_side.recv(32768):
-            _send_frame(handler, b"\x00" + piece)
-    with contextlib.suppress(OSError):
-        _send_frame(handler, struct.pack(">H", 1000), opcode=8)
-
-
-def _send_frame(handler: "Handler", payload: bytes, opcode: int = 2) -> None:
-    size = len(payload)
-    length = bytes([size]) if size < 126 else b"\x7e" + struct.pack(">H", size)
-    handler.wfile.write(bytes([0x80 | opcode]) + length + payload)
-
-
-def _receive_frame(handler: "Handler") -> bytes | None:
-    """Return the next binary frame; answer pings; None at the end."""
+def _join(client: ssl.SSLSocket, pod_side: socket.socket) -> None:
+    """Carry bytes both ways until the client has closed; one thread, as two on one TLS connection lose bytes."""
+    unread, watched = bytearray(), [client, pod_side]
     while True:
-        head = handler.rfile.read(2)
-        if len(head) < 2:
-            return None
-        opcode, size = head[0] & 0x0F, head[1] & 0x7F
-        if size == 126:
-            (size,) = struct.unpack(">H", handler.rfile.read(2))
-        elif size == 127:
-            (size,) = struct.unpack(">Q", handler.rfile.read(8))
-        mask = handler.rfile.read(4)
-        masked = handler.rfile.read(size)
-        payload = bytes(byte ^ mask[place % 4] for place, byte in enumerate(masked))
-        if opcode == 8:
-            return None
-        if opcode == 9:
-            _send_frame(handler, payload, opcode=10)
-        elif opcode in {0, 2}:
-            return payload
+        if client.pending():
+            ready: list[socket.socket] = [client]
+        else:
+            ready, _, _ = select.select(watched, [], [])
+        if client in ready:
+            if not (piece := client.recv(65536)):
+                return
+            unread += piece
+            while (frame := _take_frame(unread)) is not None:
+                opcode, payload = frame
+                if opcode == CLOSE:
+                    return
+                if opcode == PING:
+                    client.sendall(_frame(payload, PONG))
+                elif payload[:1] == b"\0":
+                    pod_side.sendall(payload[1:])
+        if pod_side in ready:
+            piece = pod_side.recv(32768)
+            client.sendall(_frame(b"\0" + piece) if piece else _frame(struct.pack(">H", 1000), CLOSE))
+            if not piece:
+                watched.remove(pod_side)
+
+
+def _frame(payload: bytes, opcode: int = BINARY) -> bytes:
+    size = len(payload)
+    return bytes([0x80 | opcode]) + (bytes([size]) if size < 126 else b"\x7e" + struct.pack(">H", size)) + payload
+
+
+def _take_frame(unread: bytearray) -> tuple[int, bytes] | None:
+    """Take a whole masked frame off the front; None while it is not whole."""
+    if len(unread) < 2:
+        return None
+    opcode, size, start = unread[0] & 0x0F, unread[1] & 0x7F, 2
+    if size > 125:
+        width = 2 if size == 126 else 8
+        size, start = int.from_bytes(unread[2 : 2 + width], "big"), 2 + width
+    if len(unread) < start + 4 + size:
+        return None
+    mask, masked = unread[start : start + 4], unread[start + 4 : start + 4 + size]
+    del unread[: start + 4 + size]
+    keys = (bytes(mask) * (size // 4 + 1))[:size]
+    return opcode, (int.from_bytes(masked, "big") ^ int.from_bytes(keys, "big")).to_bytes(size, "big")
 
 
 def log_key(container: str | None) -> str:
