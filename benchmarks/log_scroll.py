@@ -48,9 +48,11 @@ async ([step, seconds]) => {
     }
     requestAnimationFrame(frame)
   })
-  const rows = [...document.querySelectorAll('[data-log-lines] > [data-line]')].map((row) => Number(row.dataset.line))
-  const first = Math.floor(pane.scrollTop / 20)
-  return {times, seen: rows.includes(first) && rows.includes(first + Math.floor(pane.clientHeight / 20) - 1)}
+  // The page draws on the frame after a scroll: what it left undrawn is looked for one frame later.
+  await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))
+  const {left, top, bottom, width} = pane.getBoundingClientRect()
+  const line = (y) => document.elementFromPoint(left + width / 2, y)?.closest('[data-line]')
+  return {times, seen: [top + 12, (top + bottom) / 2, bottom - 12].every(line)}
 }
 """
 

@@ -18,10 +18,10 @@ from benchmarks.serving import BODY, Served, served
 from benchmarks.studio import NotMeasuredError, say
 
 LOW, HIGH = 1000, 5000
-ROUNDS, SECONDS, WARM_SECONDS, SEARCH_SECONDS, SEARCHES = 5, 10, 3, 4, 3
+ROUNDS, SECONDS, WARM_SECONDS, SEARCH_SECONDS, SEARCHES = 5, 10, 3, 3, 3
 # A rate holds when 99 of 100 requests are answered within this, every one is answered, and with a 2xx.
 HELD_MS = 50.0
-LEAST, MOST, STEP, FINE = 500, 20_000, 1.3, 1.05
+LEAST, MOST, STEP, FINE = 1000, 20_000, 1.6, 1.1
 
 
 @dataclass(frozen=True)
