@@ -28,7 +28,7 @@ def test_what_was_sent_and_not_answered_has_failed() -> None:
     assert not run_of(Answers(sent=5)).held
 
 
-@pytest.mark.parametrize("limit", [700, 1000, 4321, 9999])
+@pytest.mark.parametrize("limit", [1000, 1700, 4321, 9999])
 def test_the_highest_rate_is_found(limit: float) -> None:
     assert limit / 1.05 <= climb(lambda rate: rate <= limit, step=1.3, fine=1.05) <= limit
 
