@@ -11,7 +11,7 @@ DEFAULT_KUBERNETES = "1.36"
 OLDEST_KUBERNETES = (1, 29)
 
 # The newest patch of each minor release that was tried; another minor is asked of the module proxy.
-KUBERNETES = {"1.36": "1.36.3", "1.34": "1.34.4"}
+KUBERNETES = {"1.36": "1.36.3", "1.34": "1.34.4", "1.29": "1.29.15"}
 
 ETCD = "3.7.3"
 COREDNS = "1.15.0"
