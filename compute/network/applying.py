@@ -83,11 +83,14 @@ def direct_secret(cluster: Cluster) -> str:
 def follow_setting(cluster: Cluster) -> None:
     """Follow the Secret that sslSecret names, so that its end is told of as that of any certificate.
 
-    A certificate that was uploaded is kept for when the setting is taken back. Raises KubeError, KubeconfigRefused, and
-    the problem of a Secret that is not usable.
+    A certificate that was uploaded is kept for when the setting is taken back, with what the router shows meanwhile
+    beside it. Raises KubeError, KubeconfigRefused, and the problem of a Secret that is not usable.
     """
     name, row = direct_secret(cluster), certificate_of(cluster)
-    if not name or (row is not None and (row.source != CertificateSource.SECRET or row.secret_name == name)):
+    if row is not None and row.source == CertificateSource.UPLOAD:
+        _note_direct(cluster, row, name)
+        return
+    if not name or (row is not None and row.secret_name == name):
         return
     seen = read_secret(kube_client(cluster), name)
     values = {
@@ -105,6 +108,15 @@ def follow_setting(cluster: Cluster) -> None:
         RouterCertificate.objects.update_or_create(cluster=cluster, defaults=values)
         diff = {"fingerprint": ["", seen.facts["fingerprint"]], "secret": [row.secret_name if row else "", name]}
         record(None, "set the router's certificate", cluster, diff=diff)
+
+
+def _note_direct(cluster: Cluster, row: RouterCertificate, name: str) -> None:
+    direct: dict[str, Any] = {}
+    if name:
+        seen = read_secret(kube_client(cluster), name)
+        direct = {"secret": name, "facts": seen.facts, "ends_at": seen.ends_at.isoformat()}
+    if direct != row.direct and RouterCertificate.objects.filter(pk=row.pk, source=CertificateSource.UPLOAD).update(direct=direct):
+        row.announce()
 
 
 def settle_certificate(cluster: Cluster) -> None:
@@ -189,7 +201,7 @@ def _apply(client: KubeClient, row: RouterCertificate, pair: tuple[str, str], wr
     if seen_digest != wanted:
         changed = found is not None and row.applied and seen_digest != row.applied and seen_digest not in written
         # Of another studio's certificate one has to be told first: who sets one here may not know of their router.
-        told_of_it = row.overwrite and row.drift
+        told_of_it = row.overwrite and bool(row.drift)
         theirs = found is not None and not told_of_it and _is_anothers(client, found)
         if theirs or (changed and not row.overwrite):
             _drifted(row, seen)
@@ -223,11 +235,11 @@ def _taken_out(cluster: Cluster) -> bool:
 
 
 def _drifted(row: RouterCertificate, seen: tuple[str, str] | None) -> None:
-    drift: dict[str, Any] = {}
-    if seen:
-        certificates = pem.read_certificates(seen[0], "", [])
-        drift = describe(certificates[0]) if certificates else {}
-    what = f"a certificate of {drift['subject']}, which ends on {drift['not_after'][:10]}" if drift else "something that is no certificate"
+    certificates = pem.read_certificates(seen[0], "", []) if seen else []
+    drift: dict[str, Any] = describe(certificates[0]) if certificates else {"unreadable": True}
+    what = "something that is no certificate"
+    if certificates:
+        what = f"a certificate of {drift['subject']}, which ends on {drift['not_after'][:10]}"
     text = f"In mooring-system/{SECRET_NAME} stands {what}, and not the one given here."
     RouterCertificate.objects.filter(pk=row.pk).update(drift=drift, overwrite=False, checked_at=timezone.now())
     _says(row, CertificateStatus.DRIFTED, text, "certificate-drift")

@@ -73,12 +73,12 @@ def sweep() -> None:
 
 def _tell_of_ends(now: datetime) -> None:
     """Tell operators of certificates that end soon, very soon, or have ended: each once for each certificate."""
-    near = RouterCertificate.objects.select_related("cluster").filter(ends_at__lt=now + timedelta(days=SOON_DAYS))
+    near = RouterCertificate.objects.select_related("cluster").filter(Q(ends_at__lt=now + timedelta(days=SOON_DAYS)) | ~Q(direct={}))
     for row in near.exclude(status=CertificateStatus.REMOVING).exclude(cluster__status=ClusterStatus.DETACHING):
         for problem in warnings_of(row, now):
             if problem.problem.id in ENDING:
                 url = reverse("compute:network", args=[row.cluster.name])
-                about = f"certificate:{row.cluster_id}:{row.facts.get('fingerprint') or row.wanted}:{problem.problem.id}"
+                about = f"certificate:{row.cluster_id}:{row.router_facts.get('fingerprint') or row.wanted}:{problem.problem.id}"
                 tell_operators("certificate-ends", title=f"{row.cluster.name}: {problem.title}", text=problem.text, url=url, about=about)
 
 

@@ -1,5 +1,6 @@
 """The certificate of a cluster's router, the way out of its pods, and checks of it; imported by `compute.models`."""
 
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -62,11 +63,24 @@ class RouterCertificate(models.Model):
     applied_at = models.DateTimeField(null=True, blank=True)
     checked_at = models.DateTimeField(null=True, blank=True)
     drift = models.JSONField(default=dict)
+    # {"secret", "facts", "ends_at"} of the Secret that the router shows instead, by sslSecret, while an upload is kept here.
+    direct = models.JSONField(default=dict)
     # Set by a person who wants ours back in place of what somebody else put there.
     overwrite = models.BooleanField(default=False)
 
     def __str__(self) -> str:
         return f"certificate of cluster {self.cluster_id}"
+
+    @property
+    def router_facts(self) -> dict[str, Any]:
+        """Return the facts of the certificate that callers see."""
+        facts: dict[str, Any] = self.direct["facts"] if self.direct else self.facts
+        return facts
+
+    @property
+    def router_ends_at(self) -> datetime | None:
+        """Return when the certificate that callers see ends."""
+        return datetime.fromisoformat(self.direct["ends_at"]) if self.direct else self.ends_at
 
     def moved(self, old: str, new: str, *, actor: Any, reason: str, at: Any) -> None:
         self.announce()

@@ -70,14 +70,14 @@ def checks_of(cluster: Cluster) -> list[EgressCheck]:
 
 
 def warnings_of(row: RouterCertificate, now: datetime | None = None) -> list[ProblemError]:
-    """Return what people must know of a certificate that was taken: it ends, it has ended, its names fit no longer."""
+    """Return what people must know of the certificate that the router shows: it ends, it has ended, its names fit no longer."""
     now = now or timezone.now()
-    found = []
-    if row.ends_at:
-        found += _ending(str(row.facts.get("first_to_end") or row.facts.get("subject")), row.ends_at, now)
+    found, facts = [], row.router_facts
+    if row.router_ends_at:
+        found += _ending(str(facts.get("first_to_end") or facts.get("subject")), row.router_ends_at, now)
     host = router_name(row.cluster)
-    if host and row.facts.get("names") and not covers(row.facts["names"], host):
-        found.append(ProblemError("certificate-name-mismatch", host=host, names=", ".join(row.facts["names"][:6])))
+    if host and facts.get("names") and not covers(facts["names"], host):
+        found.append(ProblemError("certificate-name-mismatch", host=host, names=", ".join(facts["names"][:6])))
     return found
 
 
@@ -111,11 +111,10 @@ def certificate_shown(row: RouterCertificate) -> dict[str, Any]:
         "set_by": row.set_by.username if row.set_by else None,
         "set_at": row.set_at,
         "ends_at": row.ends_at,
-        **{
-            name: row.facts.get(name)
-            for name in ("subject", "names", "issuer", "not_before", "not_after", "key_type", "fingerprint", "chain", "notes")
-        },
+        **{name: row.facts.get(name) for name in SHOWN},
         "in_cluster": row.drift or None,
+        # What callers see instead, while the extension's setting sslSecret names another Secret.
+        "router_shows": {"secret": row.direct["secret"], **{name: row.direct["facts"].get(name) for name in SHOWN}} if row.direct else None,
         "warnings": [each.as_dict() for each in warnings_of(row)],
     }
 
@@ -162,8 +161,8 @@ def _ending(name: str, ends_at: datetime, now: datetime) -> list[ProblemError]:
 
 
 def days_left(row: RouterCertificate) -> int:
-    """Return how many whole days a certificate has left; below zero when it has ended."""
-    return (row.ends_at - timezone.now()).days if row.ends_at else 0
+    """Return how many whole days the certificate that the router shows has left; below zero when it has ended."""
+    return (row.router_ends_at - timezone.now()).days if row.router_ends_at else 0
 
 
 def studio_address() -> str:

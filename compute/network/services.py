@@ -167,6 +167,7 @@ def _keep(actor: Any, cluster: Cluster, seen: Examined, **values: Any) -> Router
                 "wanted": seen.digest,
                 "facts": seen.facts,
                 "ends_at": seen.ends_at,
+                "direct": {},
                 "set_by": actor if getattr(actor, "pk", None) else None,
                 "set_at": timezone.now(),
                 "status": CertificateStatus.WAITING,

@@ -135,6 +135,7 @@ def _network_page(request: HttpRequest, cluster: Cluster, form: EgressForm, prob
     context = cluster_frame(cluster, "network") | {
         "certificate": row,
         "shown": _shown(row),
+        "direct_text": _direct(row),
         "warnings": selectors.warnings_of(row) if row else [],
         "router": router_of(cluster),
         "router_name": selectors.router_name(cluster),
@@ -156,6 +157,17 @@ def _shown(row: RouterCertificate | None) -> dict[str, Any]:
         return {}
     days = selectors.days_left(row)
     return {"days": days, "tone": "good" if days >= SOON_DAYS else "wrong" if days < 0 else "look"}
+
+
+def _direct(row: RouterCertificate | None) -> str:
+    """Return what the page says of a Secret that the router shows in place of the certificate kept here."""
+    if row is None or not row.direct:
+        return ""
+    facts = row.direct["facts"]
+    return (
+        f"The extension's setting sslSecret names {row.direct['secret']}, for {', '.join(facts['names'][:6])}, which ends on "
+        f"{facts['not_after'][:10]}. The one below is kept for when the setting is taken back."
+    )
 
 
 def _file_or_text(file: UploadedFile | None, text: str) -> str | bytes:

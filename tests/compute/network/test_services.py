@@ -3,7 +3,7 @@
 import base64
 import gzip
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -444,3 +444,26 @@ def test_what_the_extension_names_leaves_an_uploaded_certificate_alone(
     Extension.objects.create(cluster=cluster, status="ready", revision=1, settings={"enableInference": True, "sslSecret": "own-tls"})
     looking.settle_network(cluster.pk)
     assert RouterCertificate.objects.get(cluster=cluster).key == first.leaf.key
+    # What callers see is what is told of: its end, its names.
+    kept = RouterCertificate.objects.get(cluster=cluster)
+    assert kept.ends_at == datetime.fromisoformat(kept.facts["not_after"]) and kept.router_facts["fingerprint"] != kept.facts["fingerprint"]
+    shown = certificate_shown(kept)["router_shows"]
+    assert (shown["secret"], shown["fingerprint"]) == ("own-tls", kept.router_facts["fingerprint"])
+    Extension.objects.update(settings={"enableInference": True})
+    looking.settle_network(cluster.pk)
+    kept.refresh_from_db()
+    assert not kept.direct and kept.router_facts == kept.facts
+
+
+def test_what_is_no_certificate_in_another_studios_place_can_be_written_over_once_told(
+    operator: User, cluster: Cluster, client: Any, first: Family
+) -> None:
+    odd = render_secret("none", "none", "another-studio")
+    client.apply(kinds.SECRET, odd | {"type": "Opaque", "data": {"x": "eA=="}}, PLACE)
+    released_by(client, "another-studio")
+    set_certificate(operator, cluster, chain=first.chain, key=first.leaf.key)
+    settle_certificate(cluster)
+    assert row().status == "drifted" and "no certificate" in row().reason
+    put_back_certificate(operator, cluster)
+    settle_certificate(cluster)
+    assert (row().status, secret(client)["tls.crt"]) == ("ready", first.chain)
