@@ -38,15 +38,8 @@ docs: setup ## build the documentation into .mooring/docs; a broken link fails i
 lint: setup ## style, types, layers, templates, migrations
 	@bash setup/lint.sh
 
-bench: setup ## measure, and print one JSON object a benchmark
-	@$(PY) -m benchmarks job_list --json
-	@$(PY) -m benchmarks submit --json
-	@$(PY) -m benchmarks live_logs --json
-	@$(PY) -m benchmarks log_scroll --json
-	@$(PY) -m benchmarks scoring --json
-	@$(PY) -m benchmarks deploy --json
-	@$(PY) -m benchmarks router --json
-	@$(PY) -m benchmarks rollout --json
+bench: setup ## measure everything, about two hours, and write docs/benchmarks.md
+	@$(PY) -m benchmarks all
 
 sandbox-up: setup
 	@$(PY) -m sandbox up

@@ -1,4 +1,7 @@
-"""`python -m benchmarks NAME --json`: measure one thing; the last line printed is one JSON object."""
+"""`python -m benchmarks NAME --json`: measure one thing; the last line printed is one JSON object.
+
+`all` measures everything, one after another, and writes the page; `report FILE...` writes it from what was printed.
+"""
 
 from __future__ import annotations
 
@@ -10,21 +13,36 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from benchmarks import everything, report
 from benchmarks.machine import commit, machine
 from benchmarks.process import NotThereError
 from benchmarks.studio import say
 
 # The name, and for how long it may run: with empty caches the sandbox builds Kubernetes first, which is not counted here.
-NAMES = {"job_list": 2400, "submit": 900, "live_logs": 900, "log_scroll": 300, "scoring": 1200, "deploy": 900, "router": 1800, "rollout": 1200}
+NAMES = {
+    "job_list": 2400,
+    "submit": 900,
+    "live_logs": 900,
+    "log_scroll": 300,
+    "scoring": 1200,
+    "deploy": 900,
+    "router": 1800,
+    "rollout": 1200,
+}
 BUILD_SECONDS = 50 * 60
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run one benchmark; return the exit code: 0 measured, 1 not measured, 2 asked for wrongly."""
     options = parser().parse_args(words)
+    if options.name == "report":
+        return _report(options.files)
+    if options.name == "all":
+        return everything.run(NAMES)
     handlers = {number: signal.signal(number, _stop) for number in (signal.SIGTERM, signal.SIGALRM)}
     signal.alarm(NAMES[options.name] + BUILD_SECONDS)
     before, began, at = machine(), time.monotonic(), datetime.datetime.now(datetime.UTC)
@@ -59,11 +77,22 @@ def main(words: Sequence[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     made = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure the studio; the figures come as JSON, last.")
-    made.add_argument("name", choices=sorted(NAMES), help="what to measure")
+    made.add_argument("name", choices=[*sorted(NAMES), "all", "report"], help="what to measure")
+    made.add_argument("files", nargs="*", type=Path, metavar="FILE", help="with report: what benchmarks have printed")
     made.add_argument("--json", action="store_true", help="print the JSON object only")
     made.add_argument("--quick", action="store_true", help="measure less, to see that it works; the figures say little")
     made.add_argument("--full", action="store_true", help="with job_list: a million jobs, too")
     return made
+
+
+def _report(files: Sequence[Path]) -> int:
+    try:
+        taken = report.write(files)
+    except (NotThereError, OSError) as error:
+        say(f"nothing was written: {error}")
+        return 1
+    say(f"{report.PAGE} was written; new figures: {', '.join(taken) or 'none'}")
+    return 0
 
 
 def table(result: dict[str, Any]) -> str:
