@@ -10,6 +10,9 @@ WHOLE := -m "cluster or browser or slow" --dist loadfile --no-loadscope-reorder
 # (docs/decisions/0008-asked-once-more.md).
 AGAIN := --reruns 1
 
+# Some images set it: each of a hundred processes of the tests would compile all our modules again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run docs setup assets quick test test-versions lint bench sandbox-up sandbox-down clean
 
 run: setup ## a real Kubernetes, the studio, and the sample job

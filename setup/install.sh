@@ -38,7 +38,8 @@ python_packages() {
     [ -x .venv/bin/python ] || { say "making .venv"; "$python" -m venv .venv; }
     say "installing Python packages"
     .venv/bin/python -m pip install -q --disable-pip-version-check "uv>=0.9"
-    .venv/bin/uv pip sync -q --require-hashes requirements/dev.lock --python .venv/bin/python
+    # Compiled once here: else every process that may not write compiles all it imports, seconds each.
+    .venv/bin/uv pip sync -q --compile-bytecode --require-hashes requirements/dev.lock --python .venv/bin/python
     # The checkout itself by a path file: no build, and `mooring` runs what is here.
     .venv/bin/python - <<'PYTHON'
 import pathlib, stat, sys, sysconfig
