@@ -2,7 +2,8 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
-QUICK := -m "not cluster and not browser and not slow"
+# Without the plugin that one slow file needs: it costs each process two seconds to load.
+QUICK := -m "not cluster and not browser and not slow" -p no:schemathesis --ignore tests/test_api_fuzz.py
 # Three at once, as they mostly wait; what must not meet is kept apart by tests/sharing.py.
 WHOLE := -m "cluster or browser or slow" --dist loadfile --no-loadscope-reorder
 
