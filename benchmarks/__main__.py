@@ -24,7 +24,10 @@ from benchmarks.studio import say
 
 # The name, and for how long it may run: with empty caches the sandbox builds Kubernetes first, which is not counted here.
 NAMES = {
+    "startup": 600,
+    "idle": 600,
     "job_list": 2400,
+    "pages": 1500,
     "submit": 900,
     "live_logs": 900,
     "log_scroll": 300,

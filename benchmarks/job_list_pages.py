@@ -35,7 +35,7 @@ def main(rounds: int, sizes: list[int]) -> None:
     there = 0
     for size in sizes:
         began = time.monotonic()
-        _fill(person, workspace, there, size)
+        fill(person, workspace, there, size)
         there = size
         print(f"{size:,} jobs are there after {time.monotonic() - began:.0f} s", flush=True)
         print(json.dumps({"jobs": size, "pages": _measure(person, size, rounds)}), flush=True)
@@ -50,7 +50,8 @@ def _people() -> tuple[Any, Any]:
     return person, workspace
 
 
-def _fill(person: Any, workspace: Any, there: int, size: int) -> None:
+def fill(person: Any, workspace: Any, there: int, size: int) -> None:
+    """Make jobs number `there` to `size`."""
     from django.db import connection, transaction
     from django.utils import timezone
 

@@ -110,7 +110,7 @@ def run(*, quick: bool) -> dict[str, Any]:
 
 def _measure(one: Studio, status: dict[str, Any], page: Page, seconds: int) -> dict[str, Any]:
     count = seconds * LINES_PER_SECOND
-    _sign_in(page, one)
+    sign_in(page, one)
     job = _submit(one, status, count)
     pod, pod_ip = _running(one, status, job)
     topic = _open_log(page, one, job)
@@ -179,7 +179,8 @@ def compared(reports: list[dict[str, Any]], stored: bytes) -> dict[str, Any]:
     }
 
 
-def _sign_in(page: Page, one: Studio) -> None:
+def sign_in(page: Page, one: Studio) -> None:
+    """Sign the browser in as the administrator that the first start made."""
     page.goto(f"{one.url}/accounts/login/")
     page.fill("input[name=login]", one.username)
     page.fill("input[name=password]", one.password)

@@ -60,7 +60,7 @@ class StudioProcess:
         """Start `mooring up` on a data folder and wait until it is ready; `sandbox` is what `sandbox status` says."""
         host = sandbox.get("host_address") or "127.0.0.1"
         port = free_port(host)
-        process = _run(data, log, sandbox, host, port)
+        process = launch(data, log, sandbox, host, port)
         url, deadline = f"http://127.0.0.1:{port}", time.monotonic() + READY_SECONDS
         while not _answers(f"{url}/readyz"):
             if process.poll() is not None or time.monotonic() > deadline:
@@ -97,6 +97,11 @@ class StudioProcess:
                 raise NotThereError(f"{what} did not happen within {seconds} s; the studio's last lines:\n{self.tail()}")
             time.sleep(0.1)
         return found
+
+    def again(self) -> None:
+        """Start a studio that was stopped on its data folder and its address again; it is not ready yet."""
+        port = int(self.url.rpartition(":")[2])
+        self.process = launch(self.data, self.log, self.sandbox, self.sandbox.get("host_address") or "127.0.0.1", port)
 
     def tail(self, lines: int = 60) -> str:
         """Return the end of the studio's log."""
@@ -151,7 +156,8 @@ def without_ours(environment: dict[str, str]) -> dict[str, str]:
     return kept | ({"MOORING_CACHE": environment["MOORING_CACHE"]} if environment.get("MOORING_CACHE") else {})
 
 
-def _run(data: Path, log: Path, sandbox: dict[str, Any], host: str, port: int) -> subprocess.Popen[bytes]:
+def launch(data: Path, log: Path, sandbox: dict[str, Any], host: str, port: int) -> subprocess.Popen[bytes]:
+    """Start `mooring up` on a data folder; it is not ready yet."""
     environment = (
         without_ours(dict(os.environ))
         | of_studio(sandbox)
