@@ -6,11 +6,11 @@ from typing import Any
 from django.urls import reverse
 
 from compute.instance_types import TypeSpec
-from compute.models import Cluster, ClusterStatus, Compute, ComputeStatus, Node
+from compute.models import Change, Cluster, ClusterStatus, Compute, ComputeStatus, Node
 from compute.selectors import capacity_of
 from studio.core.templatetags.mooring import confirm
 from studio.core.tones import word_of
-from studio.tables.declared import Choice, Column, Line, Option, Show, Table, register_table, titled
+from studio.tables.declared import Choice, Column, Line, Option, Show, Since, Table, register_table, titled
 
 
 def _states(values: Iterable[str]) -> list[Option]:
@@ -144,6 +144,36 @@ TYPES = register_table(
         placeholder="Name or label of nodes",
     )
 )
+
+
+CHANGES = register_table(
+    Table(
+        key="cluster-events",
+        noun="event",
+        whose="operator",
+        icon="history",
+        cells="compute/cells.html",
+        empty="Each change of this cluster's state will be listed here, with its reason.",
+        columns=(
+            Column("at", "When", cell="change-at", sort="id", css="text-nowrap", value=lambda line: line.row.at),
+            Column("status", "State", cell="change-state", sort="status", css="state-cell", value=lambda line: word_of(line.row.status)),
+            Column("old", "Was", shown=False, value=lambda line: word_of(line.row.old)),
+            Column("reason", "Why", css="wide"),
+        ),
+        sort="-at",
+        filters=(
+            Choice("state", "State", _states(ClusterStatus.values), field="status", counted=True),
+            Since("since", "Since", "at"),
+        ),
+        search=("reason",),
+        placeholder="Words of the reason",
+    )
+)
+
+
+def change_lines(changes: Iterable[Change]) -> list[Line]:
+    """Return changes of a cluster's state as lines."""
+    return [Line(row=row, id=f"change-{row.pk}", title=word_of(row.status)) for row in changes]
 
 
 def cluster_lines(clusters: Iterable[Cluster]) -> list[Line]:

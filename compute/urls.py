@@ -23,6 +23,7 @@ urlpatterns = [
     path(_CLUSTER + "nodes/", clusters.nodes, name="cluster-nodes"),
     path(_CLUSTER + "connection/", clusters.connection, name="cluster-connection"),
     path(_CLUSTER + "connection/credentials/", attach.credentials, name="cluster-credentials"),
+    path(_CLUSTER + "events/", clusters.events, name="cluster-events"),
     path(_CLUSTER + "audit/", clusters.audit, name="cluster-audit"),
     path(_CLUSTER + "edit/", clusters.edit, name="cluster-edit"),
     path(_CLUSTER + "probe/", clusters.probe, name="cluster-probe"),

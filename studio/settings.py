@@ -68,6 +68,7 @@ INSTALLED_APPS = [
     "studio.signin",
     "studio.signin.oidc",
     "studio.audit",
+    "studio.audit.pages",
     "studio.live",
     "studio.system",
     "studio.notices",

@@ -205,6 +205,7 @@ TABLE: dict[tuple[str, str], str] = {
     ("POST", OPS + "network/check/"): OPERATORS,
     ("GET", OPS + "connection/"): OPERATORS,
     ("GET", OPS + "connection/credentials/"): OPERATORS,
+    ("GET", OPS + "events/"): OPERATORS,
     ("GET", OPS + "audit/"): OPERATORS,
     ("GET", OPS + "edit/"): OPERATORS,
     ("POST", OPS + "probe/"): OPERATORS,

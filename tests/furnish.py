@@ -41,6 +41,7 @@ def furnish(now: datetime) -> dict[str, Any]:
     _models(team, people["contributor"])
     _endpoints(team, compute, people["contributor"], now)
     _notices(people, now)
+    _audit(team, ready, people)
     return {"people": people, "workspace": team, "compute": compute, "clusters": (ready, lost)}
 
 
@@ -198,6 +199,15 @@ def _notices(people: dict[str, Any], now: datetime) -> None:
          about="job:furnished:Completed", workspace="team")  # fmt: skip
     tell([people["operator"], people["admin"]], "cluster-lost", title="The cluster on-premises was lost", text="The API server does not answer.",
          url="/ops/clusters/on-premises/", about="cluster:furnished")  # fmt: skip
+
+
+def _audit(team: Any, cluster: Any, people: dict[str, Any]) -> None:
+    from studio.audit.services import record, write
+
+    record(people["operator"], "attached", cluster, diff={"server": [None, cluster.server], "allow_insecure": [None, False]})
+    record(people["owner"], "changed", team, workspace="team", diff={"display_name": ["Team", team.display_name]})
+    refused = {"workspace": "team", "result": "refused", "problem": "not-allowed"}
+    write(people["reader"], "asked for cancel", ("job", "", "calm_otter_1"), **refused)
 
 
 def main() -> None:

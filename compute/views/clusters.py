@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_GET, require_POST
 
 from compute import manifests, selectors, services, tables
 from compute.forms import RenameForm
@@ -15,7 +15,8 @@ from compute.picture import draw_nodes
 from compute.selectors import capacity_of
 from compute.views.frame import cluster_frame, cluster_or_404
 from studio.accounts.http import operator_view
-from studio.audit.pages.views import entry_rows
+from studio.audit.pages.lists import OBJECT_AUDIT
+from studio.audit.pages.views import audit_page
 from studio.audit.selectors import about
 from studio.core.errors import MooringError
 from studio.core.forms import show_problems
@@ -88,12 +89,26 @@ def connection(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @operator_view
-def audit(request: HttpRequest, name: str) -> HttpResponse:
-    """Show who did what to a cluster."""
+def events(request: HttpRequest, name: str) -> HttpResponseBase:
+    """List what happened to a cluster: each change of its state, and why."""
     cluster = cluster_or_404(name)
-    entries = list(about("cluster", cluster.pk)[:100])
-    context = cluster_frame(cluster, "audit") | {"rows": entry_rows(request.user, entries), "changes": cluster.changes.all()[:50]}
-    return _page(request, "compute/cluster_audit.html", context)
+    context = cluster_frame(cluster, "events")
+    rows, topics = cluster.changes.all(), f"cluster:{name}"
+    return list_page(
+        request, tables.CHANGES, "compute/cluster_events.html", rows=rows, lines=tables.change_lines, topics=topics, context=context
+    )
+
+
+@require_GET
+@operator_view
+def audit(request: HttpRequest, name: str) -> HttpResponseBase:
+    """List who did what to a cluster, or send it as a file."""
+    cluster = cluster_or_404(name)
+    context = cluster_frame(cluster, "audit")
+    rows = about("cluster", cluster.pk)
+    return audit_page(
+        request, OBJECT_AUDIT, "compute/cluster_audit.html", rows, name=f"audit-{name}", topics="audit", context=context
+    )
 
 
 @operator_view

@@ -18,6 +18,7 @@ TABS = (
     ("extension", "Extension", "compute:extension"),
     ("network", "Network", "compute:network"),
     ("connection", "Connection", "compute:cluster-connection"),
+    ("events", "Events", "compute:cluster-events"),
     ("audit", "Audit", "compute:cluster-audit"),
 )
 

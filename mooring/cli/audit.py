@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from mooring.cli import session
-from mooring.cli.options import Output, Query
+from mooring.cli.options import Output, Query, Sort, View
 from mooring.cli.output import print_result
 from mooring.errors import MooringError
 
-audit = typer.Typer(help="Who did what, from where: for operators; with -w for the workspace's owners.", no_args_is_help=True)
+audit = typer.Typer(
+    help="Who did what, from where: for operators; with -w for the workspace's owners. Filters take several values.",
+    no_args_is_help=True,
+)
 
 Workspace = Annotated[str | None, typer.Option("--workspace", "-w", help="Only what was done in this workspace.")]
-Person = Annotated[str | None, typer.Option("--person", help="Who did it: a user name.")]
-Verb = Annotated[str | None, typer.Option("--verb", help="What was done, as the list shows it.")]
-Kind = Annotated[str | None, typer.Option("--kind", help="Kind of object: cluster, compute, job, model, endpoint, …")]
-Object = Annotated[str | None, typer.Option("--object", help="The object's name.")]
-Result = Annotated[str | None, typer.Option("--result", help="done, refused or failed")]
-Via = Annotated[str | None, typer.Option("--via", help="page, api, cli or system")]
+Person = Annotated[list[str] | None, typer.Option("--person", help="Who did it: a user name.")]
+Verb = Annotated[list[str] | None, typer.Option("--verb", help="What was done, as the list shows it.")]
+Kind = Annotated[list[str] | None, typer.Option("--kind", help="Kind of object: cluster, compute, job, model, endpoint, …")]
+Object = Annotated[list[str] | None, typer.Option("--object", help="The object's name.")]
+Result = Annotated[list[str] | None, typer.Option("--result", help="done, refused or failed")]
+Via = Annotated[list[str] | None, typer.Option("--via", help="page, api, cli or system")]
 Since = Annotated[str | None, typer.Option("--since", help="From this day or time on, or how long ago: 30m, 24h, 7d.")]
 Until = Annotated[str | None, typer.Option("--until", help="Before this time; a day counts whole.")]
-Search = Annotated[str | None, typer.Option("--search", help="Words anywhere: name, address, request id, problem.")]
+Search = Annotated[str | None, typer.Option("--search", "-q", help="Words anywhere: name, address, request id, problem.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -36,6 +39,7 @@ def add_to(app: typer.Typer) -> None:
 def list_entries(  # noqa: PLR0913 - each option is one
     workspace: Workspace = None, person: Person = None, verb: Verb = None, kind: Kind = None, object: Object = None,
     result: Result = None, via: Via = None, since: Since = None, until: Until = None, search: Search = None,
+    view: View = None, sort: Sort = None,
     most: Annotated[int, typer.Option("--max-results", "-r", min=1, help="How many, the newest first.")] = 50,
     output: Output = "table", query: Query = None,
 ) -> None:  # fmt: skip
@@ -43,10 +47,10 @@ def list_entries(  # noqa: PLR0913 - each option is one
 
     mooring audit list --result refused --since 24h
     """
-    filters = {"person": person, "verb": verb, "kind": kind, "object": object, "result": result, "via": via, "since": since,
-               "until": until, "q": search}  # fmt: skip
+    filters: dict[str, Any] = {"person": person, "verb": verb, "kind": kind, "object": object, "result": result, "via": via, "since": since,
+               "until": until, "q": search, "view": view}  # fmt: skip
     with session.connect() as studio:
-        rows = [dict(one) for one in studio.audit.list(workspace=workspace, most=most, **filters)]
+        rows = [dict(one) for one in studio.audit.list(workspace=workspace, sort=sort, most=most, **filters)]
     print_result(rows, output, ("at", "person", "verb", "kind", "object", "workspace", "result", "via", "address"), query)
 
 
@@ -61,7 +65,7 @@ def export_entries(  # noqa: PLR0913 - each option is one
 
     mooring audit export --since 2026-01-01 --format jsonl -f audit.jsonl
     """
-    filters = {"person": person, "verb": verb, "kind": kind, "object": object, "result": result, "via": via, "since": since,
+    filters: dict[str, Any] = {"person": person, "verb": verb, "kind": kind, "object": object, "result": result, "via": via, "since": since,
                "until": until, "q": search}  # fmt: skip
     with session.connect() as studio:
         pieces = studio.audit.export(format=format, workspace=workspace, **filters)

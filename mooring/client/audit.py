@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -10,24 +10,27 @@ import httpx
 from mooring.client.transport import Transport, lost, segment
 from mooring.client.workspaces import listed
 
-FILTERS = ("person", "verb", "kind", "object", "result", "via", "since", "until", "q")
+FILTERS = ("person", "verb", "kind", "object", "result", "via", "since", "until", "q", "view")
+Given = str | Sequence[str] | None
 
 
 class Audit:
     """Read what people did: in the whole studio for operators, in a workspace for its owners.
 
-    Filters are exact but `q`, which is looked for anywhere. `since` and `until` take a day, a time (ISO 8601), or how long
-    ago (`30m`, `24h`, `7d`).
+    Filters are exact, each by one value or several, but `q`, whose words are looked for anywhere; `view` names a saved view.
+    `since` and `until` take a day, a time (ISO 8601), or how long ago (`30m`, `24h`, `7d`).
     """
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def list(self, *, workspace: str | None = None, most: int | None = None, **filters: str | None) -> list[Mapping[str, Any]]:
-        """Return entries, newest first, `most` of them at most."""
-        return list(listed(self._transport, _path(workspace), _checked(filters), most=most))
+    def list(
+        self, *, workspace: str | None = None, sort: str | None = None, most: int | None = None, **filters: Given
+    ) -> list[Mapping[str, Any]]:
+        """Return entries, newest first or sorted by a column as `-person`, `most` of them at most."""
+        return list(listed(self._transport, _path(workspace), _checked(filters) | {"sort": sort}, most=most))
 
-    def export(self, *, format: str = "csv", workspace: str | None = None, **filters: str | None) -> Iterator[bytes]:
+    def export(self, *, format: str = "csv", workspace: str | None = None, **filters: Given) -> Iterator[bytes]:
         """Yield all entries as CSV or JSON Lines (`csv`, `jsonl`), piece by piece."""
         query = {**_checked(filters), "format": format}
         try:
@@ -41,7 +44,7 @@ def _path(workspace: str | None) -> str:
     return f"workspaces/{segment(workspace)}/audit" if workspace else "audit"
 
 
-def _checked(filters: Mapping[str, str | None]) -> dict[str, str]:
+def _checked(filters: Mapping[str, Given]) -> dict[str, Any]:
     if unknown := filters.keys() - set(FILTERS):
         raise TypeError(f"the audit has no filter {', '.join(sorted(unknown))}")
     return {name: value for name, value in filters.items() if value}

@@ -21,6 +21,18 @@ class Via(models.TextChoices):
     SYSTEM = "system", "System"
 
 
+# One for each way in which the lists are narrowed, counted or sorted: the id last, so that a page is read off the index.
+LISTED_BY = {
+    "workspace": ("workspace",),
+    "person": ("actor_name",),
+    "verb": ("verb",),
+    "result": ("result",),
+    "way": ("via",),
+    "workspace_result": ("workspace", "result"),
+    "workspace_way": ("workspace", "via"),
+}
+
+
 class Entry(models.Model):
     """One thing a person did. Written in the transaction that did it; triggers refuse to change or take it (guards.py)."""
 
@@ -48,10 +60,7 @@ class Entry(models.Model):
         verbose_name_plural = "entries"
         indexes = (
             models.Index(fields=["target_kind", "target_id"]),
-            models.Index(fields=["workspace", "-id"]),
-            models.Index(fields=["actor_name", "-id"]),
-            models.Index(fields=["verb", "-id"]),
-            models.Index(fields=["result", "-id"]),
+            *(models.Index(fields=[*fields, "id"], name=f"audit_by_{name}") for name, fields in LISTED_BY.items()),
         )
 
     def __str__(self) -> str:

@@ -8,6 +8,7 @@ from django.db import models
 from studio.audit.models import Entry, Result
 from studio.core.caller import caller, note_recorded
 from studio.core.scrub import HIDDEN, scrubbed
+from studio.live.bus import publish
 
 # Fields of a difference whose values are never written down, and what looks like a secret wherever it stands.
 _SECRET_NAMES = re.compile(r"(?i)(password|passphrase|secret|credential|kubeconfig|private|(^|[_ ])(token|key|keys)$|api_?key)")
@@ -34,7 +35,7 @@ def write(actor: Any, verb: str, target: tuple[str, str, str], *, workspace: str
     asked = caller()
     kind, id, name = target
     note_recorded()
-    return Entry.objects.create(
+    entry = Entry.objects.create(
         actor=actor if getattr(actor, "pk", None) else None,
         actor_name=getattr(actor, "username", None) or "studio",
         via=asked.via,
@@ -52,6 +53,9 @@ def write(actor: Any, verb: str, target: tuple[str, str, str], *, workspace: str
         result=result,
         problem=problem,
     )
+    for topic in ["audit", *([f"audit:{entry.workspace}"] if entry.workspace else [])]:
+        publish(topic, "changed", {"entry": entry.pk})
+    return entry
 
 
 def _told(field: str, value: Any) -> Any:

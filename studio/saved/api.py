@@ -8,8 +8,9 @@ from ninja import Router, Schema
 from studio.accounts.access import workspace_for
 from studio.api.paging import After, Limit, page
 from studio.core.errors import ProblemError
-from studio.saved.access import place_of
+from studio.saved.access import may_see, place_of
 from studio.tables import services
+from studio.tables.declared import TABLES
 from studio.tables.models import SavedView
 
 router = Router(tags=["views"])
@@ -30,6 +31,7 @@ def list_views(request: HttpRequest, workspace: str, table: str = "", limit: Lim
     """List the caller's views of a workspace's lists, and those that are shared; of one list, if it is named."""
     space = workspace_for(request.user, workspace)
     rows = services.views_of(request.user, services.table_named(table) if table else None, space)
+    rows = rows.filter(table__in=[key for key in TABLES if may_see(space, key)])
     return page(rows, limit=limit, after=after, show=lambda view: _shown(request, view))
 
 
@@ -48,7 +50,7 @@ def delete_view(request: HttpRequest, workspace: str, table: str, name: str) -> 
     """Delete a view: one's own, or as an owner of the workspace a shared one."""
     space = workspace_for(request.user, workspace)
     found = services.table_named(table)
-    if found.whose != "workspace":
+    if not may_see(space, table):
         raise ProblemError("not-found")
     services.delete_view(request.user, services.view_named(request.user, found, space, name), workspace=space)
     return 204, None

@@ -142,8 +142,10 @@ class Table:
     actions: tuple[Bulk, ...] = ()
     size: int = 50
     css: str = ""
-    # Who has it: a workspace's members, or, outside workspaces, `operator`, `admin` or `everyone`.
+    # Who has it: a workspace's members or its `owner`, or, outside workspaces, `operator`, `admin` or `everyone`.
     whose: str = "workspace"
+    # Files that its page sends by itself under `format`, as (format, title); without: CSV of the columns in sight.
+    files: tuple[Option, ...] = ()
     # What it says while there is nothing in it, and the icon beside it.
     icon: str = "list"
     empty: str = ""
@@ -164,6 +166,11 @@ class Table:
     def searches(self) -> bool:
         """Tell whether it can be searched: templates would call a search that is a function."""
         return bool(self.search)
+
+    @property
+    def in_workspace(self) -> bool:
+        """Tell whether there is one in each workspace."""
+        return self.whose in ("workspace", "owner")
 
     @property
     def sorts(self) -> tuple[str, ...]:

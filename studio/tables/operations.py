@@ -21,11 +21,18 @@ MOST = 200
 def list_query(table: Table) -> type[Schema]:
     """Return the query parameters of a list's API operation, as its declaration says."""
     fields: dict[str, Any] = {
-        "q": (str, Field("", description=f"Words that are looked for: {table.placeholder[:1].lower()}{table.placeholder[1:]}.")),
         "sort": (str, Field("", description=f"One of {', '.join(table.sorts) or 'none'}; with `-` before it the other way round.")),
         "limit": (int, Field(50, description=f"How many rows, {MOST} at most.")),
         "after": (str, Field("", description="The `next` of the page before.")),
         "before": (str, Field("", description="The `previous` of the page after.")),
+    }
+    return create_model(f"{_name(table)}Query", __base__=filter_query(table), **fields)
+
+
+def filter_query(table: Table) -> type[Schema]:
+    """Return the query parameters of an operation that takes all that passes, whatever the order."""
+    fields: dict[str, Any] = {
+        "q": (str, Field("", description=f"Words that are looked for: {table.placeholder[:1].lower()}{table.placeholder[1:]}.")),
         "view": (str, Field("", description="The name of a saved view; what is given beside it stands in the view's stead.")),
     }
     if table.shows:
@@ -34,7 +41,7 @@ def list_query(table: Table) -> type[Schema]:
         known = "" if callable(one.options) or one.free else f": {', '.join(key for key, _ in one.options)}"
         for name in (one.key, *one.also):
             fields[name] = (list[str], Field([], description=f"{one.title}; may be given several times{known}."))
-    return create_model(f"{''.join(part.capitalize() for part in table.key.split('-'))}Query", __base__=Schema, **fields)
+    return create_model(f"{_name(table)}Filters", __base__=Schema, **fields)
 
 
 def listed_rows(
@@ -57,9 +64,18 @@ def listed_lines(
     return {"items": [show(line.row) for line in part.lines], "next": part.next, "previous": part.previous}
 
 
+def narrowed_rows(request: HttpRequest, table: Table, rows: QuerySet[Any], given: Any, *, workspace: Any = None) -> QuerySet[Any]:
+    """Return all rows of the database that pass, for what is sent as a file."""
+    return narrowed(table, rows, _asked(request, table, given, workspace)[0], request.user)
+
+
+def _name(table: Table) -> str:
+    return "".join(part.capitalize() for part in table.key.split("-"))
+
+
 def _asked(request: HttpRequest, table: Table, given: Any, workspace: Any) -> tuple[Asked, int]:
     said = given.dict()
-    size = max(1, min(said.pop("limit"), MOST))
+    size = max(1, min(said.pop("limit", MOST), MOST))
     view = said.pop("view")
     pairs = [(name, one) for name, value in said.items() for one in (value if isinstance(value, list) else [value]) if one]
     try:

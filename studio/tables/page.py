@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from studio.core.bytes import download
+from studio.core.numbers import count
 from studio.tables import listed, services, sheet
 from studio.tables.asked import Asked, address, address_without, kept, pairs_of, read
 from studio.tables.declared import Choice, Column, Filter, Line, Table
@@ -165,12 +166,13 @@ class Listing:
         return address(self.pairs, before=self.previous)
 
     @property
-    def csv_url(self) -> str:
-        return address(self.pairs, format="csv")
-
-    @property
-    def csv_most(self) -> int:
-        return int(settings.CSV_ROWS)
+    def files(self) -> list[dict[str, str]]:
+        """Return what the list can be taken away as: all that passes."""
+        if self.table.files:
+            said = f"All {self.table.plural} that pass, as"
+            return [{"url": address(self.pairs, format=key), "title": title, "said": f"{said} {title}"} for key, title in self.table.files]
+        said = f"The rows that pass, as CSV, {count(int(settings.CSV_ROWS))} at most"
+        return [{"url": address(self.pairs, format="csv"), "title": "CSV", "said": said}]
 
     @property
     def query(self) -> str:

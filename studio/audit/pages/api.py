@@ -3,65 +3,61 @@
 from typing import Any, Literal
 
 from django.http import HttpRequest, HttpResponseBase
-from ninja import Query, Router, Schema
+from ninja import Query, Router
 
 from studio.accounts.access import require_operator, workspace_for
-from studio.api.paging import page
+from studio.audit.models import Entry
 from studio.audit.pages.export import export
+from studio.audit.pages.lists import AUDIT, WORKSPACE_AUDIT
 from studio.audit.pages.shown import as_dict
-from studio.audit.selectors import Wanted, entries_like
+from studio.audit.selectors import moment
+from studio.tables.operations import filter_query, list_query, listed_rows, narrowed_rows
 
 router = Router(tags=["audit"])
 Answer = dict[str, Any]
 Format = Literal["csv", "jsonl"]
 
-
-class Filters(Schema):
-    """Which entries: each filter is exact but `q`, which is looked for anywhere. Times: a day, ISO 8601, or 30m, 24h, 7d ago."""
-
-    person: str = ""
-    verb: str = ""
-    kind: str = ""
-    object: str = ""
-    result: str = ""
-    via: str = ""
-    since: str = ""
-    until: str = ""
-    q: str = ""
-
-
-class AllFilters(Filters):
-    """Also those of one workspace."""
-
-    workspace: str = ""
+AuditQuery: Any = list_query(AUDIT)
+AuditFilters: Any = filter_query(AUDIT)
+WorkspaceAuditQuery: Any = list_query(WORKSPACE_AUDIT)
+WorkspaceAuditFilters: Any = filter_query(WORKSPACE_AUDIT)
 
 
 @router.get("/audit")
-def list_audit(request: HttpRequest, filters: Query[AllFilters], limit: int = 50, after: str | None = None) -> Answer:
+def list_audit(request: HttpRequest, given: Query[AuditQuery]) -> Answer:
     """List what people did in the whole studio, newest first; for operators and administrators."""
     require_operator(request.user)
-    return page(entries_like(Wanted(**filters.dict())), limit=limit, after=after, show=as_dict)
+    return listed_rows(request, AUDIT, Entry.objects.all(), _timely(given), show=as_dict)
 
 
 @router.get("/audit/export")
-def export_audit(request: HttpRequest, filters: Query[AllFilters], format: Format = "csv") -> HttpResponseBase:
+def export_audit(request: HttpRequest, given: Query[AuditFilters], format: Format = "csv") -> HttpResponseBase:
     """Send all entries that pass the filters as CSV or JSON Lines."""
     require_operator(request.user)
-    return export(entries_like(Wanted(**filters.dict())), format=format)
+    return export(narrowed_rows(request, AUDIT, Entry.objects.all(), _timely(given)), format=format)
 
 
 @router.get("/workspaces/{workspace}/audit")
-def list_workspace_audit(
-    request: HttpRequest, workspace: str, filters: Query[Filters], limit: int = 50, after: str | None = None
-) -> Answer:
+def list_workspace_audit(request: HttpRequest, workspace: str, given: Query[WorkspaceAuditQuery]) -> Answer:
     """List what people did in a workspace, newest first; for its owners."""
     space = workspace_for(request.user, workspace, "owner")
-    wanted = Wanted(**filters.dict(), workspace=space.name)
-    return page(entries_like(wanted), limit=limit, after=after, show=as_dict)
+    rows = Entry.objects.filter(workspace=space.name)
+    return listed_rows(request, WORKSPACE_AUDIT, rows, _timely(given), show=as_dict, workspace=space)
 
 
 @router.get("/workspaces/{workspace}/audit/export")
-def export_workspace_audit(request: HttpRequest, workspace: str, filters: Query[Filters], format: Format = "csv") -> HttpResponseBase:
+def export_workspace_audit(
+    request: HttpRequest, workspace: str, given: Query[WorkspaceAuditFilters], format: Format = "csv"
+) -> HttpResponseBase:
     """Send all entries of a workspace that pass the filters as CSV or JSON Lines; for its owners."""
     space = workspace_for(request.user, workspace, "owner")
-    return export(entries_like(Wanted(**filters.dict(), workspace=space.name)), format=format, name=f"audit-{space.name}")
+    rows = narrowed_rows(request, WORKSPACE_AUDIT, Entry.objects.filter(workspace=space.name), _timely(given), workspace=space)
+    return export(rows, format=format, name=f"audit-{space.name}")
+
+
+def _timely(given: Any) -> Any:
+    """Return what is given, once its times were understood."""
+    for field in ("since", "until"):
+        for value in getattr(given, field):
+            moment(value, field=field)
+    return given

@@ -1,105 +1,79 @@
 """The audit: of the whole studio for administrators and IT operations, of a workspace for its owners."""
 
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase
-from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from studio.accounts.http import operator_view, workspace_view
 from studio.accounts.models import Workspace
-from studio.audit.models import Entry, Result, Via
+from studio.audit.models import Entry
 from studio.audit.pages.export import export
-from studio.audit.pages.links import links_of
-from studio.audit.pages.shown import changes
-from studio.audit.selectors import Wanted, choices, entries_like
+from studio.audit.pages.lists import AUDIT, WORKSPACE_AUDIT, entry_lines, refuse_unreadable
 from studio.core.errors import ProblemError
-from studio.core.pages import keyset_page
-
-_TONES = {Result.DONE.value: "good", Result.REFUSED.value: "look", Result.FAILED.value: "wrong"}
-_TITLES = {"person": "Person", "verb": "Did", "kind": "Kind", "object": "Object", "result": "Result", "via": "By", "since": "Since",
-           "until": "Until", "workspace": "Workspace"}  # fmt: skip
-_SPANS = (("", "All"), ("1h", "Last hour"), ("24h", "Last 24 h"), ("7d", "Last 7 days"), ("30d", "Last 30 days"))
+from studio.tables.asked import read
+from studio.tables.declared import Table
+from studio.tables.narrowing import narrowed
+from studio.tables.page import Listing, list_page
 
 
 @require_GET
 @operator_view
 def whole(request: HttpRequest) -> HttpResponseBase:
     """Show what everybody did, or send it as a file."""
-    return _answer(request, Wanted.of(request.GET.dict()), Entry.objects.all(), {"here": "Audit", "export_name": "audit"})
+    return audit_page(request, AUDIT, "audit/list.html", Entry.objects.all(), name="audit", topics="audit", context={"here": "Audit"})
 
 
 @require_GET
 @workspace_view("owner", archived=True)
 def of_workspace(request: HttpRequest, workspace: Workspace) -> HttpResponseBase:
     """Show an owner what was done in the workspace."""
-    wanted = Wanted.of(request.GET.dict() | {"workspace": workspace.name})
-    frame = {"here": "Audit", "space": workspace, "export_name": f"audit-{workspace.name}"}
-    return _answer(request, wanted, Entry.objects.filter(workspace=workspace.name), frame)
+    crumbs = [(workspace.display_name or workspace.name, reverse("jobs:list", args=[workspace.name]))]
+    return audit_page(
+        request,
+        WORKSPACE_AUDIT,
+        "audit/list.html",
+        Entry.objects.filter(workspace=workspace.name),
+        name=f"audit-{workspace.name}",
+        topics=f"audit:{workspace.name}",
+        workspace=workspace,
+        context={"here": "Audit", "space": workspace, "crumbs": crumbs},
+    )
 
 
-def entry_rows(user: Any, entries: list[Entry]) -> list[dict[str, Any]]:
-    """Return entries as the table of the audit shows them (audit/rows.html)."""
-    links = links_of(user, entries)
-    return [
-        {
-            "entry": entry,
-            "url": links.get(entry.pk, ""),
-            "changes": changes(entry.diff),
-            "tone": _TONES.get(entry.result, "neutral"),
-            "problem_text": entry.problem.replace("-", " "),
-        }
-        for entry in entries
-    ]
-
-
-def _answer(request: HttpRequest, wanted: Wanted, everything: QuerySet[Entry], frame: dict[str, Any]) -> HttpResponseBase:
+def audit_page(
+    request: HttpRequest,
+    table: Table,
+    template: str,
+    rows: QuerySet[Entry],
+    *,
+    name: str,
+    topics: str,
+    workspace: Workspace | None = None,
+    context: Mapping[str, Any],
+) -> HttpResponseBase:
+    """Answer a list of entries: as a page, as its live part, or whole as a file called `name`."""
+    pairs = [(key, value) for key, values in request.GET.lists() for value in values]
     problem = None
     try:
-        rows = entries_like(wanted)
+        refuse_unreadable(table, pairs)
     except ProblemError as error:
-        problem, rows = error, everything.none()
+        problem = error
     if (format := request.GET.get("format")) and problem is None:
-        return export(rows, format=format, name=frame["export_name"])
-    page = keyset_page(rows, after=request.GET.get("after", ""))
-    shown = {name: value for name, value in wanted.chosen.items() if not (name == "workspace" and "space" in frame)}
-    context = {
-        **frame,
-        "page": page,
-        "rows": entry_rows(request.user, page.rows),
-        "wanted": wanted,
-        "problem": problem,
-        "choices": choices(everything),
-        "results": Result.choices,
-        "ways": Via.choices,
-        "nothing": not shown and not page.rows,
-        "chips": _spans(request, wanted),
-        "chosen": [{"name": _TITLES[name], "value": value, "url": _without(request, name)} for name, value in shown.items()
-                   if name in _TITLES],
-        "exports": [{"title": title, "icon": "download", "url": _with(request, format=format)}
-                    for format, title in (("csv", "Export as CSV"), ("jsonl", "Export as JSON Lines"))],
-        "crumbs": [(frame["space"].display_name or frame["space"].name, reverse("jobs:list", args=[frame["space"].name]))]
-        if "space" in frame else [],
-    }  # fmt: skip
-    part = "#list" if request.htmx and not request.htmx.boosted else ""  # type: ignore[attr-defined]
-    return render(request, f"audit/list.html{part}", context, status=422 if problem else 200)
+        return export(narrowed(table, rows, read(table, pairs), request.user), format=format, name=name)
 
+    def more(listing: Listing) -> dict[str, Any]:
+        # What cannot be read lets nothing pass; that is not an empty log.
+        listing.nothing = listing.nothing and problem is None
+        return {**context, "problem": problem}
 
-def _spans(request: HttpRequest, wanted: Wanted) -> list[dict[str, Any]]:
-    return [{"title": title, "url": _with(request, since=value), "active": wanted.since == value} for value, title in _SPANS]
-
-
-def _with(request: HttpRequest, **changed: str) -> str:
-    query = request.GET.copy()
-    query.pop("after", None)
-    for name, value in changed.items():
-        query.pop(name, None)
-        if value:
-            query[name] = value
-    return f"?{query.urlencode()}"
-
-
-def _without(request: HttpRequest, name: str) -> str:
-    return _with(request, **{name: ""})
+    wanted = rows.none() if problem else rows
+    lines = partial(entry_lines, request.user)
+    answer = list_page(request, table, template, rows=wanted, lines=lines, workspace=workspace, topics=topics, context=more)
+    if problem:
+        answer.status_code = 422
+    return answer

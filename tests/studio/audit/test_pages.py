@@ -15,9 +15,11 @@ from typer.testing import CliRunner
 
 from compute.models import Cluster
 from studio.accounts.models import ApiToken
+from studio.audit import services
 from studio.audit.models import Entry
 from studio.audit.pages import export
 from studio.audit.services import record, write
+from studio.live.topics import allowed
 from tests.conftest import People
 
 pytestmark = pytest.mark.django_db
@@ -33,7 +35,7 @@ def some(people: People) -> list[Entry]:
     ]
 
 
-def listed(client: Client, path: str, **query: str) -> list[int]:
+def listed(client: Client, path: str, **query: Any) -> list[int]:
     answer = client.get(path, query)
     assert answer.status_code == 200, answer.content
     return [item["id"] for item in answer.json()["items"]]
@@ -62,17 +64,18 @@ def sent(answer: Any) -> str:
     [
         ({"person": "the-reader"}, [1]), ({"verb": "created"}, [2]), ({"kind": "workspace"}, [0]), ({"object": "a_job"}, [1]),
         ({"result": "refused"}, [1]), ({"via": "system"}, [2, 1, 0]), ({"via": "page"}, []), ({"workspace": "team"}, [1, 0]),
+        ({"person": ["the-reader", "the-stranger"]}, [2, 1]), ({"sort": "person", "result": ["done", "refused"]}, [0, 1, 2]),
         ({"q": "NOT-ALLOWED"}, [1]), ({"since": "1h"}, [2, 1, 0]), ({"until": "1h"}, []), ({"since": "2020-01-01", "until": "2020-01-02"}, []),
     ],
 )  # fmt: skip
-def test_filters(people: People, some: list[Entry], client_for: Callable[..., Client], query: dict[str, str], which: list[int]) -> None:
+def test_filters(people: People, some: list[Entry], client_for: Callable[..., Client], query: dict[str, Any], which: list[int]) -> None:
     client = client_for(people.operator)
     wanted = [some[at].pk for at in which]
     assert listed(client, "/api/v1/audit", **query) == wanted
-    page = client.get("/ops/audit/", query).content.decode()
-    assert [entry.pk for entry in some if f'id="entry-{entry.pk}"' in page] == sorted(wanted)
-    lines = sent(client.get("/api/v1/audit/export", {**query, "format": "jsonl"})).splitlines()
-    assert [json.loads(line)["id"] for line in lines] == wanted
+    assert [line.row.pk for line in client.get("/ops/audit/", query).context["list"].lines] == wanted
+    for path in ("/api/v1/audit/export", "/ops/audit/"):
+        lines = sent(client.get(path, {**query, "format": "jsonl"})).splitlines()
+        assert [json.loads(line)["id"] for line in lines] == sorted(wanted, reverse=True)
 
 
 def test_a_filter_that_cannot_be_read_is_told(people: People, client_for: Callable[..., Client]) -> None:
@@ -81,6 +84,40 @@ def test_a_filter_that_cannot_be_read_is_told(people: People, client_for: Callab
         assert client.get("/api/v1/audit", query).status_code == 422
         page = client.get("/ops/audit/", query)
         assert page.status_code == 422 and "request-invalid" in page.content.decode()
+
+
+def test_results_and_ways_are_counted_and_people_are_offered(people: People, some: list[Entry], client_for: Callable[..., Client]) -> None:
+    boxes = {box.filter.key: box.options for box in client_for(people.operator).get("/ops/audit/").context["list"].boxes}
+    assert [(one["value"], one["count"]) for one in boxes["result"]] == [("done", "2"), ("refused", "1"), ("failed", "0")]
+    assert [one["value"] for one in boxes["person"]] == ["the-owner", "the-reader", "the-stranger"]
+    assert "workspace" in boxes and not {"until", "object"} & boxes.keys()
+
+
+def test_a_view_of_a_workspace_s_audit_is_its_owners_alone(people: People, some: list[Entry], client_for: Callable[..., Client]) -> None:
+    given = {"name": "Refused", "query": "result=refused", "shared": "yes", "next": "/w/team/audit/"}
+    path = "/w/team/lists/workspace-audit/views/"
+    assert client_for(people.contributor).post(path, given).status_code == 403
+    assert client_for(people.owner).post(path, given)["Location"] == "/w/team/audit/?result=refused&view=Refused"
+    views = {one: client_for(getattr(people, one)).get("/api/v1/workspaces/team/views").json()["items"] for one in ("reader", "admin")}
+    assert views["reader"] == [] and [view["name"] for view in views["admin"]] == ["Refused"]
+    # The contributor's attempt stands above.
+    assert listed(client_for(people.owner), "/api/v1/workspaces/team/audit", view="Refused")[1:] == [some[1].pk]
+
+
+def test_who_may_read_the_audit_may_watch_it_grow(people: People) -> None:
+    def watched(user: Any) -> list[str]:
+        return [topic.name for topic in allowed(user, ["audit", "audit:team"])]
+
+    assert watched(people.operator) == ["audit"] and watched(people.owner) == ["audit:team"]
+    assert watched(people.admin) == ["audit", "audit:team"] and watched(people.contributor) == []
+
+
+def test_a_record_is_told_to_those_who_watch(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(services, "publish", lambda topic, event, payload: told.append(topic))
+    record(people.owner, "changed", people.workspace, workspace="team")
+    record(people.owner, "changed", people.workspace)
+    assert told == ["audit", "audit:team", "audit"]
 
 
 def test_pages_follow_by_key_and_never_show_an_entry_twice(people: People, client_for: Callable[..., Client]) -> None:
@@ -127,7 +164,7 @@ def test_the_command_line_lists_and_exports(
 
     monkeypatch.setenv("MOORING_URL", live_server.url)
     monkeypatch.setenv("MOORING_TOKEN", ApiToken.issue(people.owner, name="laptop")[1])
-    shown = CliRunner().invoke(app, ["audit", "list", "-w", "team", "--result", "refused", "-o", "json"])
+    shown = CliRunner().invoke(app, ["audit", "list", "-w", "team", "--result", "refused", "--result", "failed", "--sort", "person", "-o", "json"])
     assert [one["object"] for one in json.loads(shown.output)] == ["a_job"], shown.output
     written = CliRunner().invoke(app, ["audit", "export", "-w", "team", "--format", "jsonl", "-f", str(tmp_path / "audit.jsonl")])
     assert written.exit_code == 0 and len((tmp_path / "audit.jsonl").read_text().splitlines()) == 2

@@ -15,10 +15,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from compute.models import Cluster, Compute, InstanceType, Node
+from compute.models import Change, Cluster, Compute, InstanceType, Node
 from endpoints.models import Endpoint
 from jobs.models import Job
 from studio.assets.models import ImageRule, Model
+from studio.audit.services import record
 from tests.conftest import People
 
 pytestmark = pytest.mark.django_db
@@ -26,6 +27,7 @@ PINNED = Path(__file__).with_name("query_counts.json")
 LISTS = (
     "/w/team/jobs/", "/w/team/models/", "/w/team/endpoints/", "/ops/clusters/", "/ops/clusters/gpu-0/nodes/",
     "/ops/clusters/gpu-0/instance-types/", "/ops/clusters/gpu-0/computes/", "/ops/images/",
+    "/ops/audit/", "/w/team/audit/", "/ops/clusters/gpu-0/audit/", "/ops/clusters/gpu-0/events/",
 )  # fmt: skip
 
 
@@ -45,6 +47,9 @@ def make(people: People, numbers: range) -> None:
         Job.objects.create(name=f"j{number}", submitted_by=person, yaml="x", command="x", image="x", tags={"a": "b"}, **given)
         Endpoint.objects.create(name=f"e{number}", status="ready", **given)
         Model.objects.create(workspace=team, name=f"m{number}", created_by=person)
+        Change.objects.create(cluster=first, old="connecting", status="ready", at=now)
+        for target in (first, compute):
+            record(person, "changed", target, workspace="team")
         ImageRule.objects.create(pattern=f"p{number}", image="x")
 
 
