@@ -36,8 +36,8 @@ test: setup ## every test, on the sandbox's real cluster and in a real browser
 test-versions: setup ## the oldest and the newest supported Kubernetes
 	@bash setup/versions.sh
 
-docs: setup ## build the documentation into .mooring/docs; a broken link fails it
-	@NO_MKDOCS_2_WARNING=1 MOORING_DATA=$$(mktemp -d) $(PY) -m mkdocs build
+docs: setup ## build the documentation into .mooring/docs, which the studio serves; a broken link fails it
+	@bash setup/docs.sh --anew
 
 lint: setup ## style, types, layers, templates, migrations
 	@bash setup/lint.sh

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 # What lies outside docs/ and belongs to the site.
-FROM_OUTSIDE = {"about.md": ROOT / "README.md", "changes.md": ROOT / "CHANGELOG.md"}
+FROM_OUTSIDE = {"about.md": ROOT / "README.md", "changes.md": ROOT / "CHANGELOG.md", "assets/site.css": ROOT / "docs_site" / "site.css"}
 SECTIONS = {
     "Data scientists": "users",
     "Operators": "operators",
@@ -74,6 +74,20 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
         r"](\1\2/index.md)",
         re.sub(r"\]\(((?:\.\./)*)(decisions)/\)", r"](\1\2/README.md)", markdown),
     )
+
+
+def on_post_page(output: str, page: Any, config: Any) -> str:
+    """Give the theme's search its name for the ear."""
+    return output.replace('data-md-component="search" role="dialog"', 'data-md-component="search" role="dialog" aria-label="Search"')
+
+
+def on_post_build(config: Any) -> None:
+    """Make of the built pages what the studio serves: no script in a page, and no page for what is not there, which is the studio's."""
+    from docs_site.scripts import move_inline
+
+    site = Path(config["site_dir"])
+    (site / "404.html").unlink(missing_ok=True)
+    move_inline(site)
 
 
 def _told(link: re.Match[str], page: Path) -> str:

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Install what the checkout needs and does not have: system packages (Debian, with root), Python packages, page assets.
+# Install what the checkout needs and does not have: system packages (Debian, with root), Python packages, page assets, the documentation.
 # Each step leaves a stamp of what it was made from, so that a second run takes a moment.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -56,3 +56,4 @@ PYTHON
 system_packages
 python_packages
 bash setup/assets.sh
+bash setup/docs.sh

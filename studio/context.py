@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from studio.accounts.access import workspaces_of
 from studio.accounts.models import Workspace
+from studio.frame.documentation import help_for
 from studio.frame.places import Group, groups
 from studio.notices.selectors import unread_count
 
@@ -30,6 +31,7 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
         # Asked for by the header alone: parts of a page have none.
         "notices_unread": lambda: unread_count(user),
         "live_since": f"live={made}-0",
+        "help_url": help_for(request.path),
     }
 
 

@@ -14,6 +14,8 @@ ROOT = Path(__file__).resolve().parent.parent
 DATA = env.data_folder()
 BLOBS = DATA / "blobs"
 RUNS = DATA / "runs"
+# The documentation as a site, built at set-up (setup/docs.sh).
+DOCUMENTATION = ROOT / ".mooring" / "docs"
 
 DEBUG = env.flag("MOORING_DEBUG")
 SECRET_KEY = env.text("MOORING_SECRET_KEY") or env.kept_key(DATA / "keys" / "secret_key")

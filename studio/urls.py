@@ -10,6 +10,7 @@ from studio.api.pages import reference
 from studio.api.root import api
 from studio.console.rows import console
 from studio.core import health
+from studio.frame import documentation
 from studio.live.sse import stream
 
 urlpatterns = [
@@ -23,6 +24,8 @@ urlpatterns = [
     path("admin/", console.urls),
     path("api/v1/", api.urls),
     path("help/api/", reference, name="api-reference"),
+    path("docs/", documentation.page, name="documentation"),
+    path("docs/<path:page>", documentation.page, name="documentation-page"),
     path("", include("studio.audit.pages.urls")),
     path("", include("studio.system.urls")),
     path("", include("studio.notices.urls")),

@@ -72,7 +72,7 @@ NEEDED = {
     "workspace": "team", "space": "team", "name": "a_job", "compute": "local", "type": "small", "file": "std_log.txt",
     "process": "1", "id": "1", "session_id": "1000000", "pk": "1000000", "rule_id": "1", "root": "artifacts", "path": "outputs/model.txt", "digest": "sha256:" + "0" * 64, "index": "0", "version": "1",
     "object_id": "1", "deployment": "blue", "pod": "a-pod", "container": "inference-server", "table": "jobs",
-    "kind": "command-job",
+    "kind": "command-job", "page": "problems/not-found",
 }  # fmt: skip
 
 

@@ -53,6 +53,8 @@ TABLE: dict[tuple[str, str], str] = {
     ("GET", ""): SIGNED_IN,
     ("GET", "live/"): SIGNED_IN,
     ("GET", "search/"): SIGNED_IN,
+    ("GET", "docs/"): SIGNED_IN,
+    ("GET", "docs/<path:page>"): SIGNED_IN,
     ("POST", "guide/<slug:guide>/"): SIGNED_IN,
     ("GET", "notifications/"): SIGNED_IN,
     ("GET", "notifications/bell/"): SIGNED_IN,

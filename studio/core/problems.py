@@ -75,4 +75,6 @@ register(
             "Use a random one, such as a UUID.", 422),
     Problem("method-not-allowed", "The address does not take that", "{method} is not among what this address takes: {allowed}.",
             "Compare the request with the API reference.", 405),
+    Problem("documentation-not-built", "The documentation is not there", "Its pages were not built on the machine that runs this studio.",
+            "Run `make docs` in the studio's folder; the same texts are there under `docs/`.", 503, "administrator"),
 )  # fmt: skip

@@ -116,6 +116,8 @@ def actions(user: Any, workspace: Workspace | None) -> list[Action]:
         Action("Notifications", "bell", reverse("notices:list"), words="bell messages told"),
         Action("What you are told of", "settings", reverse("notices:settings"), words="notification preferences browser"),
         Action("Your tokens", "key", reverse("people:tokens"), words="api token program access"),
+        Action("Documentation", "book", reverse("documentation"), words="help guide manual problems docs"),
+        Action("API reference", "code", reverse("api-reference"), words="help rest openapi curl operations"),
         Action("Theme: light", "sun", do="theme-light", words="bright appearance"),
         Action("Theme: dark", "moon", do="theme-dark", words="night appearance"),
         Action("Theme: as the system", "device-desktop", do="theme-auto", words="auto appearance"),

@@ -13,5 +13,7 @@ def person(request: HttpRequest) -> dict[str, Any]:
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return {}
-    links = [{"title": "Your account", "url": reverse("account_profile"), "icon": "user"}]
+    links = [{"title": "Your account", "url": reverse("account_profile"), "icon": "user"},
+             {"title": "Documentation", "url": reverse("documentation"), "icon": "book"},
+             {"title": "API reference", "url": reverse("api-reference"), "icon": "code"}]  # fmt: skip
     return {"time_zone": request.session.get(ZONE, ""), "person_links": links}

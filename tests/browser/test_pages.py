@@ -36,7 +36,7 @@ RUN = """async (what) => {
 
 def addresses() -> list[str]:
     """Return the path of every page that one can look at, for the rows that are furnished."""
-    found = ["/ops/design/"]
+    found = ["/ops/design/", "/docs/problems/not-found", "/docs/users/jobs"]
     for method, pattern in TABLE:
         if method != "GET" or re.search(r"\.(zip|json|pem|csv)$|/(bytes|download|lines|export)/?$|<path:", pattern) or pattern.startswith(("api/", "runner/", "live/", "healthz", "readyz", "metrics")):
             continue
@@ -125,6 +125,21 @@ def test_pages_are_read_and_forms_sent_without_scripts(new_context: Callable[...
     page.get_by_label("Command", exact=True).fill(" ")
     page.get_by_role("button", name="Submit job").click()
     expect(page.get_by_text("Nothing was sent")).to_be_visible()
+
+
+def test_the_documentation_is_searched_and_problems_lead_to_their_pages(new_context: Callable[..., BrowserContext], pages: Pages) -> None:
+    context = new_context()
+    asked: list[str] = []
+    context.on("request", lambda request: asked.append(request.url))
+    page = _signed_in(context, pages, "reader")
+    page.goto(f"{pages.url}/w/team/jobs/no-such-job/")
+    page.get_by_role("link", name="not-found").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Not found")
+    page.get_by_role("textbox", name="Search").fill("exec plugin")
+    page.locator(".md-search-result__link").first.click()
+    expect(page).to_have_url(re.compile("/docs/problems/kubeconfig-"))
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    assert [url for url in asked if not url.startswith((pages.url, "data:", "blob:"))] == []
 
 
 def test_what_is_not_there_is_said_with_the_requests_id(new_context: Callable[..., BrowserContext], pages: Pages) -> None:

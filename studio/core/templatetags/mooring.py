@@ -151,6 +151,12 @@ def copyable(value: object, short: int = 0, href: str = "") -> dict[str, Any]:
     return {"value": text, "shown": shortened(text, short) if short else text, "href": href}
 
 
+@register.inclusion_tag("components/copyable.html")
+def problem_id(id: object) -> dict[str, Any]:
+    """Show a problem's id, which leads to the page that explains it."""
+    return copyable(id, href=f"/docs/problems/{id}")
+
+
 @register.filter
 def shortened(text: object, length: int = 20) -> str:
     """Cut `text` in its middle to `length` characters."""
