@@ -62,6 +62,8 @@ class Draft:
     variables: list[Pair] = field(default_factory=list)
     code: str = ""
     code_path: str = ""
+    # The digest of a model's files that came with a YAML; the form offers registered ones only.
+    model: str = ""
     endpoint_rest: dict[str, Any] = field(default_factory=dict)
     deployment_rest: dict[str, Any] = field(default_factory=dict)
 
@@ -72,6 +74,12 @@ class Draft:
     @property
     def all_traffic(self) -> bool:
         return self.fields.get("all_traffic") == "on"
+
+    @property
+    def model_path(self) -> str:
+        """Return the local model that the YAML names, while no registered one is chosen in its place."""
+        model = self.deployment_rest.get("model")
+        return str(model.get("path") or "") if isinstance(model, dict) and not self.fields.get("model") else ""
 
     @property
     def rest_names(self) -> list[str]:
@@ -113,6 +121,9 @@ class Draft:
                 group, _, key = path.partition(".")
                 given.setdefault(group, {})[key] = _whole(text[name])
         for name, value in copy.deepcopy(self.deployment_rest).items():
+            if name == "model" and name in given:
+                # A registered one was chosen in the place of the files.
+                continue
             # What the form has no input for stands beside what it has.
             known = given.get(name)
             given[name] = value | known if isinstance(value, dict) and isinstance(known, dict) else value
@@ -131,9 +142,9 @@ class Draft:
         return {"image": image, "inference_config": routes}
 
 
-def draft_of(endpoint: Mapping[str, Any] | None, deployment: Mapping[str, Any] | None, *, code: str = "") -> Draft:
-    """Return the draft that says the same as the fields of the YAMLs; `code` is the digest of what came for it."""
-    draft = Draft(code=code)
+def draft_of(endpoint: Mapping[str, Any] | None, deployment: Mapping[str, Any] | None, *, code: str = "", model: str = "") -> Draft:
+    """Return the draft that says the same as the fields of the YAMLs; `code` and `model` are digests of what came for them."""
+    draft = Draft(code=code, model=model)
     if endpoint is not None:
         rest = copy.deepcopy(dict(endpoint))
         for name in ("name", "description"):

@@ -25,7 +25,15 @@ from studio.assets.sent import digest_held, snapshot_sent, words_of
 from studio.core.errors import ProblemError, ProblemList
 
 # On the form there is a place for the files: a YAML's words would only be in the way.
-SAID = {"deployment-code-not-sent": "Choose the scoring script, or the folder that it is in."}
+SAID = {
+    "deployment-code-not-sent": "Choose the scoring script, or the folder that it is in.",
+    "deployment-model-not-sent": "Choose the model's file or folder on the YAML tab, or a registered model here.",
+}
+# The same beside the YAML, where a place for each stands.
+DROPS = {
+    "code": ("deployment-code-not-sent", "Choose the folder that `code_configuration.code` names."),
+    "model": ("deployment-model-not-sent", "Choose the file or the folder that `model.path` names."),
+}
 
 
 @dataclass
@@ -56,11 +64,12 @@ class Place:
 
 @dataclass
 class Texts:
-    """The YAML tab as far as it was typed, and the digest of the code that came with it."""
+    """The YAML tab as far as it was typed, and the digests of the code and of the model that came with it."""
 
     endpoint: str = ""
     deployment: str = ""
     code: str = ""
+    model: str = ""
     all_traffic: bool = True
 
 
@@ -125,7 +134,9 @@ def _fresh(request: HttpRequest, place: Place) -> Draft:
             values = dict(spec.load_deployment(row.yaml, overrides=row.overrides).document.value)
         except spec.SpecError:
             values = {"name": row.name}
-        draft = draft_of(None, values, code=str(given.get("code_digest") or ""))
+        # Of a registered version the name is enough.
+        model = str((given.get("model") or {}).get("digest") or "") if isinstance(values.get("model"), dict) else ""
+        draft = draft_of(None, values, code=str(given.get("code_digest") or ""), model=model)
         draft.fields["count"] = str(row.instance_count)
         return draft
     draft = Draft()
@@ -171,10 +182,14 @@ def _from_yaml(request: HttpRequest, place: Place, problems: list[ProblemError])
         endpoint=post.get("endpoint_yaml", "").replace("\r\n", "\n"),
         deployment=post.get("deployment_yaml", "").replace("\r\n", "\n"),
         code=digest_held(place.workspace, post.get("code_kept", "")),
+        model=digest_held(place.workspace, post.get("model_kept", "")),
         all_traffic=post.get("all_traffic") == "on",
     )
     sent = snapshot_sent(request, place.workspace, "code", problems)
     texts.code = sent.digest if sent else texts.code
+    packed = sending.names_archive(texts.deployment)
+    sent = snapshot_sent(request, place.workspace, "model_files", problems, field="model.path", unpack=not packed)
+    texts.model = sent.digest if sent else texts.model
     if post.get("to") == "form":
         return _to_form(request, place, texts, problems)
     made = None if problems else _create(request, place, texts, problems)
@@ -189,7 +204,7 @@ def _to_form(request: HttpRequest, place: Place, texts: Texts, problems: list[Pr
         told = [ProblemError(one.problem_id, field=one.path or None, line=one.line, column=one.column, text=one.text, todo=one.todo)
                 for one in error.issues]  # fmt: skip
         return _yaml_page(request, place, texts, [*problems, *told], typed=True)
-    draft = draft_of(endpoint, deployment, code=texts.code)
+    draft = draft_of(endpoint, deployment, code=texts.code, model=texts.model)
     draft.fields["all_traffic"] = "on" if texts.all_traffic else ""
     if place.endpoint is not None:
         draft.fields["compute"] = place.endpoint.compute_name
@@ -202,23 +217,21 @@ def _as_yaml(place: Place, draft: Draft) -> Texts:
         endpoint="" if place.endpoint else spec.dump_values(draft.endpoint_values()),
         deployment="" if draft.later and not place.endpoint else spec.dump_values(draft.deployment_values(name)),
         code=draft.code,
+        model=draft.model,
         all_traffic=draft.all_traffic,
     )
 
 
 def _create(request: HttpRequest, place: Place, texts: Texts, problems: list[ProblemError]) -> HttpResponse | None:
     """Check everything, then make everything; problems are added, and nothing is made that could not be whole."""
-    given = {"text": texts.deployment, "code": texts.code}
+    given = {"text": texts.deployment, "code": texts.code, "model": texts.model}
     try:
         endpoint = place.endpoint
         if endpoint is None:
             _check_first(place.workspace, texts)
             endpoint = services.create_endpoint(request.user, place.workspace, text=texts.endpoint)
         if place.deployment is not None:
-            model = ((place.deployment.wanted.spec if place.deployment.wanted else {}).get("model") or {}).get("digest")
-            services.update_deployment(
-                request.user, place.deployment, **given, model=str(model or ""), all_traffic=texts.all_traffic
-            )  # fmt: skip
+            services.update_deployment(request.user, place.deployment, **given, all_traffic=texts.all_traffic)
         elif texts.deployment.strip():
             services.create_deployment(request.user, endpoint, **given, all_traffic=texts.all_traffic)
     except ProblemList as error:
@@ -245,7 +258,7 @@ def _check_first(workspace: Workspace, texts: Texts) -> None:
         name = accepted.name if accepted else ""
         place = Endpoint(workspace=workspace, name=name, compute=compute, cluster=compute.cluster if compute else None)
         try:
-            accepting.check_deployment(place, texts.deployment, [], code=texts.code)
+            accepting.check_deployment(place, texts.deployment, [], code=texts.code, model=texts.model)
         except ProblemList as error:
             # Without a compute nothing can be said about instance types.
             found = [one for one in error.errors if compute is not None or one.problem.id != "endpoint-cluster-detached"]
@@ -295,6 +308,7 @@ def _form_page(
         "row_problems": left["rows"],
         "draft": draft,
         "code_words": words_of(place.workspace, draft.code),
+        "model_words": words_of(place.workspace, draft.model),
         "endpoint_rest": json.dumps(draft.endpoint_rest, default=str),
         "deployment_rest": json.dumps(draft.deployment_rest, default=str),
         "rest_text": ", ".join(draft.rest_names),
@@ -317,6 +331,8 @@ def _yaml_page(
         "endpoint_marks": _marks([one for one in told if one not in of_deployment]),
         "deployment_marks": _marks(of_deployment),
         "kept_words": words_of(place.workspace, texts.code),
+        "model_words": words_of(place.workspace, texts.model),
+        "not_sent": {name: said for name, (id, said) in DROPS.items() if any(one.problem.id == id for one in told)},
         "typed": typed,
     }
     return _page(request, place, "endpoints/new_yaml.html", context, 422 if told else 200)

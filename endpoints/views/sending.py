@@ -8,11 +8,12 @@ from django.http import HttpRequest
 
 from compute.router import Router, router_of
 from compute.selectors import computes_of
+from endpoints import spec
 from endpoints.forms import PLAIN, Draft
 from jobs.forms import Pair
 from studio.accounts.models import Workspace
 from studio.assets.registry.selectors import versions_of
-from studio.assets.sent import digest_held, snapshot_sent
+from studio.assets.sent import PACKED, digest_held, snapshot_sent
 from studio.core.errors import ProblemError
 
 MOST_ROWS = 500
@@ -29,6 +30,7 @@ def draft_from_post(request: HttpRequest, workspace: Workspace, problems: list[P
         variables=_pairs(request, "env"),
         code=digest_held(workspace, post.get("code_kept", "")),
         code_path=post.get("code_path", "")[:1000],
+        model=digest_held(workspace, post.get("model_kept", "")),
         endpoint_rest=mapping(post.get("endpoint_rest", "")),
         deployment_rest=mapping(post.get("deployment_rest", "")),
     )
@@ -44,6 +46,15 @@ def mapping(text: str) -> dict[str, Any]:
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def names_archive(text: str) -> bool:
+    """Tell whether the YAML's model is an archive itself: then a packed file that came for it is left packed."""
+    try:
+        model = spec.load_deployment(text).model.model
+    except spec.SpecError:
+        return False
+    return isinstance(model, spec.InlineModel) and model.base_name.lower().endswith(PACKED)
 
 
 def compute_choices(workspace: Workspace, chosen: str = "") -> Choices:

@@ -12,6 +12,8 @@ from studio.assets.services import tree_of_archive, tree_of_uploads
 from studio.core.errors import ProblemError
 from studio.core.numbers import filesize
 
+PACKED = (".zip", ".tar", ".tar.gz", ".tgz")
+
 
 def snapshot_sent(
     request: HttpRequest, workspace: Workspace, name: str, problems: list[ProblemError], *, field: str = "", unpack: bool = True
@@ -21,7 +23,7 @@ def snapshot_sent(
     if not files:
         return None
     try:
-        if unpack and len(files) == 1 and str(files[0].name).lower().endswith((".zip", ".tar", ".tar.gz", ".tgz")):
+        if unpack and len(files) == 1 and str(files[0].name).lower().endswith(PACKED):
             return tree_of_archive(workspace, cast(BinaryIO, files[0].file))
         paths = _paths(request.POST.get(f"{name}_paths", ""), files)
         return tree_of_uploads(workspace, [(path, cast(BinaryIO, file.file)) for path, file in zip(paths, files, strict=True)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from typing import Any
 
 import pytest
@@ -139,6 +140,76 @@ def test_a_problem_of_the_yaml_names_its_line(people: People, client_for: Any, m
     text = answer.content.decode()
     assert answer.status_code == 422 and "Deployment: <b>line 3" in text and "azureml:nothing:1" in text
     assert not Endpoint.objects.exists()
+
+
+LOCAL = """name: blue
+endpoint_name: flowers
+model: {path: ../model-1/model/}
+code_configuration: {code: ../model-1/onlinescoring/, scoring_script: score.py}
+environment: {image: registry/sklearn:1}
+"""
+
+
+def yamls(**changed: Any) -> dict[str, Any]:
+    given = {
+        "as": "yaml", "endpoint_yaml": "name: flowers\ncompute: azureml:local\n", "deployment_yaml": LOCAL, "all_traffic": "on",
+        "code": SimpleUploadedFile("score.py", SCORE), "model_files": [SimpleUploadedFile("a.pkl", b"a"), SimpleUploadedFile("b.pkl", b"b")],
+    }  # fmt: skip
+    return {key: value for key, value in {**given, **changed}.items() if value is not None}
+
+
+def test_a_yaml_with_a_local_model_is_taken_with_its_files(people: People, client_for: Any, compute: Any) -> None:
+    client = client_for(people.contributor)
+    answer = client.post(URL, yamls())
+    assert answer.status_code == 302, answer.content.decode()[-3000:]
+    spec = Deployment.objects.get().wanted.spec  # type: ignore[union-attr]
+    assert spec["model"]["base_name"] == "model" and not spec["model"]["is_file"] and spec["model"]["digest"] != spec["code_digest"]
+    answer = client.post("/w/team/endpoints/flowers/deployments/-/new/", yamls(deployment_yaml=LOCAL.replace("blue", "green")))
+    assert answer.status_code == 302 and Deployment.objects.get(name="green").wanted.spec["model"] == spec["model"]  # type: ignore[union-attr]
+
+
+def test_a_local_model_that_was_not_sent_is_said_at_its_place_and_what_was_sent_is_kept(
+    people: People, client_for: Any, compute: Any
+) -> None:
+    client = client_for(people.contributor)
+    page = client.post(URL, yamls(model_files=None))
+    assert page.status_code == 422 and not Endpoint.objects.exists()
+    text = page.content.decode()
+    assert "Choose the file or the folder that `model.path` names." in text and "deployment-model-not-sent" in text
+    page = client.post(URL, yamls(code=None, code_kept=page.context["texts"].code, deployment_yaml=LOCAL.replace("blue", "1")))
+    assert page.status_code == 422 and "Kept: 2 files" in page.content.decode()
+    texts = page.context["texts"]
+    answer = client.post(URL, yamls(code=None, model_files=None, code_kept=texts.code, model_kept=texts.model))
+    assert answer.status_code == 302 and Deployment.objects.get().wanted.spec["model"]["digest"] == texts.model  # type: ignore[union-attr]
+
+
+def test_the_files_of_a_local_model_go_along_to_the_form_and_into_a_new_revision(
+    people: People, client_for: Any, model: ModelVersion
+) -> None:
+    client = client_for(people.contributor)
+    page = client.post(URL, yamls(to="form"))
+    draft = page.context["draft"]
+    kept = {"code": None, "code_kept": draft.code, "code_path": draft.code_path, "model_kept": draft.model, "image": "registry/sklearn:1"}
+    kept |= {"deployment_rest": page.context["deployment_rest"]}
+    assert draft.model_path == "../model-1/model/" and b"Kept: 2 files" in page.content
+    assert client.post(URL, form(**kept, model="")).status_code == 302
+    assert Deployment.objects.get().wanted.spec["model"]["digest"] == draft.model  # type: ignore[union-attr]
+    url = reverse("endpoints:new-deployment", args=["team", "flowers"], query={"of": "blue"})
+    assert client.get(url).context["draft"].model == draft.model
+    assert client.post(url, form(**kept)).status_code == 302
+    chosen = Deployment.objects.get().wanted
+    assert chosen is not None and chosen.number == 2 and chosen.spec["model"]["reference"] == "azureml:flowers:3"
+
+
+def test_a_packed_model_is_left_packed_where_the_yaml_names_it_so(people: People, client_for: Any, compute: Any) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("a.pkl", b"a")
+    text = LOCAL.replace("../model-1/model/", "./model.zip")
+    answer = client_for(people.contributor).post(
+        URL, yamls(deployment_yaml=text, model_files=SimpleUploadedFile("model.zip", packed.getvalue()))
+    )
+    assert answer.status_code == 302 and Deployment.objects.get().wanted.spec["model"]["is_file"]  # type: ignore[union-attr]
 
 
 def test_a_second_deployment_starts_beside_the_first(people: People, client_for: Any, model: ModelVersion) -> None:
