@@ -7,6 +7,7 @@ import json
 import random
 import sys
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -35,7 +36,7 @@ def main(rounds: int, sizes: list[int]) -> None:
     there = 0
     for size in sizes:
         began = time.monotonic()
-        fill(person, workspace, there, size)
+        fill([person], workspace, there, size)
         there = size
         print(f"{size:,} jobs are there after {time.monotonic() - began:.0f} s", flush=True)
         print(json.dumps({"jobs": size, "pages": _measure(person, size, rounds)}), flush=True)
@@ -50,7 +51,7 @@ def _people() -> tuple[Any, Any]:
     return person, workspace
 
 
-def fill(person: Any, workspace: Any, there: int, size: int) -> None:
+def fill(people: Sequence[Any], workspace: Any, there: int, size: int) -> None:
     """Make jobs number `there` to `size`."""
     from django.db import connection, transaction
     from django.utils import timezone
@@ -65,7 +66,7 @@ def fill(person: Any, workspace: Any, there: int, size: int) -> None:
             job = Job(
                 name=f"{chance.choice(FIRST)}_{chance.choice(WORDS)}_{number:x}",
                 display_name="Nightly training" if number % 4 == 0 else "rare bird" if number % 50_000 == 7 else "",
-                workspace=workspace, submitted_by=person, experiment=f"exp-{number % EXPERIMENTS}", status=chance.choice(STATES),
+                workspace=workspace, submitted_by=people[number % len(people)], experiment=f"exp-{number % EXPERIMENTS}", status=chance.choice(STATES),
                 tags={"stage": "dev"} if number % 3 == 0 else {}, yaml="command: train", command="train", image="python:3.11",
                 compute_name=f"gpu-{number % 5}", namespace="bench", instance_type="small", started_at=began,
                 ended_at=began + timedelta(seconds=90),

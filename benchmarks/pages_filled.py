@@ -131,7 +131,7 @@ def fill(made: dict[str, Any], jobs: int) -> None:
         [Entry(actor=people["admin"], actor_name="the-admin", via="page", verb="submit", target_kind="job", target_id=str(n),
                target_name=f"job {n}", workspace="team") for n in range(COUNTS["audit"])], batch_size=1000)  # fmt: skip
     _large_job(team)
-    job_list_pages.fill(people["contributor"], team, 1000, 1000 + jobs)
+    job_list_pages.fill([people["contributor"], people["admin"], *persons[:50]], team, 1000, 1000 + jobs)
 
 
 def _large_job(team: Any) -> None:

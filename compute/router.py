@@ -1,5 +1,6 @@
 """Where a cluster's router answers, or why it does not: read from what was last seen, without a call out."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +45,17 @@ class Router:
 
 def router_of(cluster: Cluster) -> Router:
     """Return the router of a cluster as last seen."""
-    row = Extension.objects.filter(cluster=cluster).first()
+    return _router(Extension.objects.filter(cluster=cluster).first())
+
+
+def routers_of(cluster_ids: Iterable[int]) -> dict[int, Router]:
+    """Return the routers of many clusters, by the cluster's id."""
+    wanted = set(cluster_ids)
+    rows = {row.cluster_id: row for row in Extension.objects.filter(cluster__in=wanted)}
+    return {id: _router(rows.get(id)) for id in wanted}
+
+
+def _router(row: Extension | None) -> Router:
     if row is None or row.status == ExtensionStatus.ABSENT:
         return Router(reason="The extension is not installed.", problem_id="extension-absent")
     if not row.revision:

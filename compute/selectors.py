@@ -10,8 +10,7 @@ from compute import instance_types
 from compute.connections import connection_of, kube_client
 from compute.extension.selectors import workload_placement
 from compute.instance_types import TypeSpec
-from compute.kube.capacity import Fit
-from compute.kube.capacity import fits as pods_that_fit
+from compute.kube.capacity import Fit, fits_on, node_capacities
 from compute.kube.quantities import add, format_quantity, parse_resources
 from compute.kube.quotas import room
 from compute.models import Cluster, Compute, Node
@@ -28,6 +27,7 @@ __all__ = [
     "connection_of",
     "default_type",
     "fits",
+    "fits_of",
     "instance_type",
     "kube_client",
     "sets_user_ids",
@@ -101,19 +101,37 @@ def instance_type(compute: Compute, name: str | None = None) -> dict[str, Any]:
 
 def fits(compute: Compute, nodes: Iterable[Node] | None = None) -> dict[str, Fit]:
     """Return for each instance type how many processes of it fit now (`count`), and why none does (`reason`)."""
-    objects = [_as_node(node) for node in (compute.cluster.nodes.all() if nodes is None else nodes)]
-    # What runs is already in the rows: one pod a node that asks for what all of its pods do.
-    pods = [_as_pods(node) for node in objects]
-    whole = [node for node, _ in pods]
-    holders = [pod for _, pod in pods]
-    placement = workload_placement(compute.cluster)
+    types = types_of(compute.cluster)
+    on_nodes = _fits_on_nodes(compute.cluster, types, compute.cluster.nodes.all() if nodes is None else nodes)
+    return _within_all_quotas(compute, types, on_nodes)
+
+
+def fits_of(computes: Iterable[Compute]) -> dict[int, dict[str, Fit]]:
+    """Return the same for many computes, by their id: those of one cluster have the same nodes, which are counted once."""
+    by_cluster: dict[int, tuple[dict[str, TypeSpec], dict[str, Fit]]] = {}
     found = {}
-    for name, each in types_of(compute.cluster).items():
-        if each.problem:
-            found[name] = Fit(0, each.problem, ever=False)
-            continue
-        found[name] = _within_quotas(compute, each, pods_that_fit(_as_run(each, *placement), whole, holders))
+    for compute in computes:
+        if compute.cluster_id not in by_cluster:
+            types = types_of(compute.cluster)
+            by_cluster[compute.cluster_id] = types, _fits_on_nodes(compute.cluster, types, compute.cluster.nodes.all())
+        found[compute.pk] = _within_all_quotas(compute, *by_cluster[compute.cluster_id])
     return found
+
+
+def _fits_on_nodes(cluster: Cluster, types: dict[str, TypeSpec], nodes: Iterable[Node]) -> dict[str, Fit]:
+    """Return how many processes of each instance type the nodes of a cluster take."""
+    # What runs is already in the rows: one pod a node that asks for what all of its pods do.
+    pairs = [_as_pods(_as_node(node)) for node in nodes]
+    capacities = node_capacities([node for node, _ in pairs], [pod for _, pod in pairs])
+    placement = workload_placement(cluster)
+    return {
+        name: Fit(0, each.problem, ever=False) if each.problem else fits_on(_as_run(each, *placement), capacities)
+        for name, each in types.items()
+    }
+
+
+def _within_all_quotas(compute: Compute, types: dict[str, TypeSpec], on_nodes: dict[str, Fit]) -> dict[str, Fit]:
+    return {name: fit if types[name].problem else _within_quotas(compute, types[name], fit) for name, fit in on_nodes.items()}
 
 
 def _within_quotas(compute: Compute, each: TypeSpec, fit: Fit) -> Fit:

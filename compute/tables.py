@@ -195,14 +195,14 @@ def node_lines(nodes: Iterable[Node]) -> list[Line]:
     return [Line(row=row, id=f"node-{row.pk}", title=row.name) for row in nodes]
 
 
-def compute_lines(cluster: Cluster, computes: Iterable[Compute], running: Any) -> list[Line]:
-    """Return computes of a cluster as lines; `running` gives how many jobs of one run."""
+def compute_lines(cluster: Cluster, computes: Iterable[Compute], running: Mapping[int, int]) -> list[Line]:
+    """Return computes of a cluster as lines; `running` says by id how many jobs of each run."""
     found = []
     for row in computes:
         place = [cluster.name, row.workspace.name, row.name]
         change, detach = reverse("compute:compute-change", args=place), reverse("compute:compute-detach", args=place)
         links = [{"title": "Change", "icon": "edit", "url": change}, {"title": "Detach", "icon": "unlink", "url": detach}]
-        line = Line(row=row, id=f"compute-{row.pk}", title=row.name, href=change, links=links, extra={"running": running(row)})
+        line = Line(row=row, id=f"compute-{row.pk}", title=row.name, href=change, links=links, extra={"running": running[row.pk]})
         found.append(line)
     return found
 

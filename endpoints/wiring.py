@@ -1,9 +1,10 @@
 """Tie endpoints to what lies below them: who may watch them, and what the watch of a cluster says of their pods."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+from django.db.models import Count
 from django.urls import reverse
 
 from compute.extension.services import ROUTED
@@ -50,8 +51,9 @@ def _deploy(version: ModelVersion) -> list[Action]:
     return [Action("Deploy", "plug-connected", url)]
 
 
-def _running_on(compute: Compute) -> int:
-    return Endpoint.objects.filter(compute=compute).count()
+def _running_on(computes: Collection[int]) -> dict[int, int]:
+    rows = Endpoint.objects.filter(compute__in=computes).order_by()
+    return dict(rows.values_list("compute").annotate(Count("pk")))
 
 
 def _on_router(cluster: Cluster) -> list[str]:

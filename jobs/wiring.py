@@ -1,11 +1,11 @@
 """Tie jobs to what lies below them: who may watch them, and what the watch of a cluster says of their pods."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Count, Q
 
 from compute.models import Compute
 from compute.services import WORKLOADS, Workloads
@@ -53,8 +53,9 @@ def _held() -> Iterator[str]:
     yield from digests_in(Job.objects.values_list("code_digest", "inputs").iterator())
 
 
-def _running_on(compute: Compute) -> int:
-    return Job.objects.filter(compute=compute, status__in=UNFINISHED).count()
+def _running_on(computes: Collection[int]) -> dict[int, int]:
+    rows = Job.objects.filter(compute__in=computes, status__in=UNFINISHED).order_by()
+    return dict(rows.values_list("compute").annotate(Count("pk")))
 
 
 def _on_detach(compute: Compute, running: str) -> None:

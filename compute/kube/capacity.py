@@ -121,8 +121,15 @@ def fits(shape: Object, nodes: Iterable[Object], pods: Iterable[Object], *, extr
     ``shape`` is an InstanceType's spec (``nodeSelector``, ``tolerations``, ``resources``); ``extra`` is what a pod
     asks for beside it (the runner's sidecar).
     """
+    return fits_on(shape, node_capacities(nodes, pods), extra=extra)
+
+
+def fits_on(shape: Object, nodes: Iterable[NodeCapacity], *, extra: Quantities | None = None) -> Fit:
+    """Return the same for nodes that were read before: many shapes are asked of the same nodes."""
     asks = add(shape_requests(shape), extra or {})
-    verdicts = [_verdict(shape, asks, node) for node in node_capacities(nodes, pods)]
+    # Each pod takes one of the node's places, whatever else it asks for.
+    needs = add({name: value for name, value in asks.items() if value > 0}, {"pods": Fraction(1)})
+    verdicts = [_verdict(shape, needs, node) for node in nodes]
     per_node = {verdict.node: verdict.count for verdict in verdicts if verdict.count}
     count = min(sum(per_node.values()), ENOUGH)
     ever = any(verdict.ever for verdict in verdicts)
@@ -195,9 +202,7 @@ def _effective_requests(resources: Object) -> Quantities:
     return {**parse_resources(resources.get("limits")), **parse_resources(resources.get("requests"))}
 
 
-def _verdict(shape: Object, asks: Quantities, node: NodeCapacity) -> _Verdict:
-    # Each pod takes one of the node's places, whatever else it asks for.
-    needs = add({name: value for name, value in asks.items() if value > 0}, {"pods": Fraction(1)})
+def _verdict(shape: Object, needs: Quantities, node: NodeCapacity) -> _Verdict:
     offers = {"pods": Fraction(ENOUGH), **node.allocatable}
     lasting = tuple(reason for check in (_selector, _tainted) if (reason := check(shape, node)))
     ever = not lasting and all(offers.get(name, Fraction(0)) >= value for name, value in needs.items())

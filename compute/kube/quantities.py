@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from math import ceil
 
 Quantities = dict[str, Fraction]
@@ -35,10 +36,15 @@ def parse_quantity(text: str | float | Fraction) -> Fraction:
         return text
     if isinstance(text, bool):
         raise QuantityRefused(text)
-    written = repr(text) if isinstance(text, float) else str(text)
+    return _parsed(repr(text) if isinstance(text, float) else str(text))
+
+
+# The same few texts come from thousands of pods and nodes again and again.
+@lru_cache(maxsize=16384)
+def _parsed(written: str) -> Fraction:
     match = _QUANTITY.fullmatch(written) if len(written) <= _MAX_LENGTH else None
     if match is None:
-        raise QuantityRefused(text)
+        raise QuantityRefused(written)
     sign, digits, binary, exponent, suffix = match.groups()
     value = Fraction(Decimal(digits))
     if binary:
@@ -46,7 +52,7 @@ def parse_quantity(text: str | float | Fraction) -> Fraction:
     elif exponent:
         power = int(exponent[1:])
         if abs(power) > _MAX_EXPONENT:
-            raise QuantityRefused(text)
+            raise QuantityRefused(written)
         value *= Fraction(10) ** power
     else:
         value *= Fraction(10) ** _DECIMAL[suffix or ""]

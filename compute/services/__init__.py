@@ -19,6 +19,7 @@ from compute.services.computes import (
     detach_compute,
     proposed_namespace,
     running_on,
+    running_on_each,
     workspace_named,
 )
 from compute.services.instance_types import delete_instance_type, save_instance_type, set_default_instance_type
@@ -40,6 +41,7 @@ __all__ = [
     "read_contexts",
     "replace_credentials",
     "running_on",
+    "running_on_each",
     "save_instance_type",
     "set_default_instance_type",
     "what_goes",

@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,7 +37,8 @@ CANCEL_SECONDS = 660.0
 class Workloads:
     """What an app runs on computes: how much of it there is, and what to do when a compute goes (cancel or leave)."""
 
-    running_on: Callable[[Compute], int]
+    # compute id → count; computes without any may be left out
+    running_on: Callable[[Collection[int]], dict[int, int]]
     on_detach: Callable[[Compute, str], None]
 
 
@@ -55,7 +56,14 @@ def workspace_named(name: str) -> Workspace:
 
 def running_on(compute: Compute) -> int:
     """Return how many jobs (and the like) have not ended on a compute."""
-    return sum(each.running_on(compute) for each in WORKLOADS.values())
+    return running_on_each([compute])[compute.pk]
+
+
+def running_on_each(computes: Iterable[Compute]) -> dict[int, int]:
+    """Return the same for many computes, by their id."""
+    ids = [compute.pk for compute in computes]
+    counted = [each.running_on(ids) for each in WORKLOADS.values()]
+    return {id: sum(counts.get(id, 0) for counts in counted) for id in ids}
 
 
 def let_go(compute: Compute, running: str) -> None:

@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from compute import selectors
+from compute.kube.capacity import Fit
 from compute.models import Compute
 from compute.selectors import capacity_of
 from compute.views.frame import stale_text
@@ -18,11 +19,12 @@ from studio.accounts.models import RANK, Workspace
 def browse(request: HttpRequest, workspace: Workspace) -> HttpResponse:
     """Show the workspace's computes as cards."""
     role = role_in(request.user, workspace)  # type: ignore[arg-type]
-    computes = selectors.computes_of(workspace).prefetch_related("cluster__nodes", "cluster__instance_types")
+    computes = list(selectors.computes_of(workspace).prefetch_related("cluster__nodes", "cluster__instance_types"))
+    fits = selectors.fits_of(computes)
     user: Any = request.user
     context = {
         "workspace": workspace,
-        "cards": [_card(compute) for compute in computes],
+        "cards": [_card(compute, fits[compute.pk]) for compute in computes],
         "may_submit": role is not None and RANK[role] >= RANK["contributor"],
         "may_attach": user.is_operator or user.is_admin,
         "crumbs": [],
@@ -32,10 +34,9 @@ def browse(request: HttpRequest, workspace: Workspace) -> HttpResponse:
     return render(request, f"compute/browse.html{part}", context)
 
 
-def _card(compute: Compute) -> dict[str, Any]:
+def _card(compute: Compute, fits: dict[str, Fit]) -> dict[str, Any]:
     nodes = list(compute.cluster.nodes.all())
     types = selectors.types_of(compute.cluster)
-    fits = selectors.fits(compute, nodes)
     default = selectors.default_type(compute, types)
     rows: list[dict[str, Any]] = [
         {"type": each, "fit": fits[name], "is_default": name == default} for name, each in types.items() if not each.problem

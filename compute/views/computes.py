@@ -23,7 +23,7 @@ def compute_list(request: HttpRequest, name: str) -> HttpResponseBase:
     """List the computes of a cluster."""
     cluster = cluster_or_404(name)
     rows = list(cluster.computes.select_related("workspace", "cluster").order_by("workspace__name", "name"))
-    lines = tables.compute_lines(cluster, rows, services.running_on)
+    lines = tables.compute_lines(cluster, rows, services.running_on_each(rows))
     topics = " ".join([f"cluster:{name}", *(f"compute:{row.pk}" for row in rows)])
     context = cluster_frame(cluster, "computes")
     return list_page(request, tables.COMPUTES, "compute/compute_list.html", lines=lines, topics=topics, context=context)

@@ -13,6 +13,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
+from compute.router import router_of
 from endpoints import accepting, services, spec
 from endpoints.forms import DEPLOYMENT_FIELDS, ENDPOINT_FIELDS, DeployForm, Draft, draft_of, form_field
 from endpoints.models import NAME, Deployment, Endpoint
@@ -105,7 +106,7 @@ def check_name(request: HttpRequest, workspace: Workspace) -> HttpResponse:
             where = "in this workspace" if taken else "on this cluster's router, in another workspace"
             context["wrong"] = f"There is an endpoint {name} {where} already."
         else:
-            router = sending.router_of(compute.cluster) if compute else None
+            router = router_of(compute.cluster) if compute else None
             context["insecure"] = bool(router and router.insecure)
             context["address"] = f"{(router.base_url if router else '') or 'https://…'}/api/v1/endpoint/{name}/score"
     return render(request, "endpoints/name_check.html", context)

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from compute.router import Router, router_of
+from compute.router import Router, routers_of
 from compute.selectors import computes_of
 from endpoints import spec
 from endpoints.forms import PLAIN, Draft
@@ -60,8 +60,10 @@ def names_archive(text: str) -> bool:
 def compute_choices(workspace: Workspace, chosen: str = "") -> Choices:
     """Return the computes as choices, those whose router answers first; the others say why not."""
     found: list[tuple[tuple[bool, bool, str], str, str]] = []
-    for compute in computes_of(workspace):
-        router = router_of(compute.cluster)
+    computes = list(computes_of(workspace))
+    routers = routers_of(compute.cluster_id for compute in computes)
+    for compute in computes:
+        router = routers[compute.cluster_id]
         rank = (not (router.ready and compute.usable), not router.installed, compute.name)
         found.append((rank, compute.name, f"{compute.name}{_why_not(compute, router)}"))
     choices = [(name, words) for _, name, words in sorted(found)]

@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from compute import selectors as computing
+from compute.kube.capacity import Fit
 from compute.models import Change, Cluster, ClusterStatus, Compute
 from compute.troubles import troubles
 from endpoints.models import Endpoint
@@ -93,21 +94,23 @@ def _job(job: Job) -> dict[str, Any]:
 
 def _with_room(workspace: Workspace) -> list[dict[str, Any]]:
     """Return the workspace's computes, those that can take most first."""
-    rows = computing.computes_of(workspace).prefetch_related("cluster__nodes", "cluster__instance_types")
-    cards = [_card(compute) for compute in rows]
+    rows = list(computing.computes_of(workspace).prefetch_related("cluster__nodes", "cluster__instance_types"))
+    fits = computing.fits_of(rows)
+    cards = [_card(compute, fits[compute.pk]) for compute in rows]
     cards.sort(key=lambda card: (not (card["there"] and card["compute"].usable), -card["fits"], card["compute"].name))
-    return cards[:COMPUTES_SHOWN]
+    cards = cards[:COMPUTES_SHOWN]
+    for card in cards:
+        card["capacity"] = computing.capacity_of(card["compute"].cluster.nodes.all())
+    return cards
 
 
-def _card(compute: Compute) -> dict[str, Any]:
-    nodes = list(compute.cluster.nodes.all())
+def _card(compute: Compute, fits: dict[str, Fit]) -> dict[str, Any]:
     default = computing.default_type(compute)
-    fit = computing.fits(compute, nodes).get(default)
+    fit = fits.get(default)
     return {
         "compute": compute,
         # What cannot be reached has no room, whatever was seen of it before.
         "there": compute.cluster.status != ClusterStatus.UNREACHABLE,
-        "capacity": computing.capacity_of(nodes),
         "default": default,
         "fits": fit.count if fit else 0,
         "why_not": fit.reason if fit else "",

@@ -33,7 +33,7 @@ def running() -> Iterator[Running]:
     stand_in = Running()
     before = dict(WORKLOADS)
     WORKLOADS.clear()
-    WORKLOADS["test"] = Workloads(running_on=lambda compute: stand_in.count, on_detach=stand_in.on_detach)
+    WORKLOADS["test"] = Workloads(running_on=lambda computes: dict.fromkeys(computes, stand_in.count), on_detach=stand_in.on_detach)
     yield stand_in
     WORKLOADS.clear()
     WORKLOADS.update(before)
