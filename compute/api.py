@@ -5,18 +5,22 @@ from typing import Any, Literal
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router, Schema
 
-from compute import manifests, selectors, services, shown
+from compute import manifests, selectors, services, shown, tables
 from compute.extension.api import router as extension_router
-from compute.models import Cluster
+from compute.instance_types import default_name
+from compute.models import Cluster, Compute
 from studio.accounts.access import require_operator, workspace_for
 from studio.api.conditions import matched
-from studio.api.paging import After, Limit, page, page_of
 from studio.core.errors import ProblemError
+from studio.tables.operations import list_query, listed_lines
 
 router = Router(tags=["clusters"])
 router.add_router("", extension_router)
 
 Answer = dict[str, Any]
+ClustersQuery: Any = list_query(tables.CLUSTERS)
+TypesQuery: Any = list_query(tables.TYPES)
+ComputesQuery: Any = list_query(tables.WORKSPACE_COMPUTES)
 
 
 class ClusterIn(Schema):
@@ -82,11 +86,11 @@ class ComputeChange(Schema):
 
 
 @router.get("/clusters")
-def list_clusters(request: HttpRequest, limit: Limit = 50, after: After = None) -> Answer:
+def list_clusters(request: HttpRequest, given: Query[ClustersQuery]) -> Answer:
     """List the clusters; for operators, as is everything about clusters."""
     require_operator(request.user)
-    rows = selectors.clusters().prefetch_related("nodes")
-    return page(rows, limit=limit, after=after, show=shown.cluster, by="name")
+    lines = tables.cluster_lines(selectors.clusters().prefetch_related("nodes"))
+    return listed_lines(request, tables.CLUSTERS, lines, given, show=shown.cluster)
 
 
 @router.post("/clusters", response={201: Answer})
@@ -148,10 +152,12 @@ def replace_credentials(request: HttpRequest, name: str, given: CredentialsIn) -
 
 
 @router.get("/clusters/{name}/instance-types")
-def list_instance_types(request: HttpRequest, name: str, limit: Limit = 50, after: After = None) -> Answer:
-    """List a cluster's instance types, the implicit one included."""
-    types = selectors.types_of(_cluster(request, name))
-    return page_of(types.values(), limit=limit, after=after, key=lambda each: each.name, show=shown.instance_type)
+def list_instance_types(request: HttpRequest, name: str, given: Query[TypesQuery]) -> Answer:
+    """List a cluster's instance types with what fits now, the implicit one included."""
+    row = _cluster(request, name)
+    types, fits = selectors.types_of(row), selectors.fits(Compute(cluster=row), list(row.nodes.all()))
+    lines = tables.type_lines(row, types.values(), fits, default_name(types))
+    return listed_lines(request, tables.TYPES, lines, given, show=lambda each: shown.instance_type(each, fits[each.name]))
 
 
 @router.post("/clusters/{name}/instance-types", response={201: Answer})
@@ -184,10 +190,11 @@ def delete_instance_type(request: HttpRequest, name: str, type: str) -> tuple[in
 
 
 @router.get("/workspaces/{workspace}/computes")
-def list_computes(request: HttpRequest, workspace: str, limit: Limit = 50, after: After = None) -> Answer:
+def list_computes(request: HttpRequest, workspace: str, given: Query[ComputesQuery]) -> Answer:
     """List a workspace's computes."""
     space = workspace_for(request.user, workspace)
-    return page(selectors.computes_of(space), limit=limit, after=after, show=shown.compute, by="name")
+    lines = tables.workspace_compute_lines(selectors.computes_of(space))
+    return listed_lines(request, tables.WORKSPACE_COMPUTES, lines, given, show=shown.compute, workspace=space)
 
 
 @router.post("/workspaces/{workspace}/computes", response={201: Answer})

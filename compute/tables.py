@@ -1,11 +1,13 @@
 """The lists of clusters, their nodes, computes and instance types, declared."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.urls import reverse
 
 from compute.instance_types import TypeSpec
+from compute.kube.quantities import is_gpu
 from compute.models import Change, Cluster, ClusterStatus, Compute, ComputeStatus, Node
 from compute.selectors import capacity_of
 from studio.core.templatetags.mooring import confirm
@@ -19,6 +21,14 @@ def _states(values: Iterable[str]) -> list[Option]:
 
 def _workspaces(lines: Sequence[Line]) -> list[Option]:
     return titled(sorted({line.row.workspace.name for line in lines}))
+
+
+def _clusters(lines: Sequence[Line]) -> list[Option]:
+    return titled(sorted({line.row.cluster.name for line in lines}))
+
+
+def _has_gpu(line: Line) -> bool:
+    return any(is_gpu(name) for name in {**line.row.requests, **line.row.limits})
 
 
 def _of(name: str, what: str) -> Any:
@@ -122,6 +132,24 @@ COMPUTES = register_table(
     )
 )
 
+# The same of one workspace, which may have namespaces of several clusters; its page shows cards.
+WORKSPACE_COMPUTES = register_table(
+    replace(
+        COMPUTES,
+        key="workspace-computes",
+        whose="workspace",
+        columns=(
+            *(one for one in COMPUTES.columns if one.key not in ("workspace", "running")),
+            Column("cluster", "Cluster", sort=True, value=lambda line: line.row.cluster.name),
+        ),
+        filters=(
+            *(one for one in COMPUTES.filters if one.key != "workspace"),
+            Choice("cluster", "Cluster", _clusters, of=lambda line: line.row.cluster.name, free=True),
+        ),
+        placeholder="Compute, cluster or namespace",
+    )
+)
+
 TYPES = register_table(
     Table(
         key="instance-types",
@@ -140,6 +168,11 @@ TYPES = register_table(
             Column("description", "Description", shown=False, css="wide"),
         ),
         sort="name",
+        shows=(
+            Show("all", "All"),
+            Show("fit", "Fits now", keeps=lambda line: bool(line.extra["fit"].count)),
+            Show("gpu", "With GPUs", keeps=_has_gpu),
+        ),
         search=True,
         placeholder="Name or label of nodes",
     )
@@ -205,6 +238,11 @@ def compute_lines(cluster: Cluster, computes: Iterable[Compute], running: Mappin
         line = Line(row=row, id=f"compute-{row.pk}", title=row.name, href=change, links=links, extra={"running": running[row.pk]})
         found.append(line)
     return found
+
+
+def workspace_compute_lines(computes: Iterable[Compute]) -> list[Line]:
+    """Return computes of a workspace as lines."""
+    return [Line(row=row, id=f"compute-{row.pk}", title=row.name) for row in computes]
 
 
 def type_lines(cluster: Cluster, types: Iterable[TypeSpec], fits: Mapping[str, Any], chosen: str) -> list[Line]:

@@ -14,6 +14,7 @@ from mooring.cli import (
     endpoints,
     extension,
     finding,
+    images,
     jobs,
     models,
     notices,
@@ -36,7 +37,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 PARTS = (
-    *(jobs, models, endpoints, computes, clusters, extension, finding, notices, audit, account, sessions),
+    *(jobs, models, endpoints, computes, clusters, extension, images, finding, notices, audit, account, sessions),
     *(workspaces, people, tokens, doctor, completion, system, studio, views),
 )
 for part in PARTS:

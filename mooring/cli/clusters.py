@@ -6,13 +6,27 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from mooring.cli import session
 from mooring.cli.network import network
-from mooring.cli.options import NameArgument, NameOption, NoWait, Output, Query, Yes, ask, the_name
+from mooring.cli.options import (
+    Most,
+    NameArgument,
+    NameOption,
+    NoWait,
+    Output,
+    Query,
+    Search,
+    Sort,
+    Status,
+    View,
+    Yes,
+    ask,
+    the_name,
+)
 from mooring.cli.output import print_result
 from mooring.cli.verbs import complete_cluster
 from mooring.errors import MooringError
@@ -66,10 +80,20 @@ def attach(
 
 
 @clusters.command("list")
-def list_clusters(output: Output = "table", query: Query = None) -> None:
+def list_clusters(
+    status: Status = None,
+    distribution: Annotated[list[str] | None, typer.Option(help="Only of this distribution, as k3s; several times for several.")] = None,
+    search: Search = None,
+    view: View = None,
+    sort: Sort = None,
+    most: Most = None,
+    output: Output = "table",
+    query: Query = None,
+) -> None:
     """List the attached clusters."""
     with session.connect() as studio:
-        rows = [_row(one.answer, output, query) for one in studio.clusters.list()]
+        found = studio.clusters.list(status=status, distribution=distribution, q=search, view=view, sort=sort, most=most)
+        rows = [_row(one.answer, output, query) for one in found]
     print_result(rows, output, _SHOWN, query)
 
 
@@ -123,11 +147,25 @@ def detach(
 
 
 @types.command("list")
-def list_types(cluster: Cluster_, output: Output = "table", query: Query = None) -> None:
-    """List the instance types of a cluster."""
+def list_types(
+    cluster: Cluster_,
+    fits: Annotated[bool, typer.Option("--fits", help="Only those that fit on a node now.")] = False,
+    gpu: Annotated[bool, typer.Option("--gpu", help="Only those with GPUs.")] = False,
+    search: Search = None,
+    view: View = None,
+    sort: Sort = None,
+    most: Most = None,
+    output: Output = "table",
+    query: Query = None,
+) -> None:
+    """List the instance types of a cluster, and how many of each fit now."""
+    if fits and gpu:
+        raise typer.BadParameter("give either --fits or --gpu")
+    show: Literal["fit", "gpu"] | None = "fit" if fits else "gpu" if gpu else None
     with session.connect() as studio:
-        rows = [dict(one.answer) for one in studio.clusters.instance_types(cluster)]
-    print_result(rows, output, _TYPES_SHOWN, query)
+        found = studio.clusters.instance_types(cluster, show=show, q=search, view=view, sort=sort, most=most)
+        rows = [dict(one.answer) for one in found]
+    print_result(rows, output, ("name", "default", "size", "fits_now", "description", "problem"), query)
 
 
 @types.command("show")

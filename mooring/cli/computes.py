@@ -7,7 +7,21 @@ from typing import Annotated
 import typer
 
 from mooring.cli import session
-from mooring.cli.options import NameArgument, NameOption, Output, Query, Workspace, Yes, ask, the_name
+from mooring.cli.options import (
+    Most,
+    NameArgument,
+    NameOption,
+    Output,
+    Query,
+    Search,
+    Sort,
+    Status,
+    View,
+    Workspace,
+    Yes,
+    ask,
+    the_name,
+)
 from mooring.cli.output import print_result
 
 computes = typer.Typer(help="What a workspace's jobs can run on.", no_args_is_help=True)
@@ -20,10 +34,21 @@ def add_to(app: typer.Typer) -> None:
 
 
 @computes.command("list")
-def list_computes(workspace: Workspace = None, output: Output = "table", query: Query = None) -> None:
+def list_computes(
+    status: Status = None,
+    cluster: Annotated[list[str] | None, typer.Option("--cluster", "-c", help="Only of this cluster; several times for several.")] = None,
+    search: Search = None,
+    view: View = None,
+    sort: Sort = None,
+    most: Most = None,
+    workspace: Workspace = None,
+    output: Output = "table",
+    query: Query = None,
+) -> None:
     """List the computes of a workspace."""
     with session.connect(workspace) as studio:
-        rows = [dict(one.answer) for one in studio.computes.list()]
+        found = studio.computes.list(status=status, cluster=cluster, q=search, view=view, sort=sort, most=most)
+        rows = [dict(one.answer) for one in found]
     print_result(rows, output, _SHOWN, query)
 
 

@@ -21,6 +21,8 @@ Workspace = Annotated[
 Output = Annotated[str, typer.Option("--output", "-o", help="table, json, yaml or name")]
 Query = Annotated[str | None, typer.Option("--query", help="JMESPath query on the result.")]
 Search = Annotated[str | None, typer.Option("--search", "-q", help="Only those that contain these words.")]
+Status = Annotated[list[str] | None, typer.Option("--status", help="Only of this status, as ready; several times for several.")]
+Most = Annotated[int | None, typer.Option("--max-results", "-r", min=1, help="How many at most; all without it.")]
 View = Annotated[str | None, typer.Option("--view", help="A saved view; other options stand in the view's stead.")]
 Sort = Annotated[str | None, typer.Option("--sort", help="A column of the list, as name; -name turns it round.")]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Return at once instead of waiting until it is done.")]

@@ -15,6 +15,7 @@
     studio.tokens               list, create, revoke
     studio.clusters             attach, list, get, update, detach, manifest, replace_credentials, instance types
     studio.extensions           install, change, roll back, remove, get, revisions, wait
+    studio.image_rules          list, set, delete
     studio.network              certificate of a cluster's router, proxy and authorities of its pods, check
     studio.computes             attach, list, get, update, detach
     studio.jobs                 create, validate, list, get, cancel, delete, resubmit, stream, outputs, download
@@ -43,6 +44,7 @@ from mooring.client.clusters import Clusters, Computes
 from mooring.client.content import Content
 from mooring.client.endpoints import Deployments, Endpoints
 from mooring.client.extension import Extensions
+from mooring.client.images import ImageRules
 from mooring.client.jobs import Jobs
 from mooring.client.models import (
     BrowserSession,
@@ -135,6 +137,7 @@ class Client:
         self.tokens = Tokens(self.transport)
         self.notifications = Notifications(self.transport)
         self.clusters = Clusters(self.transport)
+        self.image_rules = ImageRules(self.transport)
         self.network = Network(self.transport)
         self.extensions = Extensions(self.transport)
         self.computes = Computes(self.transport, scope)

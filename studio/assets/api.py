@@ -3,15 +3,17 @@
 from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from ninja import Router, Schema
+from ninja import Query, Router, Schema
 
 from studio.accounts.access import require_operator, workspace_for
-from studio.api.paging import After, Limit, page_of
 from studio.assets import services
+from studio.assets.lists import IMAGE_RULES
 from studio.assets.models import ImageRule
 from studio.core.errors import ProblemError
+from studio.tables.operations import list_query, listed_rows
 
 router = Router(tags=["content"])
+ImageRulesQuery: Any = list_query(IMAGE_RULES)
 
 
 class TreeFileIn(Schema):
@@ -67,11 +69,12 @@ def post_tree(request: HttpRequest, workspace: str, given: TreeIn) -> Any:
 
 
 @router.get("/image-rules")
-def list_image_rules(request: HttpRequest, limit: Limit = 50, after: After = None) -> dict[str, Any]:
-    """List which images stand in for which names; everyone signed in may see them."""
-    rules = [*ImageRule.objects.all()]
-    places = {rule.pk: f"{place:09}" for place, rule in enumerate(rules)}
-    return page_of(rules, limit=limit, after=after, key=lambda rule: places[rule.pk], show=_shown)
+def list_image_rules(request: HttpRequest, given: Query[ImageRulesQuery]) -> dict[str, Any]:
+    """List which images stand in for which names, in the order in which they are tried; everyone signed in may see them."""
+    if given.view:
+        # The list's page, and so what is kept of it, is the operators'.
+        require_operator(request.user)
+    return listed_rows(request, IMAGE_RULES, ImageRule.objects.all(), given, show=_shown)
 
 
 @router.put("/image-rules")

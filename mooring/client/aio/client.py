@@ -12,6 +12,7 @@ from mooring.client.aio.clusters import Clusters, Computes
 from mooring.client.aio.content import Content
 from mooring.client.aio.endpoints import Deployments, Endpoints
 from mooring.client.aio.extension import Extensions
+from mooring.client.aio.images import ImageRules
 from mooring.client.aio.jobs import Jobs
 from mooring.client.aio.network import Network
 from mooring.client.aio.notifications import Notifications
@@ -65,6 +66,7 @@ class AsyncClient:
         self.tokens = Tokens(self.transport)
         self.notifications = Notifications(self.transport)
         self.clusters = Clusters(self.transport)
+        self.image_rules = ImageRules(self.transport)
         self.network = Network(self.transport)
         self.extensions = Extensions(self.transport)
         self.computes = Computes(self.transport, scope)

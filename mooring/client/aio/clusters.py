@@ -10,6 +10,8 @@ from mooring.client.aio.transport import Transport, segment
 from mooring.client.aio.workspaces import Scope, listed
 from mooring.client.models import Cluster, Compute, InstanceType
 
+Values = str | Sequence[str] | None
+
 
 class Clusters:
     """The attached clusters; for operators."""
@@ -17,9 +19,22 @@ class Clusters:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    async def list(self) -> list[Cluster]:
-        """Return all clusters."""
-        return [Cluster.of(one) async for one in listed(self._transport, "clusters")]
+    async def list(
+        self,
+        *,
+        status: Values = None,
+        distribution: Values = None,
+        q: str | None = None,
+        view: str | None = None,
+        sort: str | None = None,
+        most: int | None = None,
+    ) -> list[Cluster]:
+        """Return the clusters by name: of a status or several, of a distribution, that contain `q`, `most` of them at most.
+
+        `view` names a saved view; what is given beside it stands in the view's stead. `sort` is a column as `-cpu`.
+        """
+        query = {"state": status, "distribution": distribution, "q": q, "view": view, "sort": sort}
+        return [Cluster.of(one) async for one in listed(self._transport, "clusters", query, most=most)]
 
     async def get(self, name: str) -> Cluster:
         """Return one cluster."""
@@ -65,9 +80,20 @@ class Clusters:
         query = {"namespace": [*namespaces]} | ({"extension": "true"} if extension else {})
         return (await self._transport.send("GET", path, query=query, headers={"Accept": "*/*"})).text
 
-    async def instance_types(self, cluster: str) -> builtins.list[InstanceType]:
-        """Return the instance types of a cluster."""
-        return [InstanceType.of(one) async for one in listed(self._transport, f"clusters/{segment(cluster)}/instance-types")]
+    async def instance_types(
+        self,
+        cluster: str,
+        *,
+        show: Literal["all", "fit", "gpu"] | None = None,
+        q: str | None = None,
+        view: str | None = None,
+        sort: str | None = None,
+        most: int | None = None,
+    ) -> builtins.list[InstanceType]:
+        """Return the instance types of a cluster by name: all, those that fit now, or those with GPUs; that contain `q`."""
+        query = {"show": show, "q": q, "view": view, "sort": sort}
+        path = f"clusters/{segment(cluster)}/instance-types"
+        return [InstanceType.of(one) async for one in listed(self._transport, path, query, most=most)]
 
     async def instance_type(self, cluster: str, name: str) -> InstanceType:
         """Return one instance type."""
@@ -97,9 +123,23 @@ class Computes:
         self._transport = transport
         self._scope = scope
 
-    async def list(self, *, workspace: str | None = None) -> list[Compute]:
-        """Return all computes of the workspace."""
-        return [Compute.of(one) async for one in listed(self._transport, await self._scope.path(workspace, "computes"))]
+    async def list(
+        self,
+        *,
+        status: Values = None,
+        cluster: Values = None,
+        q: str | None = None,
+        view: str | None = None,
+        sort: str | None = None,
+        most: int | None = None,
+        workspace: str | None = None,
+    ) -> list[Compute]:
+        """Return the workspace's computes by name: of a status or several, of a cluster, that contain `q`, `most` of them at most.
+
+        `view` names a saved view; what is given beside it stands in the view's stead. `sort` is a column as `-created_at`.
+        """
+        query = {"state": status, "cluster": cluster, "q": q, "view": view, "sort": sort}
+        return [Compute.of(one) async for one in listed(self._transport, await self._scope.path(workspace, "computes"), query, most=most)]
 
     async def get(self, name: str, *, workspace: str | None = None) -> Compute:
         """Return one compute."""
