@@ -177,15 +177,19 @@ def shown(request: HttpRequest, job: Job, *, whole: bool = True) -> dict[str, An
     if not whole:
         return values
     problem = selectors.problem_of(job)
+    processes = selectors.processes_of(job)
     return values | {
         "problem": problem.as_dict() if problem else None,
         "warnings": job.warnings,
         "image": job.image,
         "instance_count": job.instance_count,
+        "timeout_seconds": job.timeout_seconds,
+        "retries": job.retries,
+        "retries_used": selectors.retries_used(processes),
         "inputs": {name: _input(value) for name, value in job.inputs.items()},
         "outputs": {name: {"type": value.get("type")} for name, value in job.outputs.items()},
         "timeline": [{"status": t.status, "at": t.at, "reason": t.reason} for t in job.transitions.all()],
-        "processes": [_process(process) for process in job.processes.all()],
+        "processes": [_process(process) for process in processes],
     }
 
 

@@ -12,13 +12,15 @@ from typing import Any
 
 from django import forms
 
+from jobs.spec.shapes import MOST_RETRIES
+
 DEFAULT_IMAGE = "python:3.11"
 NO_COMMAND = "Write what to run."
 # Fields of a YAML that say nothing a person would miss in the form.
 SILENT = frozenset({"$schema", "type"})
 ORDER = (
     "$schema", "type", "name", "display_name", "experiment_name", "description", "tags", "command", "code", "environment",
-    "environment_variables", "inputs", "outputs", "compute", "resources", "limits",
+    "environment_variables", "inputs", "outputs", "compute", "resources", "limits", "retry_settings",
 )  # fmt: skip
 # Where a problem of the YAML's field is shown on the form; longer paths are looked up by their beginnings.
 FIELDS = {
@@ -31,6 +33,7 @@ FIELDS = {
     "experiment_name": "experiment",
     "description": "description",
     "limits": "time_limit",
+    "retry_settings": "retries",
 }
 _TIME = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(s|sec|seconds?|m|min|minutes?|h|hours?|d|days?)?\s*", re.IGNORECASE)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -102,6 +105,8 @@ class Draft:
         if text.get("time_limit"):
             seconds = seconds_of(text["time_limit"])
             given.setdefault("limits", {})["timeout"] = text["time_limit"] if seconds is None else seconds
+        if (retries := text.get("retries", "")) not in ("", "0"):
+            given.setdefault("retry_settings", {})["max_retries"] = int(retries) if retries.isdecimal() else retries
         for key, rows in (("environment_variables", self.variables), ("tags", self.tags)):
             pairs = {row.key: row.value for row in rows if row.key}
             if pairs:
@@ -154,7 +159,7 @@ def _take_environment(draft: Draft) -> None:
 
 
 def _take_numbers(draft: Draft) -> None:
-    resources, limits = draft.rest.get("resources"), draft.rest.get("limits")
+    resources, limits, retry = (draft.rest.get(name) for name in ("resources", "limits", "retry_settings"))
     if isinstance(resources, dict):
         draft.fields["instance_type"] = str(resources.pop("instance_type", "") or "")
         draft.fields["count"] = str(resources.pop("instance_count", 1) or 1)
@@ -165,6 +170,10 @@ def _take_numbers(draft: Draft) -> None:
         draft.fields["time_limit"] = "" if timeout is None else time_words(timeout)
         if not limits:
             del draft.rest["limits"]
+    if isinstance(retry, dict):
+        draft.fields["retries"] = str(retry.pop("max_retries", "") or "")
+        if not retry:
+            del draft.rest["retry_settings"]
 
 
 def _take_inputs(draft: Draft) -> None:
@@ -246,6 +255,12 @@ class JobForm(forms.Form):
         help_text="From the command's start, such as 30 m or 2 h.",
     )  # fmt: skip
 
+    retries = forms.CharField(
+        required=False, label="Retries",
+        widget=forms.NumberInput(attrs={"min": 0, "max": MOST_RETRIES, "inputmode": "numeric", "placeholder": "0"}),
+        help_text="Further attempts when it fails.",
+    )  # fmt: skip
+
     def __init__(self, *args: Any, computes: Any = (), types: Any = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name, choices in (("compute", computes), ("instance_type", types)):
@@ -270,6 +285,12 @@ class JobForm(forms.Form):
         text = str(self.cleaned_data["count"]).strip() or "1"
         if not text.isdecimal() or not 1 <= int(text) <= 1000:
             raise forms.ValidationError("Write a whole number from 1 to 1,000.")
+        return text
+
+    def clean_retries(self) -> str:
+        text = str(self.cleaned_data["retries"]).strip()
+        if text and (not text.isdecimal() or int(text) > MOST_RETRIES):
+            raise forms.ValidationError(f"Write a whole number from 0 to {MOST_RETRIES}.")
         return text
 
 

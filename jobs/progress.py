@@ -23,6 +23,8 @@ log = structlog.get_logger(__name__)
 
 # After the cluster says that all is over, how long the last of the log and the outputs may take to be noted here.
 LAST_WORDS = timedelta(seconds=30)
+# A pod with one of these ends by itself, and where attempts are left another follows.
+PASSING = frozenset({"job-evicted", "job-preparing-failed"})
 
 
 def saw_pod(job: Job, seen: Seen) -> None:
@@ -46,7 +48,7 @@ def saw_pod(job: Job, seen: Seen) -> None:
     if changes:
         Process.objects.filter(pk=process.pk).update(**changes)
     _advance(job, seen)
-    if seen.hopeless and not seen.ended and seen.problem:
+    if seen.hopeless and not seen.ended and seen.problem and not (job.retries and seen.problem.id in PASSING):
         fail(job, seen.problem)
     if seen.ended or seen.pod_over:
         settle(job.pk)
@@ -141,7 +143,7 @@ def _finalizing(job: Job, latest: dict[int, Process]) -> None:
     starts = [at for process in latest.values() if (at := _exit_time(process, "started"))]
     if starts and job.status in ACTIVE[: ACTIVE.index("Running")]:
         started = max(min(starts), job.status_at)
-        move(job, "Running", expect=ACTIVE[: ACTIVE.index("Running")], at=started, started_at=started)
+        move(job, "Running", expect=ACTIVE[: ACTIVE.index("Running")], at=started, started_at=job.started_at or started)
     at = max(end for end in ends if end)
     reason = "Keeping the log and the outputs"
     move(job, "Finalizing", expect=ACTIVE[: ACTIVE.index("Finalizing")], at=max(at, job.status_at), reason=reason)
@@ -276,14 +278,14 @@ def _advance(job: Job, seen: Seen) -> None:
         return
     current, target = ACTIVE.index(job.status), ACTIVE.index(seen.status)
     again = seen.status in {"Queued", "Preparing"} and job.status in {"Running", "Finalizing"} and job.retries
-    if again and _is_newest(job, seen):
-        move(job, seen.status, expect=job.status, reason=seen.reason or "Trying again")
+    if again and (attempt := _newest_attempt(job, seen)) > 1:
+        move(job, seen.status, expect=job.status, reason=f"Attempt {attempt}: {seen.reason or 'trying again'}"[:500])
         return
     last = job.status_at
     for state in ACTIVE[current + 1 : target + 1]:
         at = max(seen.times.get(state) or last, last)
         reason = seen.reason if state == seen.status else ""
-        extra = {"started_at": seen.times.get("Running") or at} if state == "Running" else {}
+        extra = {"started_at": job.started_at or seen.times.get("Running") or at} if state == "Running" else {}
         if not move(job, state, expect=ACTIVE[: ACTIVE.index(state)], reason=reason, at=at, **extra):
             job.refresh_from_db()
             return
@@ -295,9 +297,10 @@ def _advance(job: Job, seen: Seen) -> None:
             job.announce()
 
 
-def _is_newest(job: Job, seen: Seen) -> bool:
+def _newest_attempt(job: Job, seen: Seen) -> int:
+    """Return which attempt a pod is if none of its process came after it, else 0."""
     newest = Process.objects.filter(job=job, index=seen.index).order_by("-attempt").first()
-    return newest is not None and newest.pod_uid == seen.uid and newest.attempt > 1
+    return newest.attempt if newest is not None and newest.pod_uid == seen.uid else 0
 
 
 def _touch(job: Job) -> None:

@@ -108,6 +108,12 @@ def processes_of(job: Job) -> list[Process]:
     return rows
 
 
+def retries_used(processes: Iterable[Process]) -> int:
+    """Return how many attempts were made beyond the first of each process."""
+    indexes = [process.index for process in processes]
+    return len(indexes) - len(set(indexes))
+
+
 def main_process(processes: Iterable[Process]) -> Process | None:
     """Return the process whose log is shown first: the newest attempt of the first one."""
     first = [process for process in processes if process.index == 0]

@@ -114,6 +114,7 @@ def _values(
         "instance_count": job.instance_count,
         "shm_size": str(shm) if shm else "",
         "timeout_seconds": job.limits.timeout if job.limits else None,
+        "retries": job.retries,
         "compute": compute,
         "compute_name": compute.name,
         "cluster": compute.cluster,

@@ -21,6 +21,7 @@ from jobs.spec.shapes import (
     Output,
     QueueSettings,
     Resources,
+    RetrySettings,
     Service,
     Shape,
     Word,
@@ -69,6 +70,7 @@ class CommandJob(Shape):
     compute: Word | None = None
     limits: Limits | None = None
     resources: Resources | None = None
+    retry_settings: RetrySettings | None = None
     distribution: Distribution | None = None
     services: dict[str, Service] | None = None
     queue_settings: QueueSettings | None = None
@@ -172,6 +174,11 @@ class CommandJob(Shape):
     def instance_count(self) -> int:
         """Return how many pods the job asks for."""
         return self.resources.instance_count if self.resources else 1
+
+    @property
+    def retries(self) -> int:
+        """Return how many further attempts are made when a process fails."""
+        return self.retry_settings.max_retries if self.retry_settings else 0
 
     @property
     def data_inputs(self) -> dict[str, DataInput]:

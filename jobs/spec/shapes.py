@@ -13,6 +13,8 @@ from jobs.spec.references import NotAReference, Reference
 # Tags of unions stand in pydantic's error paths; this sign keeps them apart from the fields of the YAML.
 TAG = "\u2039"
 NO_EFFECT = "x-no-effect"
+# The cluster waits twice as long before each further attempt: what failed so often will not succeed by itself.
+MOST_RETRIES = 20
 
 _INPUT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 _IMAGE = re.compile(
@@ -285,6 +287,12 @@ class Resources(Shape):
         digits = self.shm_size.rstrip("bkmgBKMG")
         unit = self.shm_size[len(digits) :].lower() or "b"
         return int(digits) * int(1024 ** "bkmg".index(unit))
+
+
+class RetrySettings(Shape):
+    """How often a process that failed is begun again; the original has the word for the steps of a pipeline."""
+
+    max_retries: Annotated[int, BeforeValidator(_no_truth), Field(ge=0, le=MOST_RETRIES)] = 0
 
 
 class Mpi(Shape):

@@ -58,6 +58,7 @@ def overview_of(workspace: Workspace, job: Job) -> dict[str, Any]:
         "pictures": pictures[:MOST_PICTURES],
         "process": main,
         "log_bytes_url": log_url("log-bytes", workspace, job, main) if main else "",
+        "retries_used": selectors.retries_used(processes),
         "nodes": sorted({process.node for process in processes if process.node}),
         "registered": versions_of(workspace).filter(job_name=job.name)[:MOST_FILES],
         "image_differs": job.image_asked and job.image_asked != job.image,

@@ -14,7 +14,7 @@ from studio.assets.trees import Tree
 from studio.core.errors import ProblemError
 
 FIELDS = (
-    "command", "image", "compute", "instance_type", "count", "display_name", "experiment", "description", "time_limit",
+    "command", "image", "compute", "instance_type", "count", "display_name", "experiment", "description", "time_limit", "retries",
 )  # fmt: skip
 MOST_ROWS = 500
 

@@ -28,6 +28,7 @@ jobs = typer.Typer(help="Submit training jobs, watch them and fetch their output
 
 File = Annotated[Path, typer.Option("--file", "-f", help="The job's YAML file.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE over the YAML, as compute=local; several times.")]
+Retries = Annotated[int | None, typer.Option("--retries", min=0, max=20, help="How many further attempts when it fails; 0 is none.")]
 Process = Annotated[int, typer.Option("--process", help="Which process, when there are several.")]
 Stream = Annotated[bool, typer.Option("--stream", "-s", help="Show the log and end with the job: 3 when it failed.")]
 Web = Annotated[bool, typer.Option("--web", "-e", help="Open the job's page in the browser.")]
@@ -45,7 +46,7 @@ _DETAIL = (
         "instance_type",
         "submitted_by",
     ),
-    *("created_at", "started_at", "ended_at", "tags", "inputs", "outputs", "url"),
+    *("created_at", "started_at", "ended_at", "retries", "retries_used", "tags", "inputs", "outputs", "url"),
 )
 
 
@@ -59,6 +60,7 @@ def create(
     file: File,
     overrides: Set = None,
     name: NameOption = None,
+    retries: Retries = None,
     workspace: Workspace = None,
     stream: Stream = False,
     web: Web = False,
@@ -70,6 +72,7 @@ def create(
     from mooring.cli.progress import Bar
 
     given = [*(overrides or []), *([f"name={name}"] if name else [])]
+    given += [] if retries is None else [f"retry_settings.max_retries={retries}"]
     with session.connect(workspace) as studio:
         with Bar("sending files") as bar:
             job = studio.jobs.create(file, overrides=given, progress=bar)

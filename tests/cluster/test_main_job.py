@@ -146,6 +146,14 @@ def test_the_time_limit_ends_the_command(studio: Studio) -> None:
     assert studio.log_of(job.name).startswith(b"started\n")
 
 
+def test_a_job_that_fails_is_tried_again_as_often_as_it_asks_for(studio: Studio) -> None:
+    job = studio.submit(command("echo tried; exit 4", more="retry_settings: {max_retries: 1}\n"))
+    ended = studio.ended(job.name)
+    assert (ended.status, (ended.problem or {}).get("id"), ended.answer["retries_used"]) == ("Failed", "job-exit-code", 1)
+    assert [(each["attempt"], each["exit_code"]) for each in ended.answer["processes"]] == [(1, 4), (2, 4)]
+    assert studio.log_of(job.name) == b"tried\n"
+
+
 def test_a_job_whose_image_is_nowhere_waits_with_the_reason(studio: Studio) -> None:
     job = studio.submit(command("echo never", image="mooring.local/there-is-none:1"))
     found = studio.until(

@@ -13,6 +13,7 @@ from jobs import progress, sweeping
 from jobs.keeping import append_log, log_topic
 from jobs.models import Job, Process
 from jobs.observe import Told
+from jobs.selectors import retries_used
 from jobs.services import cancel_job
 from tests.conftest import People
 from tests.jobs.conftest import START, ended, exited, seen, write_log
@@ -185,11 +186,23 @@ def test_a_second_attempt_brings_the_job_back_and_may_complete_it(make_job: Make
     first = saw(job, "ended", containerStatuses=[ended(1)], phase="Failed")
     assert finish(first, exited(1)).status == "Finalizing"
     saw(job, "preparing", uid="pod-b")
-    assert Job.objects.get(pk=job.pk).status == "Preparing"
+    job.refresh_from_db()
+    assert job.status == "Preparing" and job.reason.startswith("Attempt 2: ")
     second = saw(job, "ended", uid="pod-b")
     assert (second.attempt, second.index) == (2, 0)
-    assert finish(second).status == "Completed"
+    assert finish(second).status == "Completed" and retries_used(job.processes.all()) == 1
     assert states(job)[-3:] == ["Running", "Finalizing", "Completed"]
+
+
+def test_a_pod_that_is_put_out_ends_the_job_only_when_no_attempt_is_left(make_job: Make) -> None:
+    put_out = [{"type": "DisruptionTarget", "status": "True", "message": "the node is drained"}]
+    once, twice = make_job("Queued"), make_job("Queued", retries=1)
+    for job in (once, twice):
+        saw(job, "preparing", uid=f"pod-{job.pk}", conditions=put_out)
+    assert (Job.objects.get(pk=once.pk).status, Job.objects.get(pk=once.pk).problem_id) == ("Failed", "job-evicted")
+    assert Job.objects.get(pk=twice.pk).status != "Failed"
+    progress.lost_pod(twice, f"pod-{twice.pk}")
+    assert finish(saw(twice, "ended", uid="again")).status == "Completed"
 
 
 def test_the_last_attempt_that_failed_fails_the_job(make_job: Make) -> None:

@@ -11,6 +11,8 @@ from django.utils import timezone
 
 from compute.models import Compute
 from jobs import services
+from jobs.launch import plan_of
+from jobs.manifests import render_job
 from jobs.models import Job, Process
 from jobs.submit import check_job
 from studio.assets.services import set_image_rule, tree_of_uploads
@@ -51,6 +53,7 @@ inputs: {epochs: 3}
 outputs: {model: {type: uri_folder}}
 environment_variables: {A: "1"}
 limits: {timeout: 60}
+retry_settings: {max_retries: 2}
 tags: {team: red}
 """
     with django_capture_on_commit_callbacks(execute=True):
@@ -58,6 +61,7 @@ tags: {team: red}
     assert (job.status, job.display_name, job.experiment, job.tags) == ("NotStarted", "Flowers", "iris", {"team": "red"})
     assert job.command == "python train.py --epochs 3 --out /mooring/outputs/model"
     assert (job.image, job.timeout_seconds, job.instance_type) == ("python:3.11", 60, "small")
+    assert (job.retries, render_job(plan_of(job))["spec"]["backoffLimit"]) == (2, 2)
     assert (job.compute, job.cluster, job.namespace, job.transport) == (compute, compute.cluster, "mooring-team", "direct")
     assert job.environment_variables["A"] == "1" and job.environment_variables["PYTHONUNBUFFERED"] == "1"
     assert job.yaml == text and len(job.token) > 30 and job.submitted_by == people.contributor

@@ -86,9 +86,9 @@ def test_a_failed_job_ends_with_3_and_why(held: StandIn, run: Run, tmp_path: Pat
 
 def test_without_stream_the_name_and_the_address_are_printed(held: StandIn, run: Run, tmp_path: Path) -> None:
     a_job_folder(tmp_path / "work")
-    done = run("job", "create", "-f", "work/job.yml", "-n", "mine")
+    done = run("job", "create", "-f", "work/job.yml", "-n", "mine", "--retries", "2")
     assert done.stdout == f"calm_otter_1\n{held.url}/w/demo/jobs/calm_otter_1/\n"
-    assert held.submitted[0]["set"] == ["name=mine"]
+    assert held.submitted[0]["set"] == ["name=mine", "retry_settings.max_retries=2"]
     assert run("job", "create", "-f", "work/job.yml", "-o", "name").stdout == "calm_otter_2\n"
     assert run("job", "create", "-f", "work/job.yml", "--query", "status").stdout == "Queued\n"
 
@@ -111,6 +111,7 @@ def test_wrong_usage_ends_with_2(run: Run) -> None:
     assert run("job", "show").returncode == 2
     assert "two names" in run("job", "show", "a", "-n", "b").stderr
     assert run("no-such-command").returncode == 2
+    assert run("job", "create", "-f", "job.yml", "--retries", "21").returncode == 2
 
 
 def test_an_interrupt_ends_with_130_and_leaves_the_job(held: StandIn, environment: dict[str, str], tmp_path: Path) -> None:

@@ -49,6 +49,17 @@ def test_strangers_are_told_that_there_is_nothing(people: People, client_for: An
     assert client_for(people.stranger).get(reverse(f"jobs:{view}", args=["elsewhere", job.name])).status_code == 404
 
 
+def test_the_attempts_of_a_job_are_shown_by_page_and_api(
+    people: People, client_for: Any, make_job: Make, make_process: MakeProcess
+) -> None:
+    job, client = make_job("Running", retries=3), client_for(people.reader)
+    for attempt in (1, 2):
+        make_process(job, attempt=attempt)
+    assert "<dt>Retries</dt><dd>1 of 3 used</dd>" in page(client, "detail", job)
+    told = client.get(f"/api/v1/workspaces/team/jobs/{job.name}").json()
+    assert (told["retries"], told["retries_used"], [each["attempt"] for each in told["processes"]]) == (3, 1, [1, 2])
+
+
 def test_a_failure_says_what_to_do_and_keeps_the_evidence_folded(
     people: People, client_for: Any, make_job: Make, make_process: MakeProcess
 ) -> None:

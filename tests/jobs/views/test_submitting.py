@@ -61,7 +61,7 @@ def test_everything_on_the_form_reaches_the_job(client: Any, people: People) -> 
         code=[SimpleUploadedFile("train.py", b"1"), SimpleUploadedFile("a.py", b"2")],
         code_paths=json.dumps(["train.py", "lib/a.py"]),
         instance_type="large",
-        display_name="My job", experiment="iris", description="What it is", time_limit="30 m",
+        display_name="My job", experiment="iris", description="What it is", time_limit="30 m", retries="2",
         env_key=["SEED", ""], env_value=["7", ""], tag_key=["stage"], tag_value=["dev"],
         input_key=["data", "lr", ""], input_kind=["file", "value", "value"], input_value=["", "0.10", ""],
         input_number=["e0", "e1", "e2"], input_kept=["", "", ""],
@@ -71,7 +71,8 @@ def test_everything_on_the_form_reaches_the_job(client: Any, people: People) -> 
     job = Job.objects.get()
     assert job.command == "python train.py /mooring/inputs/data/iris.csv --lr 0.10\necho done"
     assert (job.display_name, job.experiment, job.description) == ("My job", "iris", "What it is")
-    assert (job.timeout_seconds, job.instance_type, job.tags) == (1800, "large", {"stage": "dev"})
+    assert (job.timeout_seconds, job.retries, job.instance_type, job.tags) == (1800, 2, "large", {"stage": "dev"})
+    assert client.get(URL, {"from": job.name}).context["form"]["retries"].value() == "2"
     assert job.environment_variables["SEED"] == "7"
     code = tree_for(people.workspace, job.code_digest)
     assert code is not None and [file.path for file in code.files] == ["lib/a.py", "train.py"]
@@ -124,6 +125,7 @@ def test_a_refused_form_keeps_every_word_and_every_file(client: Any) -> None:
         ({"command": "\n"}, "Write what to run."),
         ({"time_limit": "soon"}, "Write a number with s, m, h or d"),
         ({"count": "0"}, "Write a whole number"),
+        ({"retries": "21"}, "Write a whole number from 0 to 20."),
         ({"compute": "gone"}, "There is no compute named gone"),
         ({"instance_type": "huge"}, "has no instance type huge"),
         ({"image": "not an image"}, "is not the name of a container image"),
