@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,16 +67,24 @@ def apply_nodes(tool: Kubectl, nodes: SimulatedNodes, console: Console) -> None:
         if surplus:
             tool("delete", "node", *surplus, timeout=180)
         tool.apply(wanted)
-        # What a node has belongs to its status, which a plain apply leaves as it was.
-        tool.apply(
-            [
-                {key: node[key] for key in ("apiVersion", "kind", "status")} | {"metadata": {"name": node["metadata"]["name"]}}
-                for node in wanted
-            ],
-            "--subresource=status",
-        )
+        # What a node has belongs to its status, which a plain apply leaves as it was; older releases of kubectl can only patch it.
+        for status, some in _by_status(wanted):
+            patch = json.dumps({"status": status})
+            tool("patch", "node", *some, "--subresource=status", "--type=merge", "--patch", patch, timeout=180)
         if names:
             tool("wait", "--for=condition=Ready", "--timeout=120s", "--request-timeout=0", "node", *names, timeout=150)
+
+
+def _by_status(nodes: list[dict[str, Any]]) -> list[tuple[dict[str, Any], list[str]]]:
+    """Return each status once, with the names of the nodes that have it."""
+    found: list[tuple[dict[str, Any], list[str]]] = []
+    for node in nodes:
+        names = next((names for status, names in found if status == node["status"]), None)
+        if names is None:
+            names = []
+            found.append((node["status"], names))
+        names.append(node["metadata"]["name"])
+    return found
 
 
 def _node(number: int, nodes: SimulatedNodes, cluster: str) -> dict[str, Any]:

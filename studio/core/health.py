@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.crypto import constant_time_compare
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
 from studio.live.bus import STREAM, client
@@ -44,7 +45,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
 def _may_see_metrics(request: HttpRequest) -> bool:
     token = settings.METRICS_TOKEN
     if token:
-        return request.headers.get("Authorization") == f"Bearer {token}"
+        return constant_time_compare(request.headers.get("Authorization", ""), f"Bearer {token}")
     return request.META.get("REMOTE_ADDR") in {"127.0.0.1", "::1"}
 
 
