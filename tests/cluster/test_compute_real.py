@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import shutil
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -16,17 +17,12 @@ from compute.kube.client import KubeClient
 from compute.kube.config import Connection, connection, render_kubeconfig
 from compute.kube.errors import Forbidden
 from compute.permissions import CRD_NAME
-from tests.studio_process import Studio, clean_up, start, stop
+from sandbox.places import cache_folder
+from tests.studio_process import ROOT, Studio, clean_up, start, stop
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(420)]
 
 KINDS = {kind.name: kind for kind in kinds.BUILT_IN}
-JOB = """
-type: command
-environment: {image: 'python:3.12'}
-inputs: {words: {type: uri_file, path: words.txt}}
-command: cat ${{inputs.words}} && mkdir -p outputs && echo kept > outputs/kept.txt && echo the end
-"""
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +66,9 @@ def studio_with_it(limited: tuple[Connection, str], sandbox: dict[str, Any], tmp
         one.client.clusters.attach("local", kubeconfig=render_kubeconfig(given))
         one.until(lambda: _cluster(one)["log_route"] != "unknown", seconds=150, what="the ways of bytes to be tried")
         one.client.computes.attach("local", cluster="local", namespace=namespace, create_namespace=False)
-        rule = {"pattern": "python:3*", "image": one.images["python"], "position": 10}
-        one.client.transport.json("PUT", "image-rules", json=rule)
+        for pattern, image in (("python:3*", "python"), ("azureml://registries/azureml/environments/sklearn*", "sklearn")):
+            rule = {"pattern": pattern, "image": one.images[image], "position": 10}
+            one.client.transport.json("PUT", "image-rules", json=rule)
         yield one
     finally:
         with contextlib.suppress(Exception):
@@ -115,13 +112,14 @@ def test_the_cluster_is_ready_with_nothing_missing(studio_with_it: Studio) -> No
     assert cluster["capacity"]["nodes_ready"] >= 1 and cluster["capacity"]["cpu"]["requested"] > 0
 
 
-def test_a_whole_job_runs_under_it(studio_with_it: Studio, tmp_path: Any) -> None:
-    (tmp_path / "words.txt").write_text("with the least rights\n")
-    job = studio_with_it.submit(JOB, folder=tmp_path)
+def test_the_whole_main_job_runs_under_it(studio_with_it: Studio) -> None:
+    text = (ROOT / "sample" / "train" / "job.yml").read_text(encoding="utf-8")
+    job = studio_with_it.submit(text, folder=ROOT / "sample" / "train")
     ended = studio_with_it.ended(job.name)
     assert ended.status == "Completed", f"{ended.reason}\n{studio_with_it.tail()}"
-    assert studio_with_it.log_of(job.name) == b"with the least rights\nthe end\n"
-    assert "outputs/kept.txt" in {file.path for file in studio_with_it.client.jobs.outputs(job.name)}
+    assert b"round 16 of 16" in studio_with_it.log_of(job.name)
+    kept = {file.path for file in studio_with_it.client.jobs.outputs(job.name)}
+    assert {"outputs/model.joblib", "outputs/confusion_matrix.png"} <= kept
 
 
 def test_a_job_is_canceled_under_it(studio_with_it: Studio) -> None:
@@ -146,9 +144,5 @@ def test_the_line_that_prints_its_kubeconfig_prints_one_that_is_accepted(limited
 
 
 def _kubectl() -> str:
-    import shutil
-    from pathlib import Path
-
-    found = shutil.which("kubectl")
-    built = sorted((Path.home() / ".cache" / "mooring" / "bin").glob("kubernetes-*/kubectl"))
-    return found or (str(built[-1]) if built else "")
+    built = sorted((cache_folder() / "bin").glob("kubernetes-*/kubectl"))
+    return shutil.which("kubectl") or (str(built[-1]) if built else "")

@@ -69,6 +69,21 @@ def test_it_refuses_a_kubeconfig_with_an_exec_plugin_and_offers_the_manifest(ope
     assert problem.problem.id in OFFERS_MANIFEST
 
 
+# As the three big clouds' own tools write them.
+EKS = """{exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: aws, args: [--region, eu-central-1, eks, get-token, \
+--cluster-name, models, --output, json], env: [{name: AWS_PROFILE, value: ml}], interactiveMode: IfAvailable, provideClusterInfo: false}}"""
+GKE = """{exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: gke-gcloud-auth-plugin, installHint: Install the plugin, \
+interactiveMode: IfAvailable, provideClusterInfo: true}}"""
+AKS = """{exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: kubelogin, args: [get-token, --environment, AzurePublicCloud, \
+--server-id, 00000000-0000-0000-0000-000000000000, --login, devicecode], env: null, installHint: Install kubelogin, provideClusterInfo: false}}"""
+
+
+@pytest.mark.parametrize(("user", "program"), [(EKS, "aws"), (GKE, "gke-gcloud-auth-plugin"), (AKS, "kubelogin")], ids=["EKS", "GKE", "AKS"])
+def test_what_the_clouds_own_tools_write_is_refused_by_the_name_of_the_program(operator: User, user: str, program: str) -> None:
+    problem = refused(operator, kubeconfig_with(user))
+    assert problem.problem.id == "kubeconfig-exec-plugin" and program in problem.text
+
+
 def test_it_refuses_a_kubeconfig_with_an_auth_provider_and_offers_the_manifest(operator: User) -> None:
     problem = refused(operator, kubeconfig_with("{auth-provider: {name: gcp}}"))
     assert problem.problem.id == "kubeconfig-auth-provider"

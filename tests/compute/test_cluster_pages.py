@@ -1,5 +1,6 @@
 """The operators' pages: who sees them, what they show, and that nothing typed is lost."""
 
+import re
 from typing import Any
 
 import pytest
@@ -172,3 +173,12 @@ def test_the_data_scientists_page_does_not_exist_for_strangers(cluster: Cluster,
     client = Client()
     client.force_login(User.objects.create_user("stranger"))
     assert client.get(reverse("compute:browse", args=["demo"])).status_code == 404
+
+
+def test_how_logs_travel_and_whether_pods_reach_the_studio_is_shown(page: Client, cluster: Cluster) -> None:
+    for route, word, reach, said in (("proxy", "pod proxy", True, "yes"), ("port-forward", "port-forward", False, "no")):
+        Cluster.objects.update(log_route=route, pods_reach_studio=reach, pods_reach_studio_detail="connection refused")
+        text = page.get(reverse("compute:cluster", args=["local"])).content.decode()
+        shown = dict(re.findall(r"<dt>(Logs travel by|Pods reach studio)</dt><dd>(.*?)</dd>", text))
+        assert word in shown["Logs travel by"].lower() and shown["Pods reach studio"] == said
+    assert "connection refused" in page.get(reverse("compute:cluster-connection", args=["local"])).content.decode()

@@ -20,6 +20,7 @@ from django.test import Client
 from jobs.keeping import append_log
 from jobs.models import Job, Process
 from studio.asgi import application
+from studio.live import sse
 from studio.live.bus import STREAM, client, publish_now
 from tests.conftest import People
 
@@ -115,6 +116,14 @@ def test_what_happens_is_told_to_who_may_watch_it(server: str, people: People) -
         publish_now("jobs:elsewhere", "changed", {"name": "secret"})
         publish_now("jobs:team", "changed", {"name": "a_job"})
         assert stream.first("changed") == {"topic": "jobs:team", "event": "changed", "payload": {"name": "a_job"}}
+
+
+def test_a_quiet_stream_says_again_and_again_that_it_is_there(server: str, people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "ASK_S", 0.1)
+    monkeypatch.setattr(sse, "HEARTBEAT_S", 0.3)
+    with watching(server, people.reader, "jobs:team") as stream:
+        for _ in range(4):
+            assert stream.first("heartbeat")
 
 
 def test_what_was_missed_is_told_after_a_return_in_order_and_once(server: str, people: People) -> None:
