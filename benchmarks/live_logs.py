@@ -111,12 +111,12 @@ def run(*, quick: bool) -> dict[str, Any]:
 def _measure(one: Studio, status: dict[str, Any], page: Page, seconds: int) -> dict[str, Any]:
     count = seconds * LINES_PER_SECOND
     sign_in(page, one)
-    job = _submit(one, status, count)
-    pod, pod_ip = _running(one, status, job)
+    job = submit_printer(one, status, count, LINES_PER_SECOND, LEAD_SECONDS)
+    pod, pod_ip = running(one, status, job)
     topic = _open_log(page, one, job)
     say(f"{LINES_PER_SECOND} lines a second for {seconds} s; {VIEWERS} more viewers")
     cookies = {str(cookie["name"]): str(cookie["value"]) for cookie in page.context.cookies()}
-    streams = Streams(_api_server_pid(status), pod_ip)
+    streams = Streams(api_server_pid(status), pod_ip)
     with viewers(one.url, topic, cookies) as watching, KubectlLog(status, one.namespace, pod) as plain, streams:
         ended = _wait_until_there(one, page, job, count, seconds + LEAD_SECONDS + 90)
         stored = one.client.transport.send(
@@ -188,17 +188,18 @@ def sign_in(page: Page, one: Studio) -> None:
     page.wait_for_url(lambda url: "/accounts/login" not in url)
 
 
-def _submit(one: Studio, status: dict[str, Any], count: int) -> Job:
+def submit_printer(one: Studio, status: dict[str, Any], count: int, rate: int, lead: float) -> Job:
+    """Submit the job that prints so many lines at a rate, some seconds after it has begun."""
     indented = PRINTER.replace("\n", "\n  ")
     yaml = (
         f"command: |\n  cat > print.py <<'END'\n  {indented}\n  END\n"
-        f"  python3 print.py {LEAD_SECONDS} {LINES_PER_SECOND} {count}\n"
+        f"  python3 print.py {lead} {rate} {count}\n"
         f"environment:\n  image: {status['images']['python']}\ncompute: azureml:{COMPUTE}\n"
     )
     return one.client.jobs.create_from_text(yaml)
 
 
-def _running(one: Studio, status: dict[str, Any], job: Job) -> tuple[str, str]:
+def running(one: Studio, status: dict[str, Any], job: Job) -> tuple[str, str]:
     """Wait until the job's command runs; return its pod and the pod's address."""
 
     def started() -> bool:
@@ -252,9 +253,9 @@ class _Viewers:
 
 
 @contextlib.contextmanager
-def viewers(url: str, topic: str, cookies: dict[str, str]) -> Iterator[_Viewers]:
+def viewers(url: str, topic: str, cookies: dict[str, str], count: int = VIEWERS) -> Iterator[_Viewers]:
     """Have many viewers read the log."""
-    command = [sys.executable, "-m", "benchmarks.viewers", url, topic, str(VIEWERS)]
+    command = [sys.executable, "-m", "benchmarks.viewing", url, topic, str(count)]
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdin is not None
@@ -335,7 +336,8 @@ def proc_address(address: str, port: int) -> str:
     return "".join(f"{part:02X}" for part in reversed(parts)) + f":{port:04X}"
 
 
-def _api_server_pid(status: dict[str, Any]) -> int:
+def api_server_pid(status: dict[str, Any]) -> int:
+    """Return the process of the cluster's API server."""
     return int(((status.get("components") or {}).get("kube-apiserver") or {}).get("pid") or 0)
 
 
