@@ -83,6 +83,9 @@ def whoami(output: Output = "table", query: Query = None) -> None:
     print_result(shown, output, query=query)
 
 
-def version() -> None:
+def version(output: Output = "table", query: Query = None) -> None:
     """Show the version of this command."""
-    typer.echo(mooring.__version__)
+    if output in ("table", "name") and not query:
+        typer.echo(mooring.__version__)
+    else:
+        print_result({"version": mooring.__version__}, output, query=query)

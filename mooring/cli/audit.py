@@ -43,10 +43,7 @@ def list_entries(  # noqa: PLR0913 - each option is one
     most: Annotated[int, typer.Option("--max-results", "-r", min=1, help="How many, the newest first.")] = 50,
     output: Output = "table", query: Query = None,
 ) -> None:  # fmt: skip
-    """List entries, newest first.
-
-    mooring audit list --result refused --since 24h
-    """
+    """List entries, newest first."""
     filters: dict[str, Any] = {"person": person, "verb": verb, "kind": kind, "object": object, "result": result, "via": via, "since": since,
                "until": until, "q": search, "view": view}  # fmt: skip
     with session.connect() as studio:
@@ -61,10 +58,7 @@ def export_entries(  # noqa: PLR0913 - each option is one
     format: Annotated[str, typer.Option("--format", help="csv or jsonl (one JSON object a line).")] = "csv",
     file: Annotated[Path | None, typer.Option("--file", "-f", help="Write here instead of printing; what is there is kept.")] = None,
 ) -> None:  # fmt: skip
-    """Write all entries that pass the filters as CSV or JSON Lines.
-
-    mooring audit export --since 2026-01-01 --format jsonl -f audit.jsonl
-    """
+    """Write all entries that pass the filters as CSV or JSON Lines."""
     filters: dict[str, Any] = {"person": person, "verb": verb, "kind": kind, "object": object, "result": result, "via": via, "since": since,
                "until": until, "q": search}  # fmt: skip
     with session.connect() as studio:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -28,11 +27,9 @@ from mooring.cli.options import (
     the_name,
 )
 from mooring.cli.output import print_result
+from mooring.cli.progress import Story
 from mooring.cli.verbs import complete_cluster
 from mooring.errors import MooringError
-
-if TYPE_CHECKING:
-    from mooring.client import Client, Cluster
 
 clusters = typer.Typer(help="Attach Kubernetes clusters and see how they are.", no_args_is_help=True)
 types = typer.Typer(help="Instance types: which nodes a job asks for and how much of them.", no_args_is_help=True)
@@ -74,7 +71,7 @@ def attach(
             allow_insecure=allow_insecure,
         )
         if not no_wait:
-            cluster = _connected(studio, cluster)
+            cluster = studio.clusters.wait(cluster.name) or cluster
     print_result(_row(cluster.answer, output, query), output, _SHOWN, query)
     raise typer.Exit(1 if cluster.status == "unreachable" else 0)
 
@@ -133,17 +130,20 @@ def detach(
     name: NameOption = None,
     forget: Annotated[bool, typer.Option("--forget", help="Drop one that does not answer, without cleaning it.")] = False,
     yes: Yes = False,
-) -> None:
+    no_wait: NoWait = False,
+) -> dict[str, Any]:
     """Detach a cluster, with all computes on it, and take along what Mooring put into it."""
     which = the_name(argument, name)
     ask(f"Detach the cluster {which} with all computes on it?", yes)
     with session.connect() as studio:
-        answer = studio.clusters.detach(which, forget=forget)
-    for word in ("goes", "stays"):
-        told = answer.get(word) or []
-        for line in [told] if isinstance(told, str) else told:
-            typer.echo(f"{word}: {line}", err=True)
-    typer.echo(f"{which} is being detached", err=True)
+        answer = dict(studio.clusters.detach(which, forget=forget))
+        for word in ("goes", "stays"):
+            told = answer.get(word) or []
+            for line in [told] if isinstance(told, str) else told:
+                typer.echo(f"{word}: {line}", err=True)
+        gone = not no_wait and studio.clusters.wait(which, seen=Story()) is None
+    typer.echo(f"{which} {'detached' if gone else 'is being detached'}", err=True)
+    return {"name": which, "status": "detached" if gone else "detaching", **answer}
 
 
 @types.command("list")
@@ -207,21 +207,14 @@ def create_type(  # noqa: PLR0913 - each is an option of the command
 
 
 @types.command("delete")
-def delete_type(cluster: Cluster_, argument: NameArgument = None, name: NameOption = None, yes: Yes = False) -> None:
+def delete_type(cluster: Cluster_, argument: NameArgument = None, name: NameOption = None, yes: Yes = False) -> dict[str, Any]:
     """Delete an instance type."""
     which = the_name(argument, name)
     ask(f"Delete the instance type {which} of {cluster}?", yes)
     with session.connect() as studio:
         studio.clusters.delete_instance_type(cluster, which)
-
-
-def _connected(studio: Client, cluster: Cluster) -> Cluster:
-    """Wait while the cluster is being connected, two minutes at most."""
-    deadline = time.monotonic() + 120
-    while cluster.status == "connecting" and time.monotonic() < deadline:
-        time.sleep(0.5)
-        cluster = studio.clusters.get(cluster.name)
-    return cluster
+    typer.echo(f"{which} deleted", err=True)
+    return {"name": which, "status": "deleted"}
 
 
 def _definition(file: Path) -> tuple[str | None, dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,6 +11,7 @@ from mooring.cli.options import (
     Most,
     NameArgument,
     NameOption,
+    NoWait,
     Output,
     Query,
     Search,
@@ -23,6 +24,7 @@ from mooring.cli.options import (
     the_name,
 )
 from mooring.cli.output import print_result
+from mooring.cli.progress import Story
 
 computes = typer.Typer(help="What a workspace's jobs can run on.", no_args_is_help=True)
 _SHOWN = ("name", "status", "reason", "cluster", "namespace", "default_instance_type")
@@ -66,7 +68,7 @@ def show(
 
 
 @computes.command("attach")
-def attach(
+def attach(  # noqa: PLR0913 - each is an option of the command
     cluster: Annotated[str, typer.Option("--cluster", "-c", help="The cluster.")],
     argument: NameArgument = None,
     name: NameOption = None,
@@ -75,10 +77,11 @@ def attach(
     instance_type: Annotated[str | None, typer.Option("--instance-type", help="The default instance type.")] = None,
     description: Annotated[str, typer.Option(help="What it is for.")] = "",
     workspace: Workspace = None,
+    no_wait: NoWait = False,
     output: Output = "table",
     query: Query = None,
 ) -> None:
-    """Attach a namespace of a cluster to a workspace; for operators."""
+    """Attach a namespace of a cluster to a workspace, and wait until it is ready; for operators."""
     with session.connect(workspace) as studio:
         made = studio.computes.attach(
             the_name(argument, name),
@@ -88,6 +91,8 @@ def attach(
             default_instance_type=instance_type or "",
             description=description,
         )
+        if not no_wait:
+            made = studio.computes.wait(made.name, seen=Story()) or made
     print_result(dict(made.answer), output, _SHOWN, query)
 
 
@@ -98,7 +103,8 @@ def detach(
     running: Annotated[str, typer.Option(help="What becomes of jobs that still run: cancel or leave.")] = "cancel",
     workspace: Workspace = None,
     yes: Yes = False,
-) -> None:
+    no_wait: NoWait = False,
+) -> dict[str, Any]:
     """Detach a compute from its workspace; for operators."""
     if running not in ("cancel", "leave"):
         raise typer.BadParameter("--running is cancel or leave")
@@ -106,4 +112,6 @@ def detach(
     ask(f"Detach the compute {which} ({running} what runs on it)?", yes)
     with session.connect(workspace) as studio:
         studio.computes.detach(which, running="leave" if running == "leave" else "cancel")
-    typer.echo(f"{which} is being detached", err=True)
+        gone = not no_wait and studio.computes.wait(which, seen=Story()) is None
+    typer.echo(f"{which} {'detached' if gone else 'is being detached'}", err=True)
+    return {"name": which, "status": "detached" if gone else "detaching"}

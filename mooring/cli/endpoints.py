@@ -12,6 +12,7 @@ import typer
 from mooring.cli import session
 from mooring.cli.options import NameArgument, NameOption, NoWait, Output, Query, Workspace, Yes, ask, the_name
 from mooring.cli.output import print_result
+from mooring.cli.progress import Story
 
 if TYPE_CHECKING:
     from mooring.client import Deployment, Endpoint
@@ -56,7 +57,7 @@ def create(
     with session.connect(workspace) as studio:
         endpoint = studio.endpoints.create(file, overrides=_over(overrides, name=name))
         if not no_wait:
-            endpoint = studio.endpoints.wait(endpoint.name, seen=_Story()) or endpoint
+            endpoint = studio.endpoints.wait(endpoint.name, seen=Story()) or endpoint
     _end(endpoint, _ENDPOINT, output, query)
 
 
@@ -87,7 +88,7 @@ def update(  # noqa: PLR0913 - one for each option of the original
         if description is not None:
             endpoint = studio.endpoints.edit(which, description=description)
         if not no_wait:
-            endpoint = studio.endpoints.wait(which, seen=_Story()) or endpoint
+            endpoint = studio.endpoints.wait(which, seen=Story()) or endpoint
     _end(endpoint, _ENDPOINT, output, query)
 
 
@@ -127,7 +128,7 @@ def regenerate_keys(
     key_type: Annotated[str, typer.Option("--key-type", help="primary or secondary.")] = "primary",
     workspace: Workspace = None,
     no_wait: NoWait = False,
-) -> None:
+) -> dict[str, Any]:
     """Replace one key by a new one; the other goes on opening the endpoint."""
     which = the_name(argument, name)
     with session.connect(workspace) as studio:
@@ -135,6 +136,7 @@ def regenerate_keys(
         if not no_wait:
             studio.endpoints.wait(which)
     typer.echo(f"the {key_type} key of {which} is a new one", err=True)
+    return {"name": which, "key": key_type, "status": "regenerated"}
 
 
 @endpoints.command("invoke")
@@ -168,15 +170,16 @@ def invoke(
 @endpoints.command("delete")
 def delete(
     argument: NameArgument = None, name: NameOption = None, workspace: Workspace = None, yes: Yes = False, no_wait: NoWait = False
-) -> None:
+) -> dict[str, Any]:
     """Delete an endpoint with all its deployments."""
     which = the_name(argument, name)
     ask(f"Delete {which} with all its deployments?", yes)
     with session.connect(workspace) as studio:
         studio.endpoints.delete(which)
         if not no_wait:
-            studio.endpoints.wait(which, seen=_Story())
+            studio.endpoints.wait(which, seen=Story())
     typer.echo(f"{which} {'is being deleted' if no_wait else 'deleted'}", err=True)
+    return {"name": which, "status": "deleting" if no_wait else "deleted"}
 
 
 @deployments.command("create")
@@ -200,7 +203,7 @@ def create_deployment(
             made = studio.deployments.create(file, endpoint=endpoint or "", overrides=given, all_traffic=all_traffic, progress=bar)
         _warn(made)
         if not no_wait:
-            made = studio.deployments.wait(made.name, endpoint=made.endpoint_name, seen=_Story()) or made
+            made = studio.deployments.wait(made.name, endpoint=made.endpoint_name, seen=Story()) or made
     _end(made, _DEPLOYMENT, output, query)
 
 
@@ -229,7 +232,7 @@ def update_deployment(
         _warn(made)
         wanted = made.answer.get("wanted_revision")
         if not no_wait:
-            made = studio.deployments.wait(which, endpoint=where, seen=_Story()) or made
+            made = studio.deployments.wait(which, endpoint=where, seen=Story()) or made
     _end(made, _DEPLOYMENT, output, query)
     if not no_wait and made.revision != wanted:
         raise typer.Exit(3)
@@ -266,14 +269,16 @@ def scale(
     endpoint: EndpointName = None,
     workspace: Workspace = None,
     no_wait: NoWait = False,
+    output: Output = "table",
+    query: Query = None,
 ) -> None:
     """Run so many instances of a deployment."""
     which, where = the_name(name, None), the_name(endpoint, None)
     with session.connect(workspace) as studio:
         made = studio.deployments.scale(which, count, endpoint=where)
         if not no_wait:
-            made = studio.deployments.wait(which, endpoint=where, seen=_Story()) or made
-    _end(made, _DEPLOYMENT, "table", None)
+            made = studio.deployments.wait(which, endpoint=where, seen=Story()) or made
+    _end(made, _DEPLOYMENT, output, query)
 
 
 @deployments.command("rollback")
@@ -283,32 +288,41 @@ def rollback(
     revision: Annotated[int | None, typer.Option("--revision", help="Which one; else the last one before that was ready.")] = None,
     workspace: Workspace = None,
     no_wait: NoWait = False,
+    output: Output = "table",
+    query: Query = None,
 ) -> None:
     """Go back to a revision that was ready."""
     which, where = the_name(name, None), the_name(endpoint, None)
     with session.connect(workspace) as studio:
         made = studio.deployments.roll_back(which, endpoint=where, revision=revision)
         if not no_wait:
-            made = studio.deployments.wait(which, endpoint=where, seen=_Story()) or made
-    _end(made, _DEPLOYMENT, "table", None)
+            made = studio.deployments.wait(which, endpoint=where, seen=Story()) or made
+    _end(made, _DEPLOYMENT, output, query)
 
 
 @deployments.command("retry")
-def retry(name: NameOption = None, endpoint: EndpointName = None, workspace: Workspace = None, no_wait: NoWait = False) -> None:
+def retry(
+    name: NameOption = None,
+    endpoint: EndpointName = None,
+    workspace: Workspace = None,
+    no_wait: NoWait = False,
+    output: Output = "table",
+    query: Query = None,
+) -> None:
     """Roll the newest revision out once more."""
     which, where = the_name(name, None), the_name(endpoint, None)
     with session.connect(workspace) as studio:
         made = studio.deployments.retry(which, endpoint=where)
         if not no_wait:
-            made = studio.deployments.wait(which, endpoint=where, seen=_Story()) or made
-    _end(made, _DEPLOYMENT, "table", None)
+            made = studio.deployments.wait(which, endpoint=where, seen=Story()) or made
+    _end(made, _DEPLOYMENT, output, query)
 
 
 @deployments.command("get-logs")
 def get_logs(
     name: NameOption = None,
     endpoint: EndpointName = None,
-    container: Annotated[str, typer.Option("--container", help="inference-server, or storage-initializer.")] = "inference-server",
+    container: Annotated[str, typer.Option("--container", "-c", help="inference-server, or storage-initializer.")] = "inference-server",
     lines: Annotated[int, typer.Option("--lines", "-l", min=1, max=10_000, help="How many of the last lines.")] = 50,
     pod: Annotated[str, typer.Option("--pod", help="Of this replica.")] = "",
     workspace: Workspace = None,
@@ -323,15 +337,16 @@ def get_logs(
 @deployments.command("delete")
 def delete_deployment(
     name: NameOption = None, endpoint: EndpointName = None, workspace: Workspace = None, yes: Yes = False, no_wait: NoWait = False
-) -> None:
+) -> dict[str, Any]:
     """Delete a deployment that gets no traffic."""
     which, where = the_name(name, None), the_name(endpoint, None)
     ask(f"Delete deployment {which} of {where}?", yes)
     with session.connect(workspace) as studio:
         studio.deployments.delete(which, endpoint=where)
         if not no_wait:
-            studio.deployments.wait(which, endpoint=where, seen=_Story())
+            studio.deployments.wait(which, endpoint=where, seen=Story())
     typer.echo(f"{which} {'is being deleted' if no_wait else 'deleted'}", err=True)
+    return {"name": which, "status": "deleting" if no_wait else "deleted"}
 
 
 def _over(overrides: list[str] | None, *, name: str | None) -> list[str]:
@@ -377,16 +392,3 @@ def _explain(made: Endpoint | Deployment, output: str, query: str | None) -> Non
             if problem.get(part):
                 typer.echo(str(problem[part]), err=True)
         typer.echo(f"({problem.get('id')})", err=True)
-
-
-class _Story:
-    """Tell each change of a state once, on stderr."""
-
-    def __init__(self) -> None:
-        self._told: tuple[str, str] | None = None
-
-    def __call__(self, one: Endpoint | Deployment) -> None:
-        now = (one.status, one.reason)
-        if now != self._told:
-            typer.echo(f"{one.name}: {': '.join(filter(None, now))}", err=True)
-        self._told = now

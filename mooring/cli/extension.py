@@ -60,11 +60,12 @@ def install(
     take_over: TakeOver = False,
     no_wait: NoWait = False,
     output: Output = "table",
+    query: Query = None,
 ) -> None:
     """Install the extension and follow it until it is ready."""
     with session.connect() as studio:
         operation = studio.extensions.install(cluster, _settings(config, more), take_over=take_over)
-        _follow(studio, cluster, operation, no_wait, output)
+        _follow(studio, cluster, operation, no_wait, output, query)
 
 
 @extension.command("change")
@@ -76,6 +77,7 @@ def change(
     yes: Yes = False,
     no_wait: NoWait = False,
     output: Output = "table",
+    query: Query = None,
 ) -> None:
     """Change settings; those that are not given stay, an empty value (KEY=) takes one out."""
     settings = _settings(config, more)
@@ -86,7 +88,7 @@ def change(
         if not difference:
             typer.echo("Nothing changes; the objects are applied again.", err=True)
         ask(f"Apply this to the extension of {cluster}?", yes)
-        _follow(studio, cluster, studio.extensions.change(cluster, settings, take_over=take_over), no_wait, output)
+        _follow(studio, cluster, studio.extensions.change(cluster, settings, take_over=take_over), no_wait, output, query)
 
 
 @extension.command("rollback")
@@ -96,13 +98,14 @@ def rollback(
     yes: Yes = False,
     no_wait: NoWait = False,
     output: Output = "table",
+    query: Query = None,
 ) -> None:
     """Bring an earlier revision back, exactly as it was."""
     with session.connect() as studio:
         difference = studio.extensions.difference(cluster, studio.extensions.get(cluster)["revision"] or revision, revision)
         typer.echo(difference or "The objects of both revisions are the same.", err=True)
         ask(f"Bring revision {revision} back on {cluster}?", yes)
-        _follow(studio, cluster, studio.extensions.rollback(cluster, revision), no_wait, output)
+        _follow(studio, cluster, studio.extensions.rollback(cluster, revision), no_wait, output, query)
 
 
 @extension.command("remove")
@@ -111,11 +114,13 @@ def remove(
     force: Annotated[bool, typer.Option("--force", help="Also while endpoints need it: they stop answering.")] = False,
     yes: Yes = False,
     no_wait: NoWait = False,
+    output: Output = "name",
+    query: Query = None,
 ) -> None:
     """Remove the extension; the definitions of the Gateway API stay."""
     ask(f"Remove the extension from {cluster}? The router and its address go; definitions and the namespace stay.", yes)
     with session.connect() as studio:
-        _follow(studio, cluster, studio.extensions.remove(cluster, force=force), no_wait, "name")
+        _follow(studio, cluster, studio.extensions.remove(cluster, force=force), no_wait, output, query)
 
 
 @extension.command("revisions")
@@ -148,17 +153,17 @@ def _settings(config: list[str] | None, more: list[str] | None) -> dict[str, str
     return given
 
 
-def _follow(studio: Client, cluster: str, operation: Mapping[str, Any], no_wait: bool, output: str) -> None:
+def _follow(studio: Client, cluster: str, operation: Mapping[str, Any], no_wait: bool, output: str, query: str | None) -> None:
     if no_wait:
-        print_result(dict(operation), output, ("id", "kind", "status"))
+        print_result(dict(operation), output, ("id", "kind", "status"), query)
         return
     with Progress() as progress:
         studio.extensions.wait(cluster, operation["id"], each=progress.show)
     answer = studio.extensions.get(cluster)
-    if output == "table":
+    if output == "table" and not query:
         router = _address(answer["router"])
         answer = {"cluster": cluster, "status": answer["status"], "revision": answer["revision"], "router": router}
-    print_result(answer, output)
+    print_result(answer, output, query=query)
 
 
 def _address(router: Mapping[str, Any]) -> str:

@@ -37,8 +37,9 @@ def search(
 
 def schema(
     kind: Annotated[str, typer.Argument(metavar="KIND", help="command-job, model, online-endpoint or online-deployment.")],
+    output: Output = "json",
     query: Query = None,
 ) -> None:
     """Print the JSON schema of a kind of YAML, for editors."""
     with session.connect() as studio:
-        print_result(dict(studio.schema(kind)), "json", (), query)
+        print_result(dict(studio.schema(kind)), output, (), query)

@@ -131,16 +131,17 @@ def show(
 
 
 @jobs.command("cancel")
-def cancel(argument: NameArgument = None, name: NameOption = None, workspace: Workspace = None, no_wait: NoWait = False) -> None:
+def cancel(argument: NameArgument = None, name: NameOption = None, workspace: Workspace = None, no_wait: NoWait = False) -> dict[str, Any]:
     """Cancel a job and wait until it has ended; its log and outputs so far are kept."""
     which = the_name(argument, name)
     with session.connect(workspace) as studio:
         studio.jobs.cancel(which)
         if no_wait:
             typer.echo(f"{which} is being canceled", err=True)
-            return
+            return dict(studio.jobs.get(which).answer)
         job = studio.jobs.wait(which, seen=_Story())
     typer.echo(f"{which}: {job.status}", err=True)
+    return dict(job.answer)
 
 
 @jobs.command("delete")
@@ -149,7 +150,7 @@ def delete(
     name: NameOption = None,
     workspace: Workspace = None,
     yes: Yes = False,
-) -> None:
+) -> list[dict[str, Any]]:
     """Delete jobs that have ended, with their logs and outputs."""
     which = [*(names or []), *([name] if name else [])]
     if not which:
@@ -159,6 +160,7 @@ def delete(
         for one in which:
             studio.jobs.delete(one)
             typer.echo(f"{one} deleted", err=True)
+    return [{"name": one, "status": "deleted"} for one in which]
 
 
 @jobs.command("resubmit")
@@ -193,6 +195,8 @@ def download(
     everything: Annotated[bool, typer.Option("--all", help="All outputs; so it is without --output-name.")] = False,
     path: Annotated[Path, typer.Option("--download-path", "-p", help="The folder to put them into.")] = Path(),
     workspace: Workspace = None,
+    output: Output = "table",
+    query: Query = None,
 ) -> None:
     """Fetch a job's outputs into ./artifacts and ./named-outputs/NAME; what is there already is not fetched again."""
     from mooring.cli.progress import Bar
@@ -200,6 +204,9 @@ def download(
     which = the_name(argument, name)
     with session.connect(workspace) as studio, Bar("fetching outputs") as bar:
         places = studio.jobs.download(which, path, root=None if everything else output_name, progress=bar)
+    if output != "table" or query:
+        print_result([str(place) for place in places], output, query=query)
+        return
     for place in places:
         typer.echo(str(place))
     if not places:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -122,6 +122,8 @@ def download(
     label: Label = None,
     path: Annotated[Path, typer.Option("--download-path", "-p", help="The folder to put them into.")] = Path(),
     workspace: Workspace = None,
+    output: Output = "table",
+    query: Query = None,
 ) -> None:
     """Fetch the files of a version into ./NAME; what is there already is not fetched again."""
     from mooring.cli.progress import Bar
@@ -129,6 +131,9 @@ def download(
     which = the_name(argument, name)
     with session.connect(workspace) as studio, Bar("fetching files") as bar:
         places = studio.models.download(which, _version(version, label), path, progress=bar)
+    if output != "table" or query:
+        print_result([str(place) for place in places], output, query=query)
+        return
     for place in places:
         typer.echo(str(place))
 
@@ -155,33 +160,36 @@ def update(
 
 
 @models.command("archive")
-def archive(argument: NameArgument = None, name: NameOption = None, version: Version = None, workspace: Workspace = None) -> None:
+def archive(argument: NameArgument = None, name: NameOption = None, version: Version = None, workspace: Workspace = None) -> dict[str, Any]:
     """Put a model, or one version, aside: nothing new may name it, what uses it goes on."""
     which = the_name(argument, name)
     with session.connect(workspace) as studio:
         studio.models.archive(which, version)
     typer.echo(f"{_said(which, version)} archived", err=True)
+    return {"name": which, "version": version, "status": "archived"}
 
 
 @models.command("restore")
-def restore(argument: NameArgument = None, name: NameOption = None, version: Version = None, workspace: Workspace = None) -> None:
+def restore(argument: NameArgument = None, name: NameOption = None, version: Version = None, workspace: Workspace = None) -> dict[str, Any]:
     """Bring an archived model, or version, back."""
     which = the_name(argument, name)
     with session.connect(workspace) as studio:
         studio.models.restore(which, version)
     typer.echo(f"{_said(which, version)} restored", err=True)
+    return {"name": which, "version": version, "status": "restored"}
 
 
 @models.command("delete")
 def delete(
     argument: NameArgument = None, name: NameOption = None, version: Version = None, workspace: Workspace = None, yes: Yes = False
-) -> None:
+) -> dict[str, Any]:
     """Delete one version, or a model with all of them; refused while something uses it."""
     which = the_name(argument, name)
     ask(f"Delete {_said(which, version)}{'' if version else ' with all its versions'}?", yes)
     with session.connect(workspace) as studio:
         studio.models.delete(which, version)
     typer.echo(f"{_said(which, version)} deleted", err=True)
+    return {"name": which, "version": version, "status": "deleted"}
 
 
 def tags_of(given: list[str] | None) -> dict[str, str]:

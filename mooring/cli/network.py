@@ -88,14 +88,18 @@ def proxy(
 def check(
     cluster: ClusterArgument,
     addresses: Annotated[list[str], typer.Argument(metavar="ADDRESS…", help="Addresses to try; a host alone is asked by https.")],
+    no_wait: NoWait = False,
     output: Output = "table",
     query: Query = None,
 ) -> None:
     """Try addresses from a pod of the cluster, through its proxy; the exit status is 1 when one did not answer."""
     with session.connect() as studio:
-        answer = studio.network.check(cluster, addresses)
+        answer = studio.network.check(cluster, addresses, wait=not no_wait)
     if answer["status"] == "failed":
         raise MooringError(answer["problem"] or "egress-check-failed", "The check could not be made", answer["reason"])
+    if no_wait:
+        print_result(answer, output, ("id", "status"), query)
+        return
     if output == "table" and not query:
         rows = [each | {"by": each["via"] or "directly", "answer": each["status"] or each["error"]} for each in answer["results"]]
         print_result(rows, output, ("url", "kind", "by", "ms", "answer"))

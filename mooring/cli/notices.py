@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -37,13 +37,14 @@ def read(
     ids: Annotated[list[int] | None, typer.Argument(metavar="ID", help="Their ids; several.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
     unread: Annotated[bool, typer.Option("--unread", help="Mark them as unread again.")] = False,
-) -> None:
+) -> dict[str, Any]:
     """Mark notifications as read."""
     if bool(ids) == everything:
         raise typer.BadParameter("give ids, or --all")
     with session.connect() as studio:
         changed = studio.notifications.read(None if everything else ids, read=not unread)
     typer.echo(f"{changed} marked as {'unread' if unread else 'read'}", err=True)
+    return {"changed": changed, "read": not unread}
 
 
 @notices.command("kinds")
@@ -59,7 +60,8 @@ def choose(
     kind: Annotated[str, typer.Argument(metavar="KIND", help="As `mooring notification kinds` names it.")],
     page: Annotated[bool | None, typer.Option("--page/--no-page", help="Told in the studio.")] = None,
     browser: Annotated[bool | None, typer.Option("--browser/--no-browser", help="Told by your browsers.")] = None,
-) -> None:
+) -> dict[str, Any]:
     """Choose where you are told of one kind."""
     with session.connect() as studio:
         studio.notifications.choose(kind, page=page, browser=browser)
+        return next((dict(one) for one in studio.notifications.preferences() if one["kind"] == kind), {"kind": kind})

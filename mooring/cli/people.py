@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -93,37 +93,41 @@ def update(
 
 
 @users.command("deactivate")
-def deactivate(username: User, yes: Yes = False) -> None:
+def deactivate(username: User, yes: Yes = False) -> dict[str, Any]:
     """Let a person in no more: sessions, tokens and links end at once."""
     ask(f"Deactivate {username} and end their sessions and tokens?", yes)
     with session.connect() as studio:
         studio.users.deactivate(username)
     typer.echo(f"{username} deactivated", err=True)
+    return {"username": username, "status": "inactive"}
 
 
 @users.command("reactivate")
-def reactivate(username: User) -> None:
+def reactivate(username: User) -> dict[str, Any]:
     """Let a person in again."""
     with session.connect() as studio:
         studio.users.reactivate(username)
     typer.echo(f"{username} may sign in again", err=True)
+    return {"username": username, "status": "active"}
 
 
 @users.command("sign-out")
-def sign_out(username: User) -> None:
+def sign_out(username: User) -> dict[str, Any]:
     """Sign a person out of every browser; tokens go on."""
     with session.connect() as studio:
         studio.users.end_sessions(username)
     typer.echo(f"{username} is signed out everywhere", err=True)
+    return {"username": username, "status": "signed out"}
 
 
 @users.command("delete")
-def delete(username: User, yes: Yes = False) -> None:
+def delete(username: User, yes: Yes = False) -> dict[str, Any]:
     """Delete a person for good; the user name is kept for the audit and given to nobody else."""
     ask(f"Delete {username} for good?", yes)
     with session.connect() as studio:
         studio.users.delete(username)
     typer.echo(f"{username} deleted", err=True)
+    return {"username": username, "status": "deleted"}
 
 
 @users.command("password-link")
@@ -177,11 +181,12 @@ def invitation_list(
 
 
 @users.command("withdraw")
-def withdraw(id: Annotated[int, typer.Argument(help="The number in `mooring user invitations`.")]) -> None:
+def withdraw(id: Annotated[int, typer.Argument(help="The number in `mooring user invitations`.")]) -> dict[str, Any]:
     """Make an invitation's link worthless."""
     with session.connect() as studio:
         studio.invitations.withdraw(id)
     typer.echo(f"invitation {id} withdrawn", err=True)
+    return {"id": id, "status": "withdrawn"}
 
 
 def _handed_over(answer: object, first: str, output: str, query: str | None) -> None:

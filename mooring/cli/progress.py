@@ -1,4 +1,4 @@
-"""A bar for bytes on a terminal; nothing at all elsewhere."""
+"""What goes on while one waits: a bar for bytes on a terminal and nothing at all elsewhere; each change of a state, once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 _WIDTH = 24
 
@@ -40,6 +40,20 @@ class Bar:
         if self._shown:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
+
+
+class Story:
+    """Tell each change of a state once, on stderr."""
+
+    def __init__(self) -> None:
+        self._told: tuple[str, str] | None = None
+
+    def __call__(self, one: Any) -> None:
+        now = (one.status, getattr(one, "reason", "") or "")
+        if now != self._told:
+            sys.stderr.write(f"{one.name}: {': '.join(filter(None, now))}\n")
+            sys.stderr.flush()
+        self._told = now
 
 
 def megabytes(count: int) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from mooring.cli import session
-from mooring.cli.options import Output, Query
+from mooring.cli.options import Output, Query, Yes, ask
 from mooring.cli.output import print_result
 from mooring.cli.studio import DataOption
 from mooring.errors import MooringError
@@ -37,29 +37,31 @@ def session_list(output: Output = "table", query: Query = None) -> None:
 def session_end(
     id: Annotated[int | None, typer.Argument(help="The session's number in `mooring session list`.")] = None,
     all: Annotated[bool, typer.Option("--all", help="End all of them.")] = False,
-) -> None:
+) -> dict[str, Any]:
     """End a session, or all: its pages and live streams end within seconds. Tokens stay as they are."""
     if (id is None) == (not all):
         raise MooringError("session-unnamed", "Which session?", "Name one, or all.", "Run `mooring session list`, then end one by its id.")
     with session.connect() as studio:
         if id is not None:
             studio.sessions.end(id)
-            typer.echo(f"session {id} has ended")
-        else:
-            typer.echo(f"{studio.sessions.end_all()} ended")
+            typer.echo(f"session {id} has ended", err=True)
+            return {"id": id, "status": "ended"}
+        count = studio.sessions.end_all()
+    typer.echo(f"{count} ended", err=True)
+    return {"ended": count}
 
 
 @factors.command("reset")
 def factor_reset(
     username: Annotated[str, typer.Argument(help="Who has lost theirs.")],
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-) -> None:
+    yes: Yes = False,
+) -> dict[str, Any]:
     """Take away a person's second factors and end their sessions; the next sign-in takes the password alone. For administrators."""
-    if not yes:
-        typer.confirm(f"Take away the second factors of {username} and end their sessions?", abort=True)
+    ask(f"Take away the second factors of {username} and end their sessions?", yes)
     with session.connect() as studio:
         studio.sessions.reset_second_factor(username)
-    typer.echo(f"{username} has no second factor any more; their sessions have ended")
+    typer.echo(f"{username} has no second factor any more; their sessions have ended", err=True)
+    return {"username": username, "status": "reset"}
 
 
 def break_glass(

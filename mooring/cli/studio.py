@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from mooring.cli.options import Output, Query
+
 DataOption = Annotated[
     Path | None,
     typer.Option("--data", help="Folder of everything the studio keeps; MOORING_DATA, else ~/.local/share/mooring."),
@@ -36,15 +38,16 @@ def up(
 
 def status(
     data: DataOption = None,
-    output: Annotated[str, typer.Option("--output", "-o", help="table, json or yaml")] = "table",
+    output: Output = "table",
+    query: Query = None,
 ) -> None:
     """Show whether a studio runs on this machine, where, and how its parts are; exit code 1 when none runs."""
     from mooring.cli.output import print_result
     from mooring.up import commands
 
     found = commands.status(data)
-    if output != "table":
-        print_result(found, output)
+    if output != "table" or query:
+        print_result(found, output, query=query)
     elif found["running"]:
         typer.echo(f"running as process {found['pid']} at {found['url']}, data in {found['data']}")
         print_result(found["children"], "table", ("name", "state", "pid", "restarts", "since", "last_exit"))

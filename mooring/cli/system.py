@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -25,10 +25,7 @@ def show(
     output: Output = "table",
     query: Query = None,
 ) -> None:
-    """Show how the studio is.
-
-    mooring system show --part children
-    """
+    """Show how the studio is."""
     if part and part not in PARTS:
         raise typer.BadParameter(f"there is no part {part}: it is one of {', '.join(PARTS)}")
     with session.connect() as studio:
@@ -43,12 +40,13 @@ def show(
 
 
 @system.command("clear-failed")
-def clear_failed(yes: Yes = False) -> None:
+def clear_failed(yes: Yes = False) -> dict[str, Any]:
     """Forget the failed tasks, once they have been seen."""
     ask("Forget the failed tasks?", yes)
     with session.connect() as studio:
         gone = studio.system.clear_failed_tasks()
-    typer.echo(f"{gone} forgotten")
+    typer.echo(f"{gone} forgotten", err=True)
+    return {"forgotten": gone}
 
 
 _COLUMNS = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -60,9 +60,10 @@ def revoke(
     id: Annotated[int, typer.Argument(help="The token's number in `mooring token list`.")],
     anybodys: Annotated[bool, typer.Option("--any", help="Anybody's; for administrators.")] = False,
     yes: Yes = False,
-) -> None:
+) -> dict[str, Any]:
     """Revoke a token: programs that use it are refused from now on; of your own this takes the scope account."""
     ask(f"Revoke token {id}?", yes)
     with session.connect() as studio:
         studio.tokens.revoke(id, anybodys=anybodys)
     typer.echo(f"token {id} revoked", err=True)
+    return {"id": id, "status": "revoked"}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import inspect
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -27,6 +29,11 @@ OPTIONS: dict[str, Callable[[Any], Iterable[Any]]] = {
 }
 # How long a shell waits for names at most.
 PATIENCE_SECONDS = 2.0
+# What prints a text or bytes as they are, or runs until it is stopped: there is no result to give another form.
+AS_IT_IS = {
+    *("audit export", "break-glass", "cluster manifest", "completion", "down", "job stream", "login", "logout"),
+    *("online-deployment get-logs", "up"),
+}
 IGNORED = {"--resource-group", "-g", "--subscription"}
 EXIT_CODES = "Exit codes: 0 done, 1 a problem, 2 wrong usage, 3 the job or rollout failed, 130 interrupted."
 
@@ -49,11 +56,36 @@ def furnish(app: typer.Typer, path: tuple[str, ...] = ()) -> None:
         if examples and not command.epilog:
             # \b keeps the lines as they are.
             command.epilog = "\n\n".join(["\b\nExamples:\n" + "\n".join(f"  {line}" for line in examples), EXIT_CODES])
+        if callback and " ".join([*path, name]) not in AS_IT_IS and "output" not in inspect.signature(callback).parameters:
+            command.callback = _with_result(callback)
         if command.cls is None or command.cls is TyperCommand:
             command.cls = Verb
     for group in app.registered_groups:
         if group.typer_instance is not None:
             furnish(group.typer_instance, (*path, str(group.name)))
+
+
+def _with_result(act: Callable[..., Any]) -> Callable[..., None]:
+    """Return a verb that does something and says so with `-o` and `--query`, which print what it returns."""
+    from mooring.cli.options import Output, Query
+    from mooring.cli.output import print_result
+
+    @functools.wraps(act)
+    def verb(*, output: str, query: str | None, **given: Any) -> None:
+        result = act(**given)
+        if result is not None and (output != "table" or query):
+            print_result(result, output, query=query)
+
+    of = inspect.signature(act, eval_str=True)
+    more = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+            for name, default, kind in (("output", "table", Output), ("query", None, Query))]  # fmt: skip
+    verb.__signature__ = of.replace(parameters=[*of.parameters.values(), *more], return_annotation=None)  # type: ignore[attr-defined]
+    verb.__annotations__ = {name: one.annotation for name, one in of.parameters.items()} | {
+        "output": Output,
+        "query": Query,
+        "return": None,
+    }
+    return verb
 
 
 def complete_name(ctx: typer.Context, incomplete: str) -> list[str]:

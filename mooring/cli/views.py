@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -51,9 +51,10 @@ def save(
 @views.command("delete")
 def delete(
     name: Annotated[str, typer.Argument(help="The view's name.")], table: Table = "jobs", workspace: Workspace = None, yes: Yes = False
-) -> None:
+) -> dict[str, Any]:
     """Delete a view: your own, or a shared one as an owner of the workspace."""
     ask(f"Delete the view {name} of {table}?", yes)
     with session.connect(workspace) as studio:
         studio.views.delete(table, name)
     typer.echo(f"view {name} deleted", err=True)
+    return {"name": name, "table": table, "status": "deleted"}

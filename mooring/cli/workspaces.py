@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -79,29 +79,32 @@ def update(
 
 
 @workspaces.command("archive")
-def archive(argument: NameArgument = None, name: NameOption = None) -> None:
+def archive(argument: NameArgument = None, name: NameOption = None) -> dict[str, Any]:
     """Put a workspace aside: it can be looked at, nothing in it changes; for owners."""
     with session.connect() as studio:
         found = studio.workspaces.archive(the_name(argument, name))
     typer.echo(f"{found.name} archived", err=True)
+    return dict(found.answer)
 
 
 @workspaces.command("restore")
-def restore(argument: NameArgument = None, name: NameOption = None) -> None:
+def restore(argument: NameArgument = None, name: NameOption = None) -> dict[str, Any]:
     """Bring an archived workspace back; for owners."""
     with session.connect() as studio:
         found = studio.workspaces.restore(the_name(argument, name))
     typer.echo(f"{found.name} restored", err=True)
+    return dict(found.answer)
 
 
 @workspaces.command("delete")
-def delete(argument: NameArgument = None, name: NameOption = None, yes: Yes = False) -> None:
+def delete(argument: NameArgument = None, name: NameOption = None, yes: Yes = False) -> dict[str, Any]:
     """Delete a workspace in which nothing lives any more; for owners."""
     which = the_name(argument, name)
     ask(f"Delete the workspace {which} and its memberships?", yes)
     with session.connect() as studio:
         studio.workspaces.delete(which)
     typer.echo(f"{which} deleted", err=True)
+    return {"name": which, "status": "deleted"}
 
 
 @workspaces.command("members")
@@ -117,26 +120,29 @@ def set_member(
     workspace: Name,
     username: User,
     role: Annotated[str, typer.Option("--role", help="owner, contributor or reader.")] = "contributor",
-) -> None:
+) -> dict[str, Any]:
     """Add a member, or change a member's role; for owners."""
     with session.connect() as studio:
         now = studio.workspaces.set_member(workspace, username, role)
     typer.echo(f"{now.username} is {now.role} of {workspace}", err=True)
+    return dict(now.answer)
 
 
 @workspaces.command("remove-member")
-def remove_member(workspace: Name, username: User, yes: Yes = False) -> None:
+def remove_member(workspace: Name, username: User, yes: Yes = False) -> dict[str, Any]:
     """Take a member out of a workspace; for owners."""
     ask(f"Take {username} out of {workspace}?", yes)
     with session.connect() as studio:
         studio.workspaces.remove_member(workspace, username)
     typer.echo(f"{username} is no member of {workspace} any more", err=True)
+    return {"username": username, "workspace": workspace, "status": "removed"}
 
 
 @workspaces.command("leave")
-def leave(workspace: Name, yes: Yes = False) -> None:
+def leave(workspace: Name, yes: Yes = False) -> dict[str, Any]:
     """Leave a workspace."""
     ask(f"Leave {workspace}?", yes)
     with session.connect() as studio:
         studio.workspaces.remove_member(workspace, studio.me().username)
     typer.echo(f"you have left {workspace}", err=True)
+    return {"name": workspace, "status": "left"}

@@ -128,6 +128,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer(held.clusters[given["name"]], 201)
             case "GET", ["clusters", "manifest"]:
                 self._answer(f"kind: ServiceAccount # {self.query.get('namespace')}\n".encode(), 200, "application/yaml")
+            case "GET", ["clusters", name] if name not in held.clusters:
+                self._problem("not-found", 404)
             case "GET", ["clusters", name]:
                 held.clusters[name]["status"] = "ready"
                 self._answer(held.clusters[name])

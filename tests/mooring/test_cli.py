@@ -228,7 +228,7 @@ def test_a_compute_is_attached_listed_and_detached(held: StandIn, run: Run) -> N
     done = run("compute", "attach", "local", "-c", "edge", "--namespace", "team-a", "-o", "json")
     assert json.loads(done.stdout)["namespace"] == "team-a"
     assert run("compute", "list", "-o", "name").stdout == "local\n"
-    assert run("compute", "detach", "local", "-y", "--running", "leave").returncode == 0
+    assert run("compute", "detach", "local", "-y", "--running", "leave", "--no-wait").returncode == 0
     assert held.asked[-1][:2] == ("DELETE", "/api/v1/workspaces/demo/computes/local?running=leave")
 
 

@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from mooring.cli.app import app
 from mooring.cli.examples import EXAMPLES
+from mooring.cli.verbs import AS_IT_IS
 from mooring.errors import MooringError
 from tests.mooring.stand_in import TOKEN, StandIn
 
@@ -44,6 +45,62 @@ def test_every_example_is_of_a_verb_and_its_arguments_are_read() -> None:
             words = shlex.split(line.partition(" > ")[0].partition(" < ")[0].partition(" | ")[0])
             assert words[:1] == ["mooring"] and " ".join(words[1:]).startswith(name), line
             of[name].make_context(name, words[1 + len(name.split()) :])
+
+
+# What takes longer than an answer: it can be left to itself.
+LONG = {
+    "cluster attach", "cluster detach", "cluster network certificate", "cluster network check", "compute attach", "compute detach",
+    *(f"extension {verb}" for verb in ("install", "change", "rollback", "remove")),
+    "job create", "job cancel", "online-endpoint create", "online-endpoint update", "online-endpoint delete", "online-endpoint regenerate-keys",
+    *(f"online-deployment {verb}" for verb in ("create", "update", "delete", "scale", "rollback", "retry")),
+}  # fmt: skip
+
+
+def takes(verb: Any, *options: str) -> bool:
+    return set(options) <= {name for param in verb.params for name in param.opts}
+
+
+def test_every_verb_has_examples_in_its_help() -> None:
+    assert [name for name, _ in verbs() if name not in EXAMPLES] == []
+    for name in ("search", "cluster detach", "extension remove", "notification choose"):
+        assert EXAMPLES[name][0] in run(*name.split(), "--help").output
+
+
+def test_every_verb_gives_its_result_in_every_form() -> None:
+    of = dict(verbs())
+    assert [name for name, verb in of.items() if name not in AS_IT_IS and not takes(verb, "--output", "-o", "--query")] == []
+    assert of.keys() >= AS_IT_IS
+    # What lists or shows is never among those that have no result.
+    assert not {name for name in AS_IT_IS if name.split()[-1] in ("list", "show", "members", "status", "whoami", "search")}
+
+
+def test_what_takes_long_can_be_left_to_itself() -> None:
+    of = dict(verbs())
+    assert [name for name in sorted(LONG) if not takes(of[name], "--no-wait")] == []
+    assert {name for name, verb in of.items() if takes(verb, "--no-wait")} - LONG == set()
+
+
+def test_what_takes_something_away_asks_first() -> None:
+    taking = ("delete", "detach", "remove", "revoke", "deactivate", "leave", "remove-member", "clear-failed", "reset")
+    assert [name for name, verb in verbs() if name.split()[-1] in taking and not takes(verb, "--yes", "-y")] == []
+
+
+def test_a_verb_that_does_something_says_so_as_asked(held: StandIn) -> None:
+    held.clusters["edge"] = {"name": "edge", "status": "ready"}
+    plain = run("cluster", "detach", "edge", "-y")
+    assert plain.stdout == "" and "edge detached" in plain.stderr
+    held.clusters["edge"] = {"name": "edge", "status": "ready"}
+    assert json.loads(run("cluster", "detach", "edge", "-y", "-o", "json").stdout)["status"] == "detached"
+    held.clusters["edge"] = {"name": "edge", "status": "ready"}
+    assert run("cluster", "detach", "edge", "-y", "--no-wait", "--query", "status").stdout == "detaching\n"
+    assert run("version", "-o", "yaml").stdout.startswith("version: ")
+
+
+def test_a_result_in_a_pipe_has_neither_colours_nor_progress(held: StandIn) -> None:
+    held.clusters["edge"] = {"name": "edge", "status": "ready"}
+    for words in (("cluster", "list"), ("cluster", "show", "edge"), ("doctor",), ("cluster", "detach", "edge", "-y")):
+        answer = run(*words)
+        assert "\x1b" not in answer.stdout + answer.stderr and "\r" not in answer.stderr, words
 
 
 def test_the_help_of_a_verb_ends_with_examples_and_exit_codes() -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import builtins
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from mooring.client.aio.transport import Transport, segment
 from mooring.client.aio.workspaces import Scope, listed
 from mooring.client.models import Cluster, Compute, InstanceType
+from mooring.errors import MooringError, MooringProblem
 
 Values = str | Sequence[str] | None
 
@@ -70,6 +73,26 @@ class Clusters:
         """
         query = {"forget": "true"} if forget else None
         return dict(await self._transport.json("DELETE", f"clusters/{segment(name)}", query=query) or {})
+
+    async def wait(self, name: str, *, seen: Callable[[Cluster], None] | None = None, seconds: float = 900) -> Cluster | None:
+        """Wait while the cluster is being connected or detached; None once it is gone."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                cluster = await self.get(name)
+            except MooringProblem as problem:
+                if problem.status == 404:
+                    return None
+                raise
+            if seen:
+                seen(cluster)
+            if cluster.status not in ("connecting", "detaching"):
+                return cluster
+            if time.monotonic() > deadline:
+                raise MooringError(
+                    "wait-over", "It takes longer", f"{name} is still {cluster.status} after {seconds:.0f} s.", "Look later."
+                )
+            await asyncio.sleep(0.5)
 
     async def manifest(self, name: str | None = None, *, namespaces: Sequence[str] = (), extension: bool = False) -> str:
         """Return, as YAML, the identity with the least rights that Mooring needs: in a cluster, or in any.
@@ -162,6 +185,28 @@ class Computes:
     async def detach(self, name: str, *, running: Literal["cancel", "leave"] | None = None, workspace: str | None = None) -> None:
         """Detach a compute; `running` says what becomes of jobs that still run on it."""
         await self._transport.send("DELETE", await self._path(workspace, name), query={"running": running})
+
+    async def wait(
+        self, name: str, *, seen: Callable[[Compute], None] | None = None, seconds: float = 900, workspace: str | None = None
+    ) -> Compute | None:
+        """Wait while the compute is being attached or detached; None once it is gone."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                compute = await self.get(name, workspace=workspace)
+            except MooringProblem as problem:
+                if problem.status == 404:
+                    return None
+                raise
+            if seen:
+                seen(compute)
+            if compute.status not in ("attaching", "detaching"):
+                return compute
+            if time.monotonic() > deadline:
+                raise MooringError(
+                    "wait-over", "It takes longer", f"{name} is still {compute.status} after {seconds:.0f} s.", "Look later."
+                )
+            await asyncio.sleep(0.5)
 
     async def _path(self, workspace: str | None, name: str) -> str:
         return await self._scope.path(workspace, f"computes/{segment(name)}")

@@ -53,11 +53,11 @@ class Network:
         """Change http_proxy, https_proxy, no_proxy, ca_bundle (PEM) or ca_with_system; an empty text takes one away."""
         return dict(await self._transport.json("PATCH", f"{_path(cluster)}/way-out", json=changes))
 
-    async def check(self, cluster: str, addresses: Sequence[str], *, seconds: float = 180) -> dict[str, Any]:
-        """Have addresses tried from a pod of the cluster; wait until that has ended and return the check."""
+    async def check(self, cluster: str, addresses: Sequence[str], *, seconds: float = 180, wait: bool = True) -> dict[str, Any]:
+        """Have addresses tried from a pod of the cluster; wait until that has ended, unless told not to, and return the check."""
         check = dict(await self._transport.json("POST", f"{_path(cluster)}/checks", json={"addresses": [*addresses]}))
         deadline = time.monotonic() + seconds
-        while check["status"] not in ENDED:
+        while wait and check["status"] not in ENDED:
             if time.monotonic() > deadline:
                 raise MooringError("wait-over", "It took too long", f"The check has not ended after {seconds:.0f} s.", "Look at it later.")
             await asyncio.sleep(0.5)
