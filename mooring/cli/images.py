@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -50,8 +50,11 @@ def set_rule(
 
 
 @images.command("delete")
-def delete(id: Annotated[int, typer.Argument(metavar="ID", help="As `mooring image-rule list` shows it.")], yes: Yes = False) -> None:
+def delete(
+    id: Annotated[int, typer.Argument(metavar="ID", help="As `mooring image-rule list` shows it.")], yes: Yes = False
+) -> dict[str, Any]:
     """Remove a rule; for operators."""
     ask(f"Remove the rule {id}? Jobs that ask for its name will pull it as it is.", yes)
     with session.connect() as studio:
         studio.image_rules.delete(id)
+    return {"id": id, "status": "deleted"}

@@ -77,6 +77,8 @@ def _with_result(act: Callable[..., Any]) -> Callable[..., None]:
             print_result(result, output, query=query)
 
     of = inspect.signature(act, eval_str=True)
+    if of.return_annotation is None:
+        raise TypeError(f"{act.__module__}.{act.__name__} says nothing by -o: return what became of it, or name it in AS_IT_IS")
     more = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
             for name, default, kind in (("output", "table", Output), ("query", None, Query))]  # fmt: skip
     verb.__signature__ = of.replace(parameters=[*of.parameters.values(), *more], return_annotation=None)  # type: ignore[attr-defined]
