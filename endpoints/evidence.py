@@ -8,7 +8,8 @@ from django.utils import timezone
 from compute.kube.client import KubeClient, event_time
 from compute.kube.errors import KubeError
 from endpoints.manifests import PREPARE, REVISION, SERVER
-from jobs.observe import fields, named, shortened, state_of
+from jobs.observe import fields, named, state_of
+from jobs.texts import shortened
 
 log = structlog.get_logger(__name__)
 

@@ -13,11 +13,11 @@ from jobs.observe import (
     condition,
     fields,
     named,
-    shortened,
     state_of,
     time_of,
     why_unscheduled,
 )
+from jobs.texts import shortened
 
 __all__ = ["Rollout", "Seen", "Told", "observe", "rollout_of", "route_accepted"]
 

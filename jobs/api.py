@@ -165,6 +165,7 @@ def shown(request: HttpRequest, job: Job, *, whole: bool = True) -> dict[str, An
         "status": job.status,
         "status_text": job.get_status_display(),
         "reason": job.reason,
+        "next_step": job.next_step,
         "compute": job.compute_name,
         "instance_type": job.instance_type,
         "created_at": job.created_at,

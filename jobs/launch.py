@@ -10,7 +10,6 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db.models import F
 
 from compute import selectors as computes
 from compute.extension.selectors import workload_placement
@@ -20,9 +19,11 @@ from compute.kube.config import KubeconfigRefused
 from compute.kube.errors import Conflict, KubeError
 from compute.network.selectors import pod_network
 from jobs import manifests
+from jobs.explaining import explain
 from jobs.models import ACTIVE, FINAL, Job, Process, Status
 from jobs.observe import Told
 from jobs.progress import fail, lost_pod, saw_object, settle
+from jobs.waiting import Wait
 from studio.core.errors import ProblemError
 from studio.core.states import move
 
@@ -58,7 +59,7 @@ def start_job(job_id: int) -> None:
         _not_started(job, error)
         return
     except KubeconfigRefused as error:
-        _explain(job, f"Waiting: the cluster's credentials cannot be used ({error})")
+        explain(job, Wait("credentials", f"Waiting: the cluster's credentials cannot be used ({error})"))
         return
     except ProblemError as error:
         # Its instance type is gone, or no longer usable.
@@ -86,7 +87,7 @@ def remove_job(job_id: int) -> None:
     except KubeError as error:
         if not error.retryable:
             log.warning("job could not be removed", job=job.name, error=str(error))
-        _explain(job, f"The cluster does not answer: {error}")
+        explain(job, Wait("cluster", f"The cluster does not answer: {error}"))
         return
     for uid in absent:
         lost_pod(job, uid)
@@ -163,7 +164,7 @@ def _claimed(job: Job) -> bool:
     Its pods may be told of before its uid is noted: a start that was cut off in between goes on in any state.
     """
     if job.status == Status.NOT_STARTED:
-        return move(job, Status.QUEUED, expect=Status.NOT_STARTED, reason="Handing it to the cluster")
+        return move(job, Status.QUEUED, expect=Status.NOT_STARTED, reason="Handing it to the cluster", waits_for="handing")
     return job.status in ACTIVE and not job.object_uid
 
 
@@ -196,16 +197,10 @@ def _create(client: KubeClient, kind: kinds.Kind, manifest: dict[str, Any], job:
 
 def _not_started(job: Job, error: KubeError) -> None:
     if error.retryable:
-        _explain(job, f"Waiting: the cluster does not answer ({error})")
+        explain(job, Wait("cluster", f"Waiting: the cluster does not answer ({error})"))
         return
     log.warning("job refused", job=job.name, error=str(error))
     fail(job, Told("job-refused-by-cluster", {"text": str(error)[:400]}))
-
-
-def _explain(job: Job, reason: str) -> None:
-    if job.reason != reason[:500]:
-        Job.objects.filter(pk=job.pk, status=job.status).update(reason=reason[:500], version=F("version") + 1)
-        job.announce()
 
 
 def _delete_objects(client: KubeClient, job: Job) -> None:

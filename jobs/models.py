@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import models
 from django.urls import reverse
 
+from jobs.waiting import NEXT_STEPS
 from studio.accounts.models import User, Workspace
 from studio.core.ids import new_name
 from studio.core.secrets import EncryptedTextField
@@ -40,6 +41,8 @@ ACTIVE = (
     Status.RUNNING.value,
     Status.FINALIZING.value,
 )
+# In these nothing of the command runs yet: what is waited for is said, with what would end it.
+WAITING = ACTIVE[: ACTIVE.index(Status.RUNNING.value)]
 # Of these ends, who submitted the job is told; that it was canceled they know.
 TOLD = {Status.COMPLETED.value: "job-completed", Status.FAILED.value: "job-failed"}
 UNFINISHED = (*ACTIVE, Status.CANCEL_REQUESTED.value)
@@ -106,6 +109,8 @@ class Job(models.Model):
 
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.NOT_STARTED)
     reason = models.CharField(max_length=500, blank=True)
+    # What `reason` waits for, as a key of NEXT_STEPS.
+    waits_for = models.CharField(max_length=20, blank=True, default="")
     status_at = models.DateTimeField(auto_now_add=True)
     version = models.PositiveIntegerField(default=1)
     problem_id = models.CharField(max_length=60, blank=True)
@@ -141,6 +146,11 @@ class Job(models.Model):
     @property
     def is_final(self) -> bool:
         return self.status in FINAL
+
+    @property
+    def next_step(self) -> str:
+        """What would end the job's wait; nothing when it does not wait."""
+        return NEXT_STEPS.get(self.waits_for, "") if self.status in (*WAITING, Status.CANCEL_REQUESTED) else ""
 
     @property
     def object_name(self) -> str:

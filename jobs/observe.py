@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from jobs.texts import shortened
+from jobs.waiting import Wait, unscheduled
+
 PULL_PROBLEMS = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
 CONFIG_PROBLEMS = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError"}
 # A pull that fails may be a passing fault of the network; after so many seconds it is told as the job's failure.
@@ -36,6 +39,8 @@ class Seen:
     status: str
     reason: str
     times: dict[str, datetime]
+    # What it waits for: a key of jobs.waiting.NEXT_STEPS, or nothing.
+    waits_for: str = ""
     serving: bool = False
     preparing: bool = False
     ended: bool = False
@@ -55,7 +60,7 @@ def observe(pod: dict[str, Any], *, now: datetime) -> Seen:
     phase = str(status.get("phase") or "Pending")
     over = phase in {"Succeeded", "Failed"}
     times = _times(status, prepare, main)
-    name, reason = _standing(status, prepare, sidecar, main, phase)
+    name, wait = _standing(status, prepare, sidecar, main, phase)
     problem, hopeless = _problem(pod, prepare, main, times, now)
     return Seen(
         uid=str(metadata.get("uid") or ""),
@@ -65,7 +70,8 @@ def observe(pod: dict[str, Any], *, now: datetime) -> Seen:
         attempt_at=time_of(metadata.get("creationTimestamp")),
         phase=phase,
         status=name,
-        reason=reason,
+        reason=wait.text,
+        waits_for=wait.key,
         times=times,
         serving=bool(state_of(sidecar, "running")),
         preparing=bool(state_of(prepare, "running")),
@@ -77,45 +83,39 @@ def observe(pod: dict[str, Any], *, now: datetime) -> Seen:
     )
 
 
-def _standing(status: dict[str, Any], prepare: Any, sidecar: Any, main: Any, phase: str) -> tuple[str, str]:
+def _standing(status: dict[str, Any], prepare: Any, sidecar: Any, main: Any, phase: str) -> tuple[str, Wait]:
     """Return the job's state as this pod shows it, and what it waits for in words."""
     if state_of(main, "terminated") or phase in {"Succeeded", "Failed"}:
-        return "Finalizing", "Keeping the log and the outputs"
+        return "Finalizing", Wait("", "Keeping the log and the outputs")
     if state_of(main, "running"):
-        return "Running", ""
+        return "Running", Wait("", "")
     scheduled = condition(status, "PodScheduled")
     if scheduled.get("status") != "True":
-        return "Queued", why_unscheduled(scheduled)
+        return "Queued", unscheduled(scheduled)
     if state_of(prepare, "terminated").get("exitCode") == 0:
         return "Starting", _why_waiting(main, "Starting the container")
     waiting = state_of(prepare, "waiting")
     if waiting:
         return "Preparing", _why_waiting(prepare, "Starting to prepare")
     if state_of(prepare, "running"):
-        return "Preparing", "Bringing code and inputs"
-    return "Preparing", "Waiting for the node"
+        return "Preparing", Wait("", "Bringing code and inputs")
+    return "Preparing", Wait("node", "Waiting for the node")
 
 
 def why_unscheduled(condition: dict[str, Any]) -> str:
-    """Return what a pod waits for that has no node yet."""
-    message = str(condition.get("message") or "")
-    if not message:
-        return "Waiting for the scheduler"
-    if "untolerated taint" in message and "Insufficient" not in message:
-        return f"Waiting: no node accepts it ({shortened(message)})"
-    if "Insufficient" in message:
-        return f"Waiting for room: {shortened(message)}"
-    return f"Waiting: {shortened(message)}"
+    """Return what a pod waits for that has no node yet, in words."""
+    return unscheduled(condition).text
 
 
-def _why_waiting(container: dict[str, Any], default: str) -> str:
+def _why_waiting(container: dict[str, Any], default: str) -> Wait:
     waiting = state_of(container, "waiting")
     reason = str(waiting.get("reason") or "")
     if reason in PULL_PROBLEMS or reason in CONFIG_PROBLEMS:
-        return f"{reason}: {shortened(str(waiting.get('message') or ''))}"
+        text = f"{reason}: {shortened(str(waiting.get('message') or ''))}"
+        return Wait("image" if reason in PULL_PROBLEMS else "container", text)
     if reason == "ContainerCreating":
-        return "Pulling the image or creating the container"
-    return default
+        return Wait("creating", "Pulling the image or creating the container")
+    return Wait("creating" if waiting else "", default)
 
 
 def _problem(pod: dict[str, Any], prepare: Any, main: Any, times: dict[str, datetime], now: datetime) -> tuple[Told | None, bool]:
@@ -231,9 +231,3 @@ def time_of(text: Any) -> datetime | None:
         return None
     # Kubernetes always writes a zone; times with and without one cannot be compared.
     return at if at is None or at.tzinfo else at.replace(tzinfo=UTC)
-
-
-def shortened(text: str, most: int = 300) -> str:
-    """Return a text on one line and not too long."""
-    text = " ".join(text.split())
-    return text if len(text) <= most else text[: most - 1] + "…"

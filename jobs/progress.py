@@ -279,19 +279,22 @@ def _advance(job: Job, seen: Seen) -> None:
     current, target = ACTIVE.index(job.status), ACTIVE.index(seen.status)
     again = seen.status in {"Queued", "Preparing"} and job.status in {"Running", "Finalizing"} and job.retries
     if again and (attempt := _newest_attempt(job, seen)) > 1:
-        move(job, seen.status, expect=job.status, reason=f"Attempt {attempt}: {seen.reason or 'trying again'}"[:500])
+        reason = f"Attempt {attempt}: {seen.reason or 'trying again'}"[:500]
+        move(job, seen.status, expect=job.status, reason=reason, waits_for=seen.waits_for)
         return
     last = job.status_at
     for state in ACTIVE[current + 1 : target + 1]:
         at = max(seen.times.get(state) or last, last)
         reason = seen.reason if state == seen.status else ""
-        extra = {"started_at": job.started_at or seen.times.get("Running") or at} if state == "Running" else {}
+        extra: dict[str, Any] = {"started_at": job.started_at or seen.times.get("Running") or at} if state == "Running" else {}
+        extra["waits_for"] = seen.waits_for if state == seen.status else ""
         if not move(job, state, expect=ACTIVE[: ACTIVE.index(state)], reason=reason, at=at, **extra):
             job.refresh_from_db()
             return
         last = at
-    if target == ACTIVE.index(job.status) and seen.reason != job.reason:
-        updated = Job.objects.filter(pk=job.pk, status=job.status).update(reason=seen.reason, version=F("version") + 1)
+    if target == ACTIVE.index(job.status) and (seen.reason, seen.waits_for) != (job.reason, job.waits_for):
+        said = {"reason": seen.reason, "waits_for": seen.waits_for}
+        updated = Job.objects.filter(pk=job.pk, status=job.status).update(**said, version=F("version") + 1)
         if updated:
             job.refresh_from_db()
             job.announce()

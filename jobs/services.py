@@ -64,6 +64,7 @@ def cancel_job(actor: Any, job: Job) -> Job:
             expect=ACTIVE,
             reason=f"Cancel asked for by {_who(actor)}",
             cancel_requested_at=timezone.now(),
+            waits_for="",
         )
         if not asked:
             job.refresh_from_db()

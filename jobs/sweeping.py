@@ -6,8 +6,9 @@ import structlog
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from jobs.models import ACTIVE, FINAL, UNFINISHED, Job, Status
+from jobs.models import ACTIVE, FINAL, UNFINISHED, WAITING, Job, Status
 from jobs.progress import lost_cluster, settle
+from jobs.waiting import ASKED
 from studio.core.nudge import nudge
 
 log = structlog.get_logger(__name__)
@@ -15,6 +16,9 @@ log = structlog.get_logger(__name__)
 # Younger rows are left to the nudge that their own transaction sent.
 PATIENCE = timedelta(seconds=5)
 MOST = 200
+# A wait that lasts longer may have a cause that only the cluster's events tell; so many are asked for at a turn.
+SPEECHLESS = timedelta(seconds=10)
+MOST_ASKED = 20
 
 
 def sweep() -> None:
@@ -23,6 +27,9 @@ def sweep() -> None:
     old = Job.objects.filter(status_at__lt=before)
     for id in _turn("start", old.filter(status__in=ACTIVE, object_uid="")):
         nudge("jobs.start", id)
+    speechless = Job.objects.filter(status_at__lt=timezone.now() - SPEECHLESS, status__in=WAITING, waits_for__in=ASKED)
+    for id in _turn("explain", speechless.exclude(object_uid=""), MOST_ASKED):
+        nudge("jobs.explain", id)
     for id in _turn("remove", old.filter(status=Status.CANCEL_REQUESTED) | old.filter(status__in=FINAL, cleaned=False)):
         nudge("jobs.remove", id)
     for id in _turn("delete", Job.objects.exclude(deleted_at=None).filter(deleted_at__lt=before)):
@@ -45,11 +52,12 @@ def _settle(id: int) -> None:
 _last: dict[str, int] = {}
 
 
-def _turn(kind: str, rows: QuerySet[Job]) -> list[int]:
+def _turn(kind: str, rows: QuerySet[Job], most: int = 0) -> list[int]:
     """Return the next rows of a kind, from where the last turn ended, and from the first again after the last."""
+    most = most or MOST
     keys = rows.order_by("pk").values_list("pk", flat=True)
-    found = list(keys.filter(pk__gt=_last.get(kind, 0))[:MOST])
-    if len(found) < MOST:
-        found += list(keys.filter(pk__lte=_last.get(kind, 0))[: MOST - len(found)])
+    found = list(keys.filter(pk__gt=_last.get(kind, 0))[:most])
+    if len(found) < most:
+        found += list(keys.filter(pk__lte=_last.get(kind, 0))[: most - len(found)])
     _last[kind] = found[-1] if found else 0
     return found

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from jobs import following, launch, leg, services, sweeping
+from jobs import explaining, following, launch, leg, services, sweeping
 
 
 @shared_task(name="jobs.start")
@@ -39,6 +39,12 @@ def keep_streaming() -> None:
 def keep_prepare_log(process_id: int) -> None:
     """Keep the log of a preparation that failed."""
     following.keep_prepare_log(process_id)
+
+
+@shared_task(name="jobs.explain")
+def explain(job_id: int) -> None:
+    """Ask the cluster's events why a job waits."""
+    explaining.explain_from_events(job_id)
 
 
 @shared_task(name="jobs.verify")

@@ -42,6 +42,7 @@ _DETAIL = (
         "type",
         "status",
         "reason",
+        "next_step",
         "compute",
         "instance_type",
         "submitted_by",
@@ -269,4 +270,6 @@ class _Story:
         now = (job.status, job.reason)
         if now != self._told and not job.is_final:
             typer.echo(f"{job.name}: {': '.join(filter(None, now))}", err=True)
+            if job.next_step:
+                typer.echo(f"  {job.next_step}", err=True)
         self._told = now

@@ -152,6 +152,7 @@ class Job(_Answer):
     experiment: str = ""
     type: str = "command"
     reason: str = ""
+    next_step: str = ""
     status_text: str = ""
     compute: str = ""
     instance_type: str = ""

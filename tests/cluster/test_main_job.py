@@ -154,6 +154,28 @@ def test_a_job_that_fails_is_tried_again_as_often_as_it_asks_for(studio: Studio)
     assert studio.log_of(job.name) == b"tried\n"
 
 
+def test_a_job_whose_pod_the_quota_refuses_says_so_and_what_would_end_it(studio: Studio, kube: KubeClient) -> None:
+    name = f"full-{uuid.uuid4().hex[:6]}"
+    namespace = f"{studio.namespace}-{name}"
+    studio.client.computes.attach(name, cluster=studio.cluster, namespace=namespace, create_namespace=True)
+    studio.until(lambda: studio.client.computes.get(name).status == "ready", what="the compute to be ready")
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}
+    kube.create(kinds.RESOURCE_QUOTA, quota, namespace)
+    # The API server refuses pods once the quota's controller has seen it.
+    studio.until(lambda: (kube.get(kinds.RESOURCE_QUOTA, "none", namespace).get("status") or {}).get("hard"), what="the quota to hold")
+    job = studio.client.jobs.create_from_text(command("echo never"), folder=".", overrides=[f"compute={name}"])
+    found = studio.until(
+        lambda: (now := studio.client.jobs.get(job.name)).reason and "quota" in now.reason and now,
+        seconds=90,
+        what="a reason that names the quota",
+    )
+    assert found.status == "Queued" and "pods=0" in found.reason and "operator raises it" in found.next_step
+    studio.client.jobs.cancel(job.name)
+    assert studio.ended(job.name).status == "Canceled"
+    studio.client.computes.detach(name)
+    kube.delete(kinds.NAMESPACE, namespace)
+
+
 def test_a_job_whose_image_is_nowhere_waits_with_the_reason(studio: Studio) -> None:
     job = studio.submit(command("echo never", image="mooring.local/there-is-none:1"))
     found = studio.until(

@@ -106,6 +106,12 @@ def test_errors_in_yaml_are_printed_by_line(held: StandIn, run: Run, tmp_path: P
     )
 
 
+def test_a_wait_is_shown_with_what_would_end_it(held: StandIn, run: Run) -> None:
+    held.job("calm", status="Queued", reason="Waiting for room", next_step="Choose a smaller instance type.")
+    shown = run("job", "show", "calm").stdout
+    assert "Waiting for room" in shown and "Choose a smaller instance type." in shown
+
+
 def test_wrong_usage_ends_with_2(run: Run) -> None:
     assert run("job", "create").returncode == 2
     assert run("job", "show").returncode == 2
