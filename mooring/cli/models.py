@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from mooring.cli import session
-from mooring.cli.options import NameArgument, NameOption, Output, Query, Workspace, Yes, ask, the_name
+from mooring.cli.options import NameArgument, NameOption, Output, Query, Sort, View, Workspace, Yes, ask, the_name
 from mooring.cli.output import print_result
 
 models = typer.Typer(help="Register models, list their versions and fetch their files.", no_args_is_help=True)
@@ -74,10 +74,13 @@ def create(  # noqa: PLR0913 - one for each option of the original
 
 
 @models.command("list")
-def list_models(
+def list_models(  # noqa: PLR0913 - each is an option of the command
     name: NameOption = None,
     search: Annotated[str | None, typer.Option("--search", "-q", help="Only those that contain this.")] = None,
     type: Annotated[str | None, typer.Option("--type", "-t", help="Only of this type.")] = None,
+    stage: Annotated[list[str] | None, typer.Option("--stage", help="With --name: only of this stage; several times for several.")] = None,
+    view: View = None,
+    sort: Sort = None,
     archived: Annotated[bool, typer.Option("--archived-only", help="Only archived ones.")] = False,
     include_archived: Annotated[bool, typer.Option("--include-archived", help="Archived ones, too.")] = False,
     most: Annotated[int, typer.Option("--max-results", "-r", min=1, help="How many at most.")] = 50,
@@ -86,12 +89,13 @@ def list_models(
     query: Query = None,
 ) -> None:
     """List models, newest first; with --name the versions of one."""
+    given: dict[str, Any] = {"q": search, "view": view, "sort": sort, "most": most}
     kinds = [False, True] if include_archived and not archived else [archived]
     with session.connect(workspace) as studio:
         if name:
-            found = [dict(one.answer) for kind in kinds for one in studio.models.versions(name, archived=kind, most=most)]
+            found = [dict(one.answer) for kind in kinds for one in studio.models.versions(name, archived=kind, stage=stage, **given)]
         else:
-            found = [dict(one.answer) for kind in kinds for one in studio.models.list(q=search, type=type, archived=kind, most=most)]
+            found = [dict(one.answer) for kind in kinds for one in studio.models.list(type=type, archived=kind, **given)]
     print_result(found[:most], output, _VERSIONS if name else _SHOWN, query)
 
 

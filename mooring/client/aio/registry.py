@@ -77,19 +77,36 @@ class Models:
         q: str | None = None,
         type: str | None = None,
         archived: bool = False,
+        view: str | None = None,
+        sort: str | None = None,
         most: int | None = None,
         workspace: str | None = None,
     ) -> list[Model]:
-        """Return models, newest first: those that contain `q`, of a type, `most` at most; or the archived ones."""
-        query = {"q": q, "type": type, "archived": "true" if archived else None}
+        """Return models, newest first: those that contain `q`, of a type, `most` at most; or the archived ones.
+
+        `view` names a saved view; what is given beside it stands in the view's stead. `sort` is a column as `-name`.
+        """
+        query = {"q": q, "type": type, "archived": "true" if archived else None, "view": view, "sort": sort}
         return [Model.of(one) async for one in listed(self._transport, await self._scope.path(workspace, "models"), query, most=most)]
 
     async def versions(
-        self, name: str, *, archived: bool = False, most: int | None = None, workspace: str | None = None
+        self,
+        name: str,
+        *,
+        archived: bool = False,
+        stage: str | Sequence[str] | None = None,
+        q: str | None = None,
+        view: str | None = None,
+        sort: str | None = None,
+        most: int | None = None,
+        workspace: str | None = None,
     ) -> builtins.list[ModelVersion]:
-        """Return the versions of a model, newest first; with `archived` the archived ones."""
+        """Return the versions of a model, newest first: of a stage or several, that contain `q`; or the archived ones.
+
+        `view` names a saved view; what is given beside it stands in the view's stead. `sort` is a column as `-size`.
+        """
         path = await self._path(workspace, name, rest="versions")
-        query = {"archived": "true" if archived else None}
+        query = {"archived": "true" if archived else None, "stage": stage, "q": q, "view": view, "sort": sort}
         return [ModelVersion.of(one) async for one in listed(self._transport, path, query, most=most)]
 
     async def get(self, name: str, version: str = LATEST, *, workspace: str | None = None) -> ModelVersion:

@@ -7,10 +7,10 @@ from django.urls import reverse
 from ninja import Query, Router, Schema
 
 from studio.accounts.access import workspace_for
-from studio.api.paging import After, Limit, page, page_of
+from studio.api.paging import After, Limit, page_of
 from studio.assets.registry import selectors, services
 from studio.assets.registry.given import Given
-from studio.assets.registry.lists import MODELS
+from studio.assets.registry.lists import MODELS, VERSIONS
 from studio.assets.registry.models import Model, ModelVersion
 from studio.assets.registry.tables import origin_of, uses_of
 from studio.assets.services import store
@@ -21,6 +21,7 @@ from studio.tables.operations import list_query, listed_rows
 
 router = Router(tags=["models"])
 ModelsQuery: Any = list_query(MODELS)
+VersionsQuery: Any = list_query(VERSIONS)
 _MODEL = "/workspaces/{workspace}/models/{name}"
 _VERSION = _MODEL + "/versions/{version}"
 
@@ -112,12 +113,14 @@ def restore_model(request: HttpRequest, workspace: str, name: str) -> dict[str, 
 
 @router.get(_MODEL + "/versions")
 def list_versions(
-    request: HttpRequest, workspace: str, name: str, archived: bool = False, limit: Limit = 50, after: After = None
+    request: HttpRequest, workspace: str, name: str, given: Query[VersionsQuery], archived: bool = False
 ) -> dict[str, Any]:
     """List the versions of a model, newest first; with `archived` the archived ones instead."""
     model = _model(request, workspace, name)
-    rows = selectors.versions_of(model.workspace).filter(model=model, archived=archived)
-    return page(rows, limit=limit, after=after, show=lambda version: shown(request, version))
+    if archived:
+        given.show = "archived"  # type: ignore[attr-defined]
+    rows = selectors.versions_of(model.workspace).filter(model=model)
+    return listed_rows(request, VERSIONS, rows, given, show=lambda version: shown(request, version), workspace=model.workspace)
 
 
 @router.get(_VERSION)

@@ -18,14 +18,16 @@ from django.utils import timezone
 from compute.models import Change, Cluster, Compute, InstanceType, Node
 from endpoints.models import Endpoint
 from jobs.models import Job
-from studio.assets.models import ImageRule, Model
+from studio.assets.models import ImageRule, Model, ModelVersion
+from studio.assets.services import keep_tree
+from studio.assets.trees import Tree
 from studio.audit.services import record
 from tests.conftest import People
 
 pytestmark = pytest.mark.django_db
 PINNED = Path(__file__).with_name("query_counts.json")
 LISTS = (
-    "/w/team/jobs/", "/w/team/models/", "/w/team/endpoints/", "/ops/clusters/", "/ops/clusters/gpu-0/nodes/",
+    "/w/team/jobs/", "/w/team/models/", "/w/team/models/m0/", "/w/team/endpoints/", "/ops/clusters/", "/ops/clusters/gpu-0/nodes/",
     "/ops/clusters/gpu-0/instance-types/", "/ops/clusters/gpu-0/computes/", "/ops/images/",
     "/ops/audit/", "/w/team/audit/", "/ops/clusters/gpu-0/audit/", "/ops/clusters/gpu-0/events/",
 )  # fmt: skip
@@ -34,6 +36,7 @@ LISTS = (
 def make(people: People, numbers: range) -> None:
     """Make one of everything that is listed for each number."""
     team, person, now = people.workspace, people.admin, timezone.now()
+    kept = keep_tree(team, Tree(()))
     for number in numbers:
         cluster = Cluster.objects.create(name=f"gpu-{number}", server=f"https://10.0.0.{number}:1", status="ready", seen_at=now)
         first = Cluster.objects.get(name="gpu-0")
@@ -47,6 +50,7 @@ def make(people: People, numbers: range) -> None:
         Job.objects.create(name=f"j{number}", submitted_by=person, yaml="x", command="x", image="x", tags={"a": "b"}, **given)
         Endpoint.objects.create(name=f"e{number}", status="ready", **given)
         Model.objects.create(workspace=team, name=f"m{number}", created_by=person)
+        ModelVersion.objects.create(model=Model.objects.get(name="m0"), version=f"{number}", snapshot=kept, base_name="m", created_by=person)
         Change.objects.create(cluster=first, old="connecting", status="ready", at=now)
         for target in (first, compute):
             record(person, "changed", target, workspace="team")

@@ -2,21 +2,18 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import render
+from django.http import HttpRequest, HttpResponseBase
 from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from studio.accounts.http import workspace_view
 from studio.accounts.models import Workspace
 from studio.assets.registry import selectors
-from studio.assets.registry.lists import MODELS
+from studio.assets.registry.lists import MODELS, VERSIONS
 from studio.assets.registry.models import Model, ModelVersion
 from studio.assets.registry.tables import origin_of
 from studio.assets.registry.views.frame import crumbs, may_act, model_for, model_menu, version_menu
-from studio.core.pages import keyset_page
 from studio.tables.declared import Line
 from studio.tables.page import list_page
 
@@ -46,25 +43,29 @@ def model_list(request: HttpRequest, workspace: Workspace) -> HttpResponseBase:
 
 @require_GET
 @workspace_view("reader")
-def model(request: HttpRequest, workspace: Workspace, name: str) -> HttpResponse:
-    """Show a model and its versions, newest first."""
+def model(request: HttpRequest, workspace: Workspace, name: str) -> HttpResponseBase:
+    """Show a model and its versions that pass the filters, newest first; htmx gets the table alone."""
     row = model_for(workspace, name)
-    page = keyset_page(selectors.versions_of(workspace).filter(model=row), after=request.GET.get("after", ""))
     acts = may_act(workspace)
+    latest = selectors.latest_of(row)
     context = {
         "model": row,
-        "latest": selectors.latest_of(row),
-        "page": page,
-        "rows": [_version_row(workspace, version, acts=acts) for version in page.rows],
         "links": model_menu(workspace, row, acts=acts),
         "may_act": acts,
         "crumbs": crumbs(workspace),
         "here": row.name,
         "new_url": reverse("assets:model-new", args=[workspace.name], query={"name": row.name}),
     }
-    if request.htmx and not request.htmx.boosted:  # type: ignore[attr-defined]
-        return render(request, "models/model.html#list", context)
-    return render(request, "models/model.html", context)
+    return list_page(
+        request,
+        VERSIONS,
+        "models/model.html",
+        rows=selectors.versions_of(workspace).filter(model=row),
+        lines=partial(_version_lines, workspace, acts, latest.pk if latest else None),
+        workspace=workspace,
+        topics=f"models:{workspace.name}",
+        context=context,
+    )
 
 
 def _lines(workspace: Workspace, acts: bool, models: Sequence[Model]) -> list[Line]:
@@ -85,11 +86,19 @@ def _lines(workspace: Workspace, acts: bool, models: Sequence[Model]) -> list[Li
     return found
 
 
-def _version_row(workspace: Workspace, version: ModelVersion, *, acts: bool) -> dict[str, Any]:
-    return {
-        "version": version,
-        "origin": origin_of(version),
-        "url": reverse("assets:model-version", args=[workspace.name, version.model.name, version.version]),
-        "tags": [{"key": key, "value": value} for key, value in list(version.tags.items())[:2]],
-        "links": version_menu(workspace, version, acts=acts),
-    }
+def _version_lines(workspace: Workspace, acts: bool, latest: int | None, versions: Sequence[ModelVersion]) -> list[Line]:
+    return [
+        Line(
+            row=version,
+            id=f"version-{version.pk}",
+            title=f"version {version.version}",
+            href=reverse("assets:model-version", args=[workspace.name, version.model.name, version.version]),
+            links=version_menu(workspace, version, acts=acts),
+            extra={
+                "origin": origin_of(version),
+                "is_latest": version.pk == latest,
+                "tags": [{"key": key, "value": value} for key, value in list(version.tags.items())[:2]],
+            },
+        )
+        for version in versions
+    ]

@@ -79,6 +79,24 @@ def test_archived_models_are_listed_apart(client: Client, register: Register, pe
     assert "flowers</a>" in page(client, HOME + "?show=archived")
 
 
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [({}, ["3", "2"]), ({"show": "archived"}, ["1"]), ({"show": "all", "sort": "created"}, ["1", "2", "3"]),
+     ({"stage": "staging"}, ["2"]), ({"q": "bots"}, ["3"]), ({"since": "1h", "q": "nothing"}, [])],
+)  # fmt: skip
+def test_versions_are_narrowed_and_sorted_by_page_and_api(
+    client: Client, register: Register, people: People, query: dict[str, str], found: list[str]
+) -> None:
+    services.archive(people.contributor, register())
+    register(stage="staging")
+    register(tags={"team": "bots"})
+    listing = client.get(HOME + "flowers/", query).context["list"]
+    assert [line.row.version for line in listing.lines] == found
+    assert [chip["count"] for chip in listing.chips] == ["2", "1", "3"]
+    answer = client.get("/api/v1/workspaces/team/models/flowers/versions", query).json()["items"]
+    assert [one["version"] for one in answer] == found
+
+
 def test_htmx_gets_the_table_alone(client: Client, register: Register) -> None:
     register()
     for path in (HOME, HOME + "flowers/"):
