@@ -1,16 +1,18 @@
-"""The list of online endpoints, declared: page, CSV and API read it."""
+"""The lists of online endpoints, and of what happened to one, declared: page, CSV and API read them."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from endpoints.models import Deployment, Endpoint, EndpointStatus
+from endpoints.models import Change, Deployment, DeploymentStatus, Endpoint, EndpointStatus
 from studio.core.tones import word_of
-from studio.tables.declared import Choice, Column, Line, Option, Table, register_table, titled
+from studio.tables.declared import Choice, Column, Line, Option, Show, Since, Table, register_table, titled
 from studio.tables.distinct import distinct_values
 
 _STATES = [(value, word_of(value)) for value in EndpointStatus.values]
+# Of both, each once: they share most.
+_CHANGED = [(value, word_of(value)) for value in dict.fromkeys([*EndpointStatus.values, *DeploymentStatus.values])]
 
 
 def _computes(rows: QuerySet[Endpoint]) -> Sequence[Option]:
@@ -68,3 +70,47 @@ ENDPOINTS = register_table(
         placeholder="Endpoint or deployment",
     )
 )
+
+
+def _deployments(rows: QuerySet[Change]) -> Sequence[Option]:
+    return titled(distinct_values(rows, "deployment"))
+
+
+def _about(line: Line) -> str:
+    return f"deployment {line.row.deployment}" if line.row.deployment else "the endpoint"
+
+
+CHANGES = register_table(
+    Table(
+        key="endpoint-events",
+        noun="event",
+        icon="history",
+        empty="Each change of the state of this endpoint and of its deployments will be listed here.",
+        cells="endpoints/cells.html",
+        columns=(
+            Column("at", "When", cell="change-at", sort="id", css="text-nowrap", value=lambda line: line.row.at),
+            Column("about", "What", value=_about),
+            Column("status", "State", cell="change-state", css="state-cell", value=lambda line: word_of(line.row.status)),
+            Column("old", "Was", shown=False, value=lambda line: word_of(line.row.old) if line.row.old else None),
+            Column("reason", "Why", css="wide"),
+        ),
+        sort="-at",
+        shows=(
+            Show("all", "All"),
+            Show("endpoint", "The endpoint itself", lambda person: Q(deployment="")),
+            Show("deployments", "Deployments", lambda person: ~Q(deployment="")),
+        ),
+        filters=(
+            Choice("deployment", "Deployment", _deployments, free=True),
+            Choice("state", "State", _CHANGED, field="status", counted=True),
+            Since("since", "Since", "at"),
+        ),
+        search=("reason", "deployment"),
+        placeholder="Deployment or words of the reason",
+    )
+)
+
+
+def change_lines(changes: Sequence[Change]) -> list[Line]:
+    """Return changes of an endpoint's states as lines."""
+    return [Line(row=row, id=f"change-{row.pk}", title=word_of(row.status)) for row in changes]

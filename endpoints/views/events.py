@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
@@ -15,13 +15,14 @@ from compute.kube.kubeconfig_parts import KubeconfigRefused
 from compute.selectors import kube_client
 from endpoints.models import Endpoint
 from endpoints.selectors import deployments_of, endpoint_for
-from endpoints.views.parts import endpoint_page, head_of
+from endpoints.tables import CHANGES, change_lines
+from endpoints.views.parts import frame_of, head_of
 from jobs.views.events import EXPLAINED
 from studio.accounts.http import workspace_view
 from studio.accounts.models import Workspace
+from studio.tables.page import list_page
 
 MOST_EVENTS = 200
-MOST_MOVES = 300
 
 MEANS = EXPLAINED | {
     "ScalingReplicaSet": "The Deployment makes or ends pods of a revision.",
@@ -33,19 +34,18 @@ MEANS = EXPLAINED | {
 
 @require_GET
 @workspace_view("reader")
-def events(request: HttpRequest, workspace: Workspace, name: str) -> HttpResponse:
-    """Show the states in order; what the cluster says is asked once the page stands (`?part=cluster`)."""
+def events(request: HttpRequest, workspace: Workspace, name: str) -> HttpResponseBase:
+    """List the changes of state; what the cluster says is asked once the page stands (`?part=cluster`)."""
     endpoint = endpoint_for(workspace, name)
     if request.GET.get("part") == "cluster":
         return render(request, "endpoints/cluster_events.html", {**head_of(workspace, endpoint), **cluster_events(endpoint)})
-    context: dict[str, Any] = {"moves": list(endpoint.changes.order_by("-at", "-id")[:MOST_MOVES])}
-    if request.GET.get("part") == "moves":
-        return render(request, "endpoints/moves.html", {**head_of(workspace, endpoint), **context})
     # Without scripts nothing asks later: the link on the page brings them along.
-    context["asked"] = "cluster" in request.GET
-    if context["asked"]:
-        context |= cluster_events(endpoint)
-    return endpoint_page(request, "endpoints/events.html", workspace, endpoint, "events", context)
+    asked = "cluster" in request.GET
+    context = frame_of(request, workspace, endpoint, "events") | {"asked": asked, **(cluster_events(endpoint) if asked else {})}
+    rows, topics = endpoint.changes.all(), f"endpoint:{endpoint.pk}"
+    return list_page(
+        request, CHANGES, "endpoints/events.html", rows=rows, lines=change_lines, workspace=workspace, topics=topics, context=context
+    )
 
 
 def cluster_events(endpoint: Endpoint) -> dict[str, Any]:

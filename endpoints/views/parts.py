@@ -34,17 +34,22 @@ def endpoint_page(
     request: HttpRequest, template: str, workspace: Workspace, endpoint: Endpoint, tab: str, context: dict[str, Any], status: int = 200
 ) -> HttpResponse:
     """Render a page of an endpoint, or only its head when the page asks for that to bring itself up to date."""
-    head = head_of(workspace, endpoint)
+    frame = frame_of(request, workspace, endpoint, tab)
+    if request.GET.get("part") == "head":
+        return render(request, "endpoints/head.html", frame)
+    return render(request, template, {**frame, **context}, status=status)
+
+
+def frame_of(request: HttpRequest, workspace: Workspace, endpoint: Endpoint, tab: str) -> dict[str, Any]:
+    """Return what the template of an endpoint's pages takes: the head, the tabs and the crumbs."""
     asked = request.GET.get("tab", tab)
     asked = asked if asked in dict(TABS).values() else tab
-    head |= {
+    return head_of(workspace, endpoint) | {
         "tab": asked,
         "tabs": [{"title": title, "url": link(view, endpoint), "active": view == asked} for title, view in TABS],
+        "crumbs": [("Endpoints", reverse("endpoints:list", args=[workspace.name]))],
+        "here": endpoint.name,
     }
-    if request.GET.get("part") == "head":
-        return render(request, "endpoints/head.html", head)
-    crumbs = [("Endpoints", reverse("endpoints:list", args=[workspace.name]))]
-    return render(request, template, {**head, "crumbs": crumbs, "here": endpoint.name, **context}, status=status)
 
 
 def head_of(workspace: Workspace, endpoint: Endpoint) -> dict[str, Any]:

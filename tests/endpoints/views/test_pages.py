@@ -247,3 +247,20 @@ def test_plain_http_beside_tls_is_said_and_the_address_is_not_called_insecure(pe
     client = client_for(people.contributor)
     assert "Plain HTTP, too" in client.get("/w/team/endpoints/flowers/").content.decode()
     assert "Plain HTTP" not in client.get("/w/team/endpoints/").content.decode()
+
+
+def test_what_happened_is_a_list_of_the_endpoint_and_its_deployments(people: People, client_for: Any, endpoint: Endpoint) -> None:
+    endpoint.changes.all().delete()
+    for deployment, status, reason in (("", "ready", ""), ("blue", "updating", "asked for"), ("blue", "failed", "no replica got ready")):
+        Change.objects.create(endpoint=endpoint, deployment=deployment, old="creating", status=status, at=timezone.now(), reason=reason)
+    path = "/w/team/endpoints/flowers/events/"
+    client = client_for(people.reader)
+
+    def states(**query: str) -> list[str]:
+        return [line.row.status for line in client.get(path, query).context["list"].lines]
+
+    assert states() == ["failed", "updating", "ready"]
+    assert states(show="endpoint") == ["ready"] and states(deployment="blue", sort="at") == ["updating", "failed"]
+    assert states(q="replica") == ["failed"] and states(state="updating", since="1h") == ["updating"]
+    live = client.get(path, headers={"HX-Request": "true", "HX-Trigger": "list"}).content.decode()
+    assert 'id="list"' in live and "cluster-events" not in live

@@ -27,7 +27,7 @@ from tests.conftest import People
 pytestmark = pytest.mark.django_db
 PINNED = Path(__file__).with_name("query_counts.json")
 LISTS = (
-    "/w/team/jobs/", "/w/team/models/", "/w/team/models/m0/", "/w/team/endpoints/", "/ops/clusters/", "/ops/clusters/gpu-0/nodes/",
+    "/w/team/jobs/", "/w/team/models/", "/w/team/models/m0/", "/w/team/endpoints/", "/w/team/endpoints/e0/events/", "/ops/clusters/", "/ops/clusters/gpu-0/nodes/",
     "/ops/clusters/gpu-0/instance-types/", "/ops/clusters/gpu-0/computes/", "/ops/images/",
     "/ops/audit/", "/w/team/audit/", "/ops/clusters/gpu-0/audit/", "/ops/clusters/gpu-0/events/",
 )  # fmt: skip
@@ -49,6 +49,7 @@ def make(people: People, numbers: range) -> None:
         given: dict[str, Any] = {"workspace": team, "compute": compute, "cluster": cluster, "compute_name": f"c{number}", "namespace": "n"}
         Job.objects.create(name=f"j{number}", submitted_by=person, yaml="x", command="x", image="x", tags={"a": "b"}, **given)
         Endpoint.objects.create(name=f"e{number}", status="ready", **given)
+        Endpoint.objects.get(name="e0").changes.create(old="creating", status="ready", at=now)
         Model.objects.create(workspace=team, name=f"m{number}", created_by=person)
         ModelVersion.objects.create(model=Model.objects.get(name="m0"), version=f"{number}", snapshot=kept, base_name="m", created_by=person)
         Change.objects.create(cluster=first, old="connecting", status="ready", at=now)
