@@ -106,7 +106,7 @@ CHANGES = register_table(
             Since("since", "Since", "at"),
         ),
         search=("reason", "deployment"),
-        placeholder="Deployment or words of the reason",
+        placeholder="Deployment or reason",
     )
 )
 
