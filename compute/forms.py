@@ -57,7 +57,7 @@ class AttachClusterForm(KubeconfigForm):
 
     name = forms.CharField(
         max_length=32,
-        widget=forms.TextInput(attrs={**MONO, "autofocus": True, "placeholder": "gpu-a"}),
+        widget=forms.TextInput(attrs={**MONO, "autofocus": True, "required": True, "placeholder": "gpu-a"}),
         help_text="What people call it here: lower-case letters, digits and dashes.",
     )
     source = forms.ChoiceField(

@@ -21,7 +21,7 @@ ELSEWHERE = "extension-owned-elsewhere"
 
 @operator_view
 def extension(request: HttpRequest, name: str) -> HttpResponse:
-    """Show the extension with the form of its settings; sent, begin to install, or show what a change would do."""
+    """Show the extension with the form of its settings; sent, show what it would do, and then do it."""
     cluster = cluster_or_404(name)
     row = selectors.extension_of(cluster)
     if request.htmx and not request.htmx.boosted and request.method == "GET":  # type: ignore[attr-defined]
@@ -31,30 +31,32 @@ def extension(request: HttpRequest, name: str) -> HttpResponse:
     form = ExtensionForm(data, initial=initial_of(settings))
     selector = selector_rows(data, settings)
     problems: list[ProblemError] = []
-    if data is not None and form.is_valid():
+    # From the review back to the form: what was typed goes along.
+    editing = data is not None and data.get("step") == "edit"
+    if data is not None and not editing and form.is_valid():
         wanted, take_over = settings_of(form.cleaned_data, selector), bool(form.cleaned_data["takeOver"])
         try:
-            if not row.revision:
-                services.install_extension(request.user, cluster, settings=wanted, take_over=take_over)
-                messages.info(request, "The extension is being installed.")
-                return redirect("compute:extension", name=name)
             if data.get("step") == "apply":
-                services.change_extension(request.user, cluster, settings=wanted, merge=False, take_over=take_over)
-                messages.info(request, "The extension is being changed.")
+                if row.revision:
+                    services.change_extension(request.user, cluster, settings=wanted, merge=False, take_over=take_over)
+                else:
+                    services.install_extension(request.user, cluster, settings=wanted, take_over=take_over)
+                messages.info(request, f"The extension is being {'changed' if row.revision else 'installed'}.")
                 return redirect("compute:extension", name=name)
             _, difference = services.preview(cluster, settings=wanted, merge=False, take_over=take_over)
         except MooringError as error:
             problems = place_problems(form, selector, error)
         else:
-            context = cluster_frame(cluster, "extension", here="Change the extension") | {
+            context = cluster_frame(cluster, "extension", here="Change the extension" if row.revision else "Install the extension") | {
+                "installed": bool(row.revision),
                 "difference": _rows(difference),
                 "sent": _sent(data),
             }
             return render(request, "compute/extension/review.html", context)
     elsewhere = ELSEWHERE in {row.problem_id, *(each.problem.id for each in problems)} or bool(data and data.get("takeOver"))
-    shown = {"form": form, "selector": selector, "problems": problems, "elsewhere": elsewhere}
+    shown = {"form": form, "selector": selector, "problems": problems, "elsewhere": elsewhere, "typed": data is not None}
     context = cluster_frame(cluster, "extension") | _live(cluster) | shown
-    return render(request, "compute/extension/extension.html", context, status=422 if form.errors or problems else 200)
+    return render(request, "compute/extension/extension.html", context, status=422 if not editing and (form.errors or problems) else 200)
 
 
 @operator_view

@@ -1,10 +1,12 @@
 """What people and the studio do to clusters, computes and instance types; every way in ends here."""
 
 from compute.services.clusters import (
+    Attachable,
     Going,
     attach_cluster,
     detach_cluster,
     edit_cluster,
+    look_before_attach,
     probe_again,
     read_contexts,
     replace_credentials,
@@ -26,6 +28,7 @@ from compute.services.instance_types import delete_instance_type, save_instance_
 
 __all__ = [
     "WORKLOADS",
+    "Attachable",
     "Going",
     "Workloads",
     "attach_cluster",
@@ -36,6 +39,7 @@ __all__ = [
     "detach_cluster",
     "detach_compute",
     "edit_cluster",
+    "look_before_attach",
     "probe_again",
     "proposed_namespace",
     "read_contexts",

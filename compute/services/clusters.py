@@ -34,6 +34,29 @@ def read_contexts(text: str, *, allow_insecure: bool = False) -> list[ContextCho
         raise told(refusal, field="kubeconfig") from refusal
 
 
+@dataclass(frozen=True)
+class Attachable:
+    """Say what would be attached: where it is, what answers there, and as whom we come."""
+
+    server: str
+    version: str
+    username: str
+    insecure: bool
+
+
+def look_before_attach(
+    actor: Any, *, name: str, kubeconfig: str = "", context: str = "", allow_insecure: bool = False, in_cluster: bool = False
+) -> Attachable:
+    """Look at a cluster as attaching it would, and keep nothing; raises the ProblemError that attaching would raise."""
+    _check_name(name)
+    connection = _connection(actor, kubeconfig, context, allow_insecure=allow_insecure, in_cluster=in_cluster)
+    look = first_look(connection)
+    _check_unknown(look, connection.server)
+    if Cluster.objects.filter(name=name).exists():
+        raise ProblemError("name-taken", field="name", what="cluster", name=name)
+    return Attachable(connection.server, look.version, look.username, connection.insecure)
+
+
 def attach_cluster(
     actor: Any,
     *,

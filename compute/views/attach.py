@@ -13,7 +13,7 @@ from compute.kube.config import ContextChoice
 from compute.problems import OFFERS_MANIFEST
 from compute.views.frame import cluster_frame, cluster_or_404
 from studio.accounts.http import operator_view
-from studio.core.errors import MooringError, ProblemError
+from studio.core.errors import MooringError, ProblemError, ProblemList
 from studio.core.forms import show_problems
 
 
@@ -21,6 +21,8 @@ from studio.core.forms import show_problems
 @never_cache
 def attach(request: HttpRequest) -> HttpResponse:
     """Attach a cluster: paste or upload a kubeconfig, choose its context when there are several, done."""
+    if request.method == "POST" and request.GET.get("part") == "review":
+        return _review(request)
     posted, text = _given(request)
     try:
         choices = _choices(request, text)
@@ -98,6 +100,35 @@ def manifest(request: HttpRequest) -> HttpResponse:
     answer = HttpResponse(text, content_type="application/yaml; charset=utf-8")
     answer["Content-Disposition"] = 'attachment; filename="mooring.yaml"'
     return answer
+
+
+def _review(request: HttpRequest) -> HttpResponse:
+    """Answer with what attaching would do, as far as the form is filled in; nothing is kept."""
+    posted, text = _given(request)
+    look, problems, choices = None, [], []
+    # Those that the form itself shows are not shown again; those of this part are asked for each time.
+    in_form = "context" in posted and "context_in_review" not in posted
+    try:
+        choices = _choices(request, text)
+        usable = [choice.name for choice in choices if choice.usable]
+        if "context" not in posted:
+            posted["context"] = next((choice.name for choice in choices if choice.current), next(iter(usable), ""))
+        look = services.look_before_attach(
+            request.user,
+            name=posted.get("name", "").strip(),
+            kubeconfig=text,
+            context=posted["context"],
+            allow_insecure=bool(posted.get("allow_insecure")) and _is_admin(request),
+            in_cluster=posted.get("source") == "in_cluster",
+        )
+    except ProblemList as error:
+        problems = error.errors
+    except ProblemError as error:
+        problems = [error]
+    form = AttachClusterForm(posted, choices=choices, admin=_is_admin(request))
+    shown = [] if in_form or len(choices) < 2 else choices
+    context = {"name": posted.get("name", ""), "look": look, "form": form, "choices": shown, "problems": problems}
+    return render(request, "compute/attach_review.html", context)
 
 
 def _attach_page(

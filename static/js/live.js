@@ -35,7 +35,8 @@ export function startLive() {
       now: () => Date.now(),
       later: (run, ms) => setTimeout(run, ms),
       cancel: (timer) => clearTimeout(timer),
-    }, { message: dispatch, status: show })
+      refused,
+    }, { message: dispatch, status: show, ended })
     refreshTopics()
     stream.start()
   }
@@ -144,9 +145,43 @@ function fire(element, detail) {
   element.dispatchEvent(new CustomEvent('live:any', { detail, bubbles: false }))
 }
 
+/**
+ * Whether the studio does not know this browser any more; no answer is no answer.
+ * @param {string} url
+ */
+async function refused(url) {
+  const asking = new AbortController()
+  try {
+    const { status } = await fetch(url, { signal: asking.signal })
+    return status === 401
+  } catch {
+    return false
+  } finally {
+    asking.abort()
+  }
+}
+
+let over = false
+
+/** The person is signed out: what stands here stays to be read, and the way in is shown. */
+function ended() {
+  over = true
+  const note = document.querySelector('[data-live-ended]')
+  if (note instanceof HTMLElement) note.hidden = false
+  const stale = document.querySelector('[data-live-stale]')
+  if (stale instanceof HTMLElement && stale.dataset.byLive) stale.hidden = true
+  const dot = document.querySelector('[data-live-dot]')
+  const word = dot?.querySelector('.live-word')
+  if (!(dot instanceof HTMLElement) || !word) return
+  dot.dataset.live = 'off'
+  dot.title = 'This page does not update itself: you are signed out'
+  word.className = 'live-word'
+  word.textContent = 'Signed out'
+}
+
 /** @param {{live: boolean, since: number}} state */
 function show(state) {
-  if (!watches) return
+  if (!watches || over) return
   const dot = document.querySelector('[data-live-dot]')
   if (dot instanceof HTMLElement) {
     dot.hidden = false

@@ -23,6 +23,7 @@ const RETRY_MS = [0, 500, 1000, 2000, 4000, 8000, 15_000]
  * @typedef {object} World  what a stream needs of its browser; tests give their own
  * @property {string} tab
  * @property {(url: string) => any} open           makes an EventSource
+ * @property {(url: string) => Promise<boolean>} [refused]  whether the studio knows this browser no more
  * @property {any} [channel]                       a BroadcastChannel
  * @property {any} [locks]                         navigator.locks
  * @property {() => number} now
@@ -35,7 +36,7 @@ export class Stream {
    * @param {string} url
    * @param {string} since  cursor of the page: what it already shows
    * @param {World} world
-   * @param {{message: (message: Message) => void, status: (status: Status) => void}} tell
+   * @param {{message: (message: Message) => void, status: (status: Status) => void, ended?: () => void}} tell
    */
   constructor(url, since, world, tell) {
     this.url = url
@@ -131,6 +132,8 @@ export class Stream {
     } else if (told.type === 'bye') {
       this.tabs.delete(told.tab)
       if (this.leading) this.#settle()
+    } else if (told.type === 'ended') {
+      this.#over()
     } else if (!this.leading) {
       this.heard = this.world.now()
       if (told.cursor) this.cursor = told.cursor
@@ -197,7 +200,14 @@ export class Stream {
       this.#spread({ type: 'message', message, cursor: this.cursor })
       this.#deliver(message)
     }
-    source.onerror = () => source === this.source && this.#lost()
+    source.addEventListener('ended', () => source === this.source && this.#ended())
+    source.onerror = () => {
+      if (source !== this.source) return
+      // Closed for good means refused: that of a session that is over is not asked for again.
+      const refused = source.readyState === 2 ? this.world.refused?.(this.url) : undefined
+      this.#lost()
+      refused?.then((over) => over && this.#ended())
+    }
     this.#guard()
   }
 
@@ -209,6 +219,19 @@ export class Stream {
     // The server ends streams now and then on purpose; only what lasts is worth telling.
     this.failing ??= this.world.later(() => this.state.live && this.#became(false), GRACE_MS)
     this.retrying = this.world.later(() => this.leading && !this.stopped && this.#connect(), wait + Math.random() * wait * 0.3)
+  }
+
+  /** The session is over: all tabs say so, and nothing more is asked. */
+  #ended() {
+    if (this.stopped) return
+    this.#spread({ type: 'ended' })
+    this.#over()
+  }
+
+  #over() {
+    this.world.cancel(this.failing)
+    this.stop()
+    this.tell.ended?.()
   }
 
   #guard() {

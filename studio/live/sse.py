@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
@@ -28,6 +29,8 @@ LIFE_S = 600
 ASK_S = 3
 MOST_TOPICS = 64
 LOG_PIECE = 64 * 1024
+# The last event of a stream whose person is signed out: the page says so, and does not come again.
+ENDED = "event: ended\ndata: {}\n\n"
 _TOPIC = re.compile(r"^[a-z-]{1,20}(:[A-Za-z0-9_.-]{1,255})?$")
 
 
@@ -77,9 +80,20 @@ class Leave:
         _HELD[self] = (now, held)
         return held
 
-    def _look(self) -> bool:
+    async def is_over(self) -> bool:
+        """Tell whether the person is signed out, and not only kept from some topic."""
+        try:
+            return await sync_to_async(self._person)() is None
+        except DatabaseError:
+            return False
+
+    def _person(self) -> Any:
         user = get_user_model().objects.filter(pk=self.user_id, is_active=True).first()
-        if user is None or (self.session and not self._signed_in()):
+        return None if self.session and not self._signed_in() else user
+
+    def _look(self) -> bool:
+        user = self._person()
+        if user is None:
             return False
         return len(allowed(user, sorted(self.names))) == len(self.names)
 
@@ -120,7 +134,9 @@ class _Connection:
                 if time.monotonic() - asked >= ASK_S:
                     asked = time.monotonic()
                     if not await self.leave.holds():
-                        # The browser comes again at once, and is told what it may still watch.
+                        # Who is signed out is told so; who lost a role comes again at once and sees what may still be watched.
+                        if await self.leave.is_over():
+                            yield ENDED
                         return
                 # One write for what came together: with many viewers the number of writes is what costs.
                 if messages := await self._next(subscriber):

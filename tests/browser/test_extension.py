@@ -45,11 +45,12 @@ def test_it_is_installed_changed_gone_back_from_and_removed_on_its_page(
 
     # One node is not enough for three Envoys, and there is no certificate: both are told at once, each at its field.
     # The form begins with what was wanted last.
+    step(page, "Router")
     page.get_by_label("inferenceRouterHA").check()
     page.get_by_label("allowInsecureConnections").uncheck()
     page.get_by_text("nodePort: a port on every node").click()
     page.get_by_label("sslCname").fill("router.mooring.example")
-    page.get_by_role("button", name="Install extension").click()
+    step(page, "Review")
     expect(page.locator("#field_inferenceRouterHA .problem")).to_contain_text("3 nodes", timeout=30_000)
     expect(page.locator("#field_sslSecret .problem")).to_contain_text("no certificate")
     picture(page, "extension-refused")
@@ -57,6 +58,9 @@ def test_it_is_installed_changed_gone_back_from_and_removed_on_its_page(
     page.get_by_label("sslCname").fill("")
     page.get_by_label("inferenceRouterHA").uncheck()
     page.get_by_label("allowInsecureConnections").check()
+    step(page, "Where it runs")
+    page.get_by_role("button", name="Review installation").click()
+    expect(page.get_by_role("row").filter(has_text="inferenceRouterServiceType")).to_contain_text("nodePort", timeout=30_000)
     page.get_by_role("button", name="Install extension").click()
     expect(page.locator("#live .card-head .state").first).to_have_text("Installing", timeout=30_000)
     # Live: objects come one by one, with what each waits for, and the address when it is known.
@@ -68,8 +72,9 @@ def test_it_is_installed_changed_gone_back_from_and_removed_on_its_page(
     picture(page, "extension-ready")
 
     page.reload()
+    step(page, "Router")
     page.get_by_text("clusterIP: inside the cluster only").click()
-    page.get_by_role("button", name="Review changes").click()
+    step(page, "Review")
     row = page.get_by_role("row").filter(has_text="inferenceRouterServiceType")
     expect(row).to_contain_text("nodePort")
     expect(row).to_contain_text("clusterIP")
@@ -92,3 +97,8 @@ def test_it_is_installed_changed_gone_back_from_and_removed_on_its_page(
     picture(page, "extension-remove")
     page.get_by_role("button", name="Remove extension").click()
     expect(page.locator("#live .card-head .state").first).to_have_text("Not installed", timeout=120_000)
+
+
+def step(page: Page, title: str) -> None:
+    """Go to a step of the form; the last one is the server's answer."""
+    page.get_by_role("navigation", name="Steps").get_by_role("link", name=title).click()

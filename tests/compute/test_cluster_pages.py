@@ -71,6 +71,16 @@ def test_a_pasted_kubeconfig_attaches(page: Client, fakekube: FakeKube) -> None:
     assert answer.status_code == 302 and answer.url == "/ops/clusters/local/"
 
 
+def test_the_review_asks_the_cluster_and_keeps_nothing(page: Client, fakekube: FakeKube) -> None:
+    address = reverse("compute:cluster-attach") + "?part=review"
+    text = page.post(address, {"name": "local", "source": "kubeconfig", "kubeconfig": fakekube.kubeconfig()}).content.decode()
+    assert "v1." in text and "Nothing has been kept yet" in text and "<html" not in text
+    assert fakekube.kubeconfig().split("token: ")[1].split()[0] not in text
+    assert not Cluster.objects.exists()
+    refused = page.post(address, {"name": "Not a name", "source": "kubeconfig", "kubeconfig": "no"}).content.decode()
+    assert 'role="alert"' in refused and 'href="#id_' in refused
+
+
 def test_an_uploaded_kubeconfig_attaches(page: Client, fakekube: FakeKube) -> None:
     file = SimpleUploadedFile("config", fakekube.kubeconfig().encode())
     assert attach(page, file=file).status_code == 302

@@ -11,6 +11,7 @@ class Browser {
   queue = []
   members = new Set()
   sources = []
+  signedOut = false
 
   get open() {
     return this.sources.filter((source) => !source.closed)
@@ -58,7 +59,7 @@ class Browser {
   }
 
   tab(name, topics, since = '') {
-    const told = { messages: [], states: [] }
+    const told = { messages: [], states: [], ended: 0 }
     const channel = { postMessage: (data) => {
       for (const other of this.members) if (other !== channel) other.onmessage?.({ data: structuredClone(data) })
     } }
@@ -76,7 +77,8 @@ class Browser {
         return timer
       },
       cancel: (timer) => timer && (timer.gone = true),
-    }, { message: (message) => told.messages.push(message), status: (state) => told.states.push(state) })
+      refused: async () => this.signedOut,
+    }, { message: (message) => told.messages.push(message), status: (state) => told.states.push(state), ended: () => (told.ended += 1) })
     stream.want(Object.fromEntries(topics.map((topic) => [topic, null])))
     stream.start()
     return { stream, told, close: () => (stream.stop(), this.members.delete(channel)) }
@@ -183,4 +185,28 @@ test('cursors hold a position a log and one for everything else', () => {
   assert.ok(comparePositions('5-1', '5-2') < 0)
   assert.equal(cursorFor('live=9-0;log:1=5', [], { 'jobs:demo': null, 'log:2': 40 }), 'live=9-0;log:2=40')
   assert.deepEqual(union([{ 'log:1': 9 }, { 'log:1': 4, a: null }]), { 'log:1': 4, a: null })
+})
+
+test('the end of the session is told in every tab, and nothing is asked any more', async () => {
+  const browser = new Browser()
+  const tabs = ['a', 'b'].map((name) => browser.tab(name, ['jobs:demo']))
+  await browser.tick(500)
+  browser.open[0].listeners.heartbeat()
+  browser.open[0].listeners.ended()
+  await browser.tick(60_000)
+  assert.deepEqual(tabs.map((tab) => tab.told.ended), [1, 1])
+  assert.equal(browser.open.length, 0)
+})
+
+test('a stream that is refused to who is signed out says so; one that fails is tried again', async () => {
+  const browser = new Browser()
+  const tab = browser.tab('a', ['jobs:demo'])
+  await browser.tick(500)
+  for (const signedOut of [false, true]) {
+    browser.signedOut = signedOut
+    Object.assign(browser.open[0], { readyState: 2 }).onerror()
+    await browser.tick(30_000)
+    assert.equal(tab.told.ended, signedOut ? 1 : 0)
+    assert.equal(browser.open.length, signedOut ? 0 : 1)
+  }
 })

@@ -8,6 +8,7 @@ import { startConfirm, startCopy, startMenus, startToasts, toast } from '../over
 import { startNotices } from '../notices.js'
 import { startScrolling } from '../scrolling.js'
 import { startPalette } from '../palette.js'
+import { startSteps } from '../steps.js'
 import { startTables } from '../table.js'
 import { startTheme } from '../theme.js'
 import { startTimes } from '../times.js'
@@ -19,6 +20,7 @@ startMenus()
 startCopy()
 startConfirm()
 startForms()
+startSteps()
 startTables()
 startFlash()
 startKeys()

@@ -144,6 +144,17 @@ def progress(done: float = 0, total: float = 0, text: str = "", wait: str = "", 
     return {"share": f"{_share(done, total):.2f}" if total else "", "counted": counted, "text": text, "wait": wait}
 
 
+@register.inclusion_tag("components/steps.html")
+def form_steps(here: str = "", **titles: str) -> dict[str, Any]:
+    """Draw the bar of a form in steps: name="Title" in their order; an empty title leaves one out.
+
+    `here` names the step that a page without the form's fields stands for.
+    """
+    names = [name for name, title in titles.items() if title]
+    done = names[: names.index(here)] if here else []
+    return {"steps": [{"name": name, "title": titles[name], "done": name in done, "here": name == here} for name in names], "here": here}
+
+
 @register.inclusion_tag("components/copyable.html")
 def copyable(value: object, short: int = 0, href: str = "") -> dict[str, Any]:
     """Show an identifier in mono with a copy button; `short` cuts it in the middle to that many characters."""

@@ -67,7 +67,7 @@ def shown(page: Client, path: str = PAGE, **headers: Any) -> str:
 
 def test_nothing_installed_says_what_it_is_for(page: Client, cluster: Cluster) -> None:
     text = shown(page)
-    assert "Nothing installed" in text and "Install extension" in text
+    assert "Nothing installed" in text and "Review installation" in text
 
 
 def test_it_shows_objects_address_and_revisions(page: Client, there: Extension) -> None:
@@ -121,6 +121,18 @@ def test_a_change_is_shown_before_it_is_applied(page: Client, there: Extension, 
     operation = ExtensionOperation.objects.get()
     assert operation.kind == "change" and operation.settings["inferenceRouterServiceType"] == "nodePort"
     assert operation.settings["workLoadToleration"] == [{"key": "spot", "value": "true", "effect": "NoSchedule", "operator": "Equal"}]
+
+
+def test_an_install_is_reviewed_and_what_was_typed_goes_back_to_the_form(page: Client, cluster: Cluster, settings: Any, tmp_path: Any) -> None:
+    settings.HELM = install_program(tmp_path)
+    given = FORM | {"nodeSelector_key": [], "nodeSelector_value": []}
+    text = page.post(PAGE, given).content.decode()
+    assert "What is installed" in text and "Install extension" in text and "nodePort" in text
+    assert not ExtensionOperation.objects.exists()
+    back = page.post(PAGE, given | {"step": "edit"})
+    assert back.status_code == 200 and 'spot=true:NoSchedule' in back.content.decode() and 'data-guard="typed"' in back.content.decode()
+    assert page.post(PAGE, given | {"step": "apply"}).status_code == 302
+    assert ExtensionOperation.objects.get().kind == "install"
 
 
 def test_a_revision_shows_how_it_differs_and_can_be_brought_back(page: Client, there: Extension) -> None:
