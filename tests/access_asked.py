@@ -110,7 +110,7 @@ def everything(people: People) -> dict[str, str]:
     ModelVersion.objects.create(model=model, version="1", snapshot=kept, base_name="model")
     endpoint = Endpoint.objects.create(
         name="an-endpoint", workspace=people.workspace, compute=compute, cluster=cluster, compute_name="local", namespace="mooring-team",
-        status="ready",
+        status="ready", primary_key=PLANTED, secondary_key=PLANTED,
     )  # fmt: skip
     deployment = Deployment.objects.create(endpoint=endpoint, name="blue", status="ready", token=PLANTED)
     revision = Revision.objects.create(deployment=deployment, number=1, status="good", spec={})

@@ -42,7 +42,8 @@ export function startToasts() {
     const { xhr, requestConfig } = /** @type {any} */ (event).detail
     // A refresh that failed is the live dot's business; what the person did is theirs to know.
     if (requestConfig?.verb === 'get') return
-    toast(`That did not work (${xhr.status}). Reload the page and try again.`, 'wrong')
+    const id = xhr.getResponseHeader('X-Request-Id')
+    toast(`That did not work (${xhr.status}). Reload the page and try again.${id ? ` Request ${id}.` : ''}`, 'wrong')
   })
 }
 

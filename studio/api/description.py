@@ -31,6 +31,7 @@ _PROBLEM = {
         "field": {"type": "string"},
         "line": {"type": "integer"},
         "column": {"type": "integer"},
+        "request_id": {"type": "string", "description": "By which an administrator finds the request in the log; also in X-Request-Id."},
         "errors": {"type": "array", "items": {"$ref": "#/components/schemas/Problem"}},
     },
 }

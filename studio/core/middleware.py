@@ -151,6 +151,12 @@ def _in_words(request: HttpRequest, response: HttpResponseBase) -> HttpResponseB
     return told
 
 
+def named(request: HttpRequest) -> dict[str, str]:
+    """Return what an administrator finds the request by in the log, as part of a problem."""
+    id = getattr(request, "id", "")
+    return {"request_id": id} if id else {}
+
+
 def problem_response(request: HttpRequest, error: Exception) -> HttpResponse | None:
     """Return the answer to a problem, or None when the error is not one that people are told about."""
     if isinstance(error, Http404):
@@ -165,7 +171,7 @@ def problem_response(request: HttpRequest, error: Exception) -> HttpResponse | N
         error = ProblemError("internal", request_id=getattr(request, "id", ""))
     problems = error.errors if isinstance(error, ProblemList) else [error]
     if request.path.startswith(("/api/", "/runner/")):
-        response: HttpResponse = JsonResponse(error.as_dict(), status=error.status, content_type="application/problem+json")
+        response: HttpResponse = JsonResponse(error.as_dict() | named(request), status=error.status, content_type="application/problem+json")
     else:
         name = {403: "errors/403.html", 404: "errors/404.html"}.get(error.status, "errors/problem.html")
         context = {"problem": problems[0], "problems": problems, "request_id": getattr(request, "id", "")}

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
 from studio.core.errors import ProblemError
-from studio.core.middleware import problem_response
+from studio.core.middleware import named, problem_response
 
 COUNTED_TO = 1000
 LONGEST_KEY = 18
@@ -38,7 +38,7 @@ def _error(request: HttpRequest, template: str, id: str, status: int) -> HttpRes
     request_id = getattr(request, "id", "")
     problem = ProblemError(id, request_id=request_id, needed="another role")
     if request.path.startswith(("/api/", "/runner/")):
-        return JsonResponse(problem.as_dict(), status=status, content_type="application/problem+json")
+        return JsonResponse(problem.as_dict() | named(request), status=status, content_type="application/problem+json")
     return render(request, template, {"problem": problem, "request_id": request_id}, status=status)
 
 
