@@ -28,6 +28,17 @@ def test_the_command_signs_in_with_password_and_code_and_leaves_no_session(ada: 
     assert not UserSession.objects.filter(session_key__in=Session.objects.values("session_key")).exists()
 
 
+def test_who_signed_in_by_the_command_manages_tokens_with_it_and_those_make_no_others(ada: User, live_server: Any) -> None:
+    with Client(live_server.url, token_for(live_server.url, "ada", PASSWORD)) as studio:
+        made = studio.tokens.create("ci")
+        assert {one.name for one in studio.tokens.list()} >= {"ci"} and "account" not in made.scopes
+        with Client(live_server.url, made.token) as other, pytest.raises(MooringError) as refused:
+            other.tokens.create("another")
+        assert refused.value.id == "token-scope-needed"
+        studio.tokens.revoke(made.id)
+        assert next(one.state for one in studio.tokens.list() if one.id == made.id) == "revoked"
+
+
 def test_a_wrong_code_and_none_to_give_are_told_apart(ada: User, app_of_ada: str, live_server: Any) -> None:
     with pytest.raises(MooringError) as wrong:
         token_for(live_server.url, "ada", PASSWORD, lambda: "000000")
