@@ -16,7 +16,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from jobs.models import Job
 from studio.accounts.models import User
 from tests.access_asked import BODIES, PLANTED, asked, everything, filled
-from tests.access_table import API_DEP, API_END, API_JOB, API_VERSION, API_W, END, JOB, KNOWN_OF_OTHERS, MODEL_VERSION, POD, PODS, TABLE, WHO
+from tests.access_table import API_DEP, API_JOB, API_VERSION, API_W, END, JOB, KNOWN_OF_OTHERS, MODEL_VERSION, POD, PODS, TABLE, WHO
 from tests.conftest import People
 
 __all__ = ["everything"]
@@ -90,7 +90,7 @@ NOTHING_INSIDE = {
 
 
 # An endpoint's keys are asked for to be used: their own two addresses give them, to those who may.
-GIVES_KEYS = {END + "consume/keys/", API_END + "/keys"}
+GIVES_KEYS = {END + "consume/keys/", API_W + "online-endpoints/<name>/keys"}
 
 
 @pytest.mark.parametrize("who", WHO)
