@@ -171,7 +171,8 @@ def problem_response(request: HttpRequest, error: Exception) -> HttpResponse | N
         error = ProblemError("internal", request_id=getattr(request, "id", ""))
     problems = error.errors if isinstance(error, ProblemList) else [error]
     if request.path.startswith(("/api/", "/runner/")):
-        response: HttpResponse = JsonResponse(error.as_dict() | named(request), status=error.status, content_type="application/problem+json")
+        words = error.as_dict() | named(request)
+        response: HttpResponse = JsonResponse(words, status=error.status, content_type="application/problem+json")
     else:
         name = {403: "errors/403.html", 404: "errors/404.html"}.get(error.status, "errors/problem.html")
         context = {"problem": problems[0], "problems": problems, "request_id": getattr(request, "id", "")}
