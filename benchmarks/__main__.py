@@ -33,6 +33,7 @@ NAMES = {
     "viewers": 600,
     "ingest": 900,
     "recover": 1500,
+    "watch": 1500,
     "log_scroll": 300,
     "scoring": 1200,
     "deploy": 900,

@@ -14,29 +14,26 @@ from compute.selectors import capacity_of
 FIELDS = [name for name in SeenNode.__dataclass_fields__ if name != "name"]
 
 
-def keep_nodes(cluster: Cluster, seen: Iterable[SeenNode]) -> bool:
-    """Make the rows of a cluster's nodes as seen; True when something changed."""
+def keep_nodes(cluster: Cluster, seen: Iterable[SeenNode], *, whole: bool = True) -> bool:
+    """Make the rows of a cluster's nodes as seen; True when something changed. Unless these are the `whole`, others stay."""
     now = timezone.now()
     wanted = {each.name: each for each in seen}
     with transaction.atomic():
-        existing = {row.name: row for row in cluster.nodes.all()}
+        rows = cluster.nodes.all() if whole else cluster.nodes.filter(name__in=list(wanted))
+        existing = {row.name: row for row in rows}
         gone = [name for name in existing if name not in wanted]
-        new = [Node(cluster=cluster, seen_at=now, **asdict(each)) for name, each in wanted.items() if name not in existing]
-        changed = []
-        for name, row in existing.items():
-            each = wanted.get(name)
-            if each is None or all(getattr(row, key) == getattr(each, key) for key in FIELDS):
-                continue
-            for key in FIELDS:
-                setattr(row, key, getattr(each, key))
-            row.seen_at = now
-            changed.append(row)
+        changed = [
+            Node(cluster=cluster, seen_at=now, **asdict(each))
+            for name, each in wanted.items()
+            if (row := existing.get(name)) is None or any(getattr(row, key) != getattr(each, key) for key in FIELDS)
+        ]
         if gone:
             cluster.nodes.filter(name__in=gone).delete()
         # Two writers at once (a probe and the watch) write the same thing.
-        Node.objects.bulk_create(new, ignore_conflicts=True)
-        Node.objects.bulk_update(changed, [*FIELDS, "seen_at"], batch_size=100)
-    return bool(gone or new or changed)
+        Node.objects.bulk_create(
+            changed, update_conflicts=True, unique_fields=["cluster", "name"], update_fields=[*FIELDS, "seen_at"], batch_size=100
+        )
+    return bool(gone or changed)
 
 
 def node_facts(cluster: Cluster) -> dict[str, Any]:

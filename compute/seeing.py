@@ -19,12 +19,14 @@ TELL_SECONDS = 30
 SETTLED = (ClusterStatus.READY, ClusterStatus.DEGRADED, ClusterStatus.UNREACHABLE)
 
 
-def write_nodes(cluster_id: int, nodes: list[Object], pods: list[Object]) -> None:
-    """Make a cluster's node rows as seen, and its state as they say."""
+def write_nodes(cluster_id: int, nodes: list[Object], pods: list[Object], whole: bool = True) -> None:
+    """Make a cluster's node rows as seen, and its state as they say; unless `whole` there are other nodes, which stay as they are."""
     cluster = Cluster.objects.filter(pk=cluster_id).first()
     if cluster is None:
         return
-    changed = keep_nodes(cluster, observe_nodes(nodes, pods))
+    changed = keep_nodes(cluster, observe_nodes(nodes, pods), whole=whole)
+    if not changed and not whole:
+        return
     facts = node_facts(cluster)
     if facts != cluster.facts:
         Cluster.objects.filter(pk=cluster_id).update(facts=facts)

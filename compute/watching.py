@@ -37,6 +37,8 @@ SNAPSHOTS: dict[str, Callable[[int, str, str | None, set[str]], None]] = {}
 SCOPES: dict[str, Callable[[int], set[str]]] = {}
 
 WRITE_SECONDS = 1.0
+# All nodes are written this often, whatever was told: the probe writes the same rows from a list of its own.
+WHOLE_SECONDS = 60.0
 AGE_SECONDS = 5.0
 SCOPE_SECONDS = 2.0
 LANES = 4
@@ -88,6 +90,10 @@ class _Picture:
         self.lanes: list[asyncio.Queue[Callable[[], Awaitable[Any]]]] = [asyncio.Queue() for _ in range(LANES)]
         self.dirty: set[Kind] = set()
         self.changed = asyncio.Event()
+        # The nodes that something was told of since they were last written; `whole` when that may be any of them.
+        self.moved: set[str] = set()
+        self.whole = True
+        self.whole_at = 0.0
 
     async def took(self, kind: Kind, scope: str | None, change: Change) -> None:
         """Take one change of one watch in."""
@@ -104,7 +110,7 @@ class _Picture:
         """Drop a namespace that is watched no longer."""
         self.objects.pop((kind, scope), None)
         self.lost.discard((kind, scope))
-        self._mark(kind)
+        self._mark(kind, whole=True)
 
     def all_of(self, kind: Kind) -> list[Object]:
         """Return all known objects of a kind."""
@@ -119,13 +125,27 @@ class _Picture:
             began = time.monotonic()
             # Pods without nodes would say that the cluster has none.
             if dirty & {kinds.NODE, kinds.POD} and (kinds.NODE, None) in self.objects:
-                await self._do(write_nodes, self.cluster_id, self.all_of(kinds.NODE), self.all_of(kinds.POD))
+                await self._write_nodes()
             if kinds.RESOURCE_QUOTA in dirty:
                 await self._do(write_quotas, self.cluster_id, self.all_of(kinds.RESOURCE_QUOTA))
             for kind, group in TYPES.items():
                 if kind in dirty:
                     await self._do(write_types, self.cluster_id, self.all_of(kind), group)
             await asyncio.sleep(max(WRITE_SECONDS - (time.monotonic() - began), 0.05))
+
+    async def _write_nodes(self) -> None:
+        """Write the nodes that changed, or on which a pod did: thousands of others are left alone."""
+        moved, self.moved = self.moved, set()
+        whole = self.whole or time.monotonic() - self.whole_at > WHOLE_SECONDS
+        self.whole = False
+        nodes, pods = self.all_of(kinds.NODE), self.all_of(kinds.POD)
+        if whole:
+            self.whole_at = time.monotonic()
+        else:
+            nodes = [each for each in nodes if each["metadata"]["name"] in moved]
+            pods = [each for each in pods if _node_of(each) in moved]
+        if (whole or nodes) and not await self._do(write_nodes, self.cluster_id, nodes, pods, whole):
+            self.whole = True
 
     async def age(self) -> None:
         """Note that the cluster is still there, while every watch says so."""
@@ -144,7 +164,7 @@ class _Picture:
             # The cluster answers, and has nothing for us: the original's custom resource is in few clusters, ours may
             # come later, a namespace may have gone, and missing permissions are the probe's to tell.
             self.objects[(kind, scope)] = {}
-            self._mark(kind)
+            self._mark(kind, whole=True)
             return
         self.lost.add((kind, scope))
         await self._do(lost_since, self.cluster_id, change.error, change.since)
@@ -159,7 +179,7 @@ class _Picture:
         before = self.objects.get((kind, scope), {})
         now = {each["metadata"]["uid"]: each for each in objects}
         self.objects[(kind, scope)] = now
-        self._mark(kind)
+        self._mark(kind, whole=True)
         for uid, each in now.items():
             self._tell(kind, "MODIFIED" if uid in before else "ADDED", each)
         for uid, each in before.items():
@@ -173,6 +193,7 @@ class _Picture:
     def _changed(self, kind: Kind, scope: str | None, change: Added | Modified | Deleted) -> None:
         known = self.objects.setdefault((kind, scope), {})
         uid = change.object["metadata"]["uid"]
+        self._touch(kind, known.get(uid), change)
         if isinstance(change, Deleted):
             known.pop(uid, None)
         else:
@@ -180,7 +201,17 @@ class _Picture:
         self._mark(kind)
         self._tell(kind, type(change).__name__.upper(), change.object)
 
-    def _mark(self, kind: Kind) -> None:
+    def _touch(self, kind: Kind, before: Object | None, change: Added | Modified | Deleted) -> None:
+        """Note which nodes a change is about: a pod's own, and the one that it had."""
+        if kind == kinds.NODE:
+            self.moved.add(change.object["metadata"]["name"])
+            # Its row goes only when all that there are is known.
+            self.whole = self.whole or isinstance(change, Deleted)
+        elif kind == kinds.POD:
+            self.moved.update(name for each in (before, change.object) if each and (name := _node_of(each)))
+
+    def _mark(self, kind: Kind, *, whole: bool = False) -> None:
+        self.whole = self.whole or (whole and kind in (kinds.NODE, kinds.POD))
         self.dirty.add(kind)
         self.changed.set()
 
@@ -195,11 +226,14 @@ class _Picture:
         lane = self.lanes[hash(_identity(obj)) % LANES]
         lane.put_nowait(lambda: self._do(observer, self.cluster_id, kind.name, what, obj))
 
-    async def _do(self, does: Callable[..., Any], *args: Any) -> None:
+    async def _do(self, does: Callable[..., Any], *args: Any) -> bool:
+        """Have something noted; False when that failed."""
         try:
             await self.store(does, *args)
         except Exception:
             log.exception("what was seen could not be noted", cluster=self.cluster_id, step=does.__name__)
+            return False
+        return True
 
 
 async def _follow(
@@ -252,6 +286,10 @@ def _allowed_everywhere(connection: Connection) -> dict[str, bool]:
             return {answer.rule.kind.plural: answer.allowed for answer in client.can_i(rules)}
     except KubeError:
         return {kinds.POD.plural: True, kinds.JOB.plural: True}
+
+
+def _node_of(pod: Object) -> str:
+    return str((pod.get("spec") or {}).get("nodeName") or "")
 
 
 def _kind_label(obj: Object) -> str | None:

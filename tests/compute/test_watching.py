@@ -205,3 +205,58 @@ def test_the_quotas_of_a_computes_namespace_are_noted_and_no_others(
     eventually(lambda: noted() == [{"name": "team", "hard": {"pods": "5"}, "used": {"pods": "2"}}])
     kube.delete(kinds.RESOURCE_QUOTA, "team", "default")
     eventually(lambda: noted() == [])
+
+
+def test_a_change_of_a_pod_writes_its_nodes_and_no_others(
+    watch: Watch, cluster: Cluster, fakekube: FakeKube, kube: KubeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[tuple[set[str], bool]] = []
+    write = watching.write_nodes
+
+    def noted(cluster_id: int, nodes: list[Any], pods: list[Any], whole: bool) -> None:
+        write(cluster_id, nodes, pods, whole)
+        written.append(({each["metadata"]["name"] for each in nodes}, whole))
+
+    monkeypatch.setattr(watching, "write_nodes", noted)
+    fakekube.node("node-z")
+    eventually(lambda: cluster.nodes.filter(name="node-z").exists())
+    # With the first of them known, pods have been listed.
+    for number, name in enumerate(("first", "p"), start=1):
+        kube.create(kinds.POD, a_pod(name), "default")
+        fakekube.pod_scheduled("default", name, "node-z")
+        eventually(lambda number=number: cluster.nodes.get(name="node-z").pods == number)
+    eventually(lambda: ({"node-z"}, False) in written)
+    others, seen = list(cluster.nodes.exclude(name="node-z").values_list("name", "seen_at", "pods")), len(written)
+    kube.delete(kinds.POD, "p", "default")
+    eventually(lambda: cluster.nodes.get(name="node-z").pods == 1)
+    assert all(names == {"node-z"} and not whole for names, whole in written[seen:])
+    assert list(cluster.nodes.exclude(name="node-z").values_list("name", "seen_at", "pods")) == others
+
+
+def test_a_node_that_is_gone_loses_its_row(watch: Watch, cluster: Cluster, fakekube: FakeKube, kube: KubeClient) -> None:
+    fakekube.node("node-z")
+    eventually(lambda: cluster.nodes.filter(name="node-z").exists())
+    kube.delete(kinds.NODE, "node-z")
+    eventually(lambda: not cluster.nodes.filter(name="node-z").exists())
+    assert cluster.nodes.count() == 2
+
+
+def test_what_could_not_be_written_is_made_good_by_the_next_change(
+    watch: Watch, cluster: Cluster, fakekube: FakeKube, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fakekube.node("node-y")
+    eventually(lambda: cluster.nodes.filter(name="node-y").exists())
+    write, failed = watching.write_nodes, list[str]()
+
+    def fails_once(*given: Any) -> None:
+        if not failed:
+            failed.append("now")
+            raise RuntimeError("the disk is full")
+        write(*given)
+
+    fails_once.__name__ = "write_nodes"
+    monkeypatch.setattr(watching, "write_nodes", fails_once)
+    fakekube.node_ready("node-y", False)
+    eventually(lambda: bool(failed))
+    fakekube.node("node-z")
+    eventually(lambda: cluster.nodes.filter(name="node-y", ready=False).exists())
