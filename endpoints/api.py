@@ -233,6 +233,13 @@ def retry_online_deployment(request: HttpRequest, workspace: str, name: str, dep
     return deployment_shown(services.retry_deployment(request.user, _deployment(request, workspace, name, deployment, "contributor")))
 
 
+@router.post(_DEPLOYMENT + "/rollout")
+def roll_out_online_deployment(request: HttpRequest, workspace: str, name: str, deployment: str) -> dict[str, Any]:
+    """Replace all pods of a deployment, without a gap, by new ones made with the cluster's settings of now."""
+    row = matched(request, _deployment(request, workspace, name, deployment, "contributor"))
+    return deployment_shown(services.roll_out_deployment(request.user, row))
+
+
 @router.delete(_DEPLOYMENT, response={202: dict[str, Any]})
 def delete_online_deployment(request: HttpRequest, workspace: str, name: str, deployment: str) -> tuple[int, dict[str, Any]]:
     """Delete a deployment that gets no traffic."""

@@ -22,6 +22,7 @@ from compute.network.selectors import pod_network
 from endpoints import evidence, manifests, rollout
 from endpoints.models import ROLLING, Deployment, DeploymentStatus, Revision
 from endpoints.observe import Rollout, observe, rollout_of
+from endpoints.surroundings import marked, settings_now
 
 log = structlog.get_logger(__name__)
 
@@ -81,7 +82,7 @@ def remove_deployment(deployment: Deployment) -> None:
     endpoint.announce()
 
 
-def plan_of(deployment: Deployment, revision: Revision, compute: Compute) -> manifests.Plan:
+def plan_of(deployment: Deployment, revision: Revision, compute: Compute, *, mark: str) -> manifests.Plan:
     """Return the plan from which a revision's objects are rendered."""
     endpoint = deployment.endpoint
     selector, tolerations = workload_placement(compute.cluster)
@@ -100,8 +101,9 @@ def plan_of(deployment: Deployment, revision: Revision, compute: Compute) -> man
         studio_url=settings.STUDIO_URL_FOR_PODS,
         studio_ca=settings.STUDIO_CA_FOR_PODS,
         transport=deployment.transport,
-        # What failed and has nothing to go back to is left without pods; its evidence is kept.
-        count=0 if deployment.status == DeploymentStatus.FAILED else deployment.instance_count,
+        count=count_of(deployment),
+        settings=mark,
+        rollouts=deployment.rollouts,
         deadline=deployment.rollout_deadline_seconds,
         # The extension's and the instance type's must both match.
         node_selector=selector | (revision.spec.get("node_selector") or {}),
@@ -126,8 +128,14 @@ def _brought(client: KubeClient, compute: Compute, deployment: Deployment) -> Ro
         if found is not None and deployment.applied_generation == deployment.generation:
             return rollout_of(found)
         generation = deployment.generation
-        made = _apply(client, plan_of(deployment, deployment.current, compute))
-        values = {"applied_generation": generation, "object_uid": str(made["metadata"]["uid"])}
+        values: dict[str, Any] = {"applied_generation": generation}
+        if found is not None and _made_as_wanted(client, deployment):
+            made = _resized(client, deployment)
+        else:
+            parts = settings_now(compute)
+            made = _apply(client, plan_of(deployment, deployment.current, compute, mark=marked(parts)))
+            values["applied"] = {"revision": deployment.current.number, "rollouts": deployment.rollouts, "settings": parts}
+        values["object_uid"] = str(made["metadata"]["uid"])
         Deployment.objects.filter(pk=deployment.pk).update(**values)
         deployment.refresh_from_db()
         if deployment.generation == generation:
@@ -135,6 +143,26 @@ def _brought(client: KubeClient, compute: Compute, deployment: Deployment) -> Ro
         if deployment.status == DeploymentStatus.DELETING:
             return None
     return None
+
+
+def _made_as_wanted(client: KubeClient, deployment: Deployment) -> bool:
+    """Tell whether the pods' template may stay as it is: then only their number can differ.
+
+    Rendered again it would take what changed of the cluster's settings, and all pods would be replaced for a change of their number.
+    """
+    applied, current = deployment.applied, deployment.current
+    same = current is not None and applied.get("revision") == current.number and applied.get("rollouts") == deployment.rollouts
+    return same and client.find(kinds.SECRET, deployment.object_name, deployment.endpoint.namespace) is not None
+
+
+def _resized(client: KubeClient, deployment: Deployment) -> dict[str, Any]:
+    spec = {"replicas": count_of(deployment), "progressDeadlineSeconds": deployment.rollout_deadline_seconds}
+    return client.patch(kinds.DEPLOYMENT, deployment.object_name, {"spec": spec}, deployment.endpoint.namespace)
+
+
+def count_of(deployment: Deployment) -> int:
+    """Return how many pods are to run: what failed and has nothing to go back to is left without; its evidence is kept."""
+    return 0 if deployment.status == DeploymentStatus.FAILED else deployment.instance_count
 
 
 def _apply(client: KubeClient, plan: manifests.Plan) -> dict[str, Any]:

@@ -20,6 +20,8 @@ MODELS = "/var/azureml-app/azureml-models"
 DRAIN_SECONDS = 5
 REVISION = "mooring.dev/revision"
 ORDERS = "mooring.dev/orders"
+SETTINGS = "mooring.dev/settings"
+ROLLOUT = "mooring.dev/rollout"
 # The original's defaults, in seconds and times.
 PROBE = {"initial_delay": 10, "period": 10, "timeout": 2, "success_threshold": 1, "failure_threshold": 30}
 
@@ -44,6 +46,9 @@ class Plan:
     studio_ca: str = ""
     transport: str = "direct"
     count: int = 1
+    # A mark of the cluster's settings as they are in this plan, and how often all pods were asked to be replaced.
+    settings: str = ""
+    rollouts: int = 0
     deadline: int = 1200
     node_selector: dict[str, str] = field(default_factory=dict)
     tolerations: list[dict[str, Any]] = field(default_factory=list)
@@ -154,9 +159,18 @@ def render_deployment(plan: Plan) -> dict[str, Any]:
             "progressDeadlineSeconds": plan.deadline,
             "selector": {"matchLabels": selector(plan.id)},
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
-            "template": {"metadata": {"labels": marks, "annotations": {ORDERS: render_orders(plan)}}, "spec": _pod(plan)},
+            "template": {"metadata": {"labels": marks, "annotations": _annotations(plan)}, "spec": _pod(plan)},
         },
     }
+
+
+def _annotations(plan: Plan) -> dict[str, str]:
+    """Return what pods carry: their orders, and what tells them from those of before where nothing else would.
+
+    Authorities stand in a Secret, and programs read them once: without the mark old pods would go on with the old ones.
+    """
+    marks = {SETTINGS: plan.settings, ROLLOUT: str(plan.rollouts) if plan.rollouts else ""}
+    return {ORDERS: render_orders(plan)} | {name: text for name, text in marks.items() if text}
 
 
 def model_folder(spec: dict[str, Any]) -> str:

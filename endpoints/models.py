@@ -158,6 +158,10 @@ class Deployment(models.Model):
     generation = models.PositiveIntegerField(default=1)
     applied_generation = models.PositiveIntegerField(default=0)
     object_uid = models.CharField(max_length=64, blank=True)
+    # Counts what replaces all pods: asked for by people, or a revision tried again.
+    rollouts = models.PositiveIntegerField(default=0)
+    # What the pods' template was last rendered from: {"revision", "rollouts", "settings": {part: digest}}.
+    applied = models.JSONField(default=dict)
     # What the Deployment object last said: {"wanted", "updated", "ready", "available", "at"}.
     observed = models.JSONField(default=dict)
     rollout_started_at = models.DateTimeField(null=True, blank=True)

@@ -8,6 +8,7 @@ from django.urls import NoReverseMatch, reverse
 
 from endpoints import calling, selectors
 from endpoints.models import Change, Deployment, Endpoint, Replica, Revision
+from endpoints.surroundings import changed_since
 
 
 def shown(request: HttpRequest, endpoint: Endpoint, *, whole: bool = True) -> dict[str, Any]:
@@ -70,6 +71,8 @@ def deployment_shown(deployment: Deployment, *, whole: bool = True) -> dict[str,
         "revision": deployment.current.number if deployment.current else None,
         "created_at": deployment.created_at,
         "tags": deployment.tags,
+        # What of the cluster's settings changed since the pods were made: a rollout takes it.
+        "settings_changed": changed_since(deployment),
     }
     if not whole:
         return values

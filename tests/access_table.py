@@ -405,6 +405,7 @@ TABLE: dict[tuple[str, str], str] = {
     ("POST", API_DEP + "/scale"): CONTRIBUTORS,
     ("POST", API_DEP + "/rollback"): CONTRIBUTORS,
     ("POST", API_DEP + "/retry"): CONTRIBUTORS,
+    ("POST", API_DEP + "/rollout"): CONTRIBUTORS,
     ("GET", API_DEP + "/logs"): READERS,
 }
 # Pods bring the token of their one job: a person of whatever role gets nowhere (tests/jobs/test_runner_api.py).

@@ -5,6 +5,7 @@ from endpoints.services.deployments import (
     delete_deployment,
     retry_deployment,
     roll_back_deployment,
+    roll_out_deployment,
     scale_deployment,
     update_deployment,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "retry_deployment",
     "reveal_keys",
     "roll_back_deployment",
+    "roll_out_deployment",
     "scale_deployment",
     "set_traffic",
     "update_deployment",

@@ -12,6 +12,7 @@ from endpoints.accepting import AcceptedDeployment, check_deployment, transport_
 from endpoints.models import Change, Deployment, DeploymentStatus, Endpoint, EndpointStatus, Revision, RevisionStatus
 from endpoints.routing import MOST_DEPLOYMENTS
 from endpoints.services.endpoints import change_route
+from endpoints.surroundings import changed_since
 from studio.assets.registry.given import Given
 from studio.assets.registry.models import ModelVersion
 from studio.assets.registry.services import register_version
@@ -136,7 +137,22 @@ def retry_deployment(actor: Any, deployment: Deployment) -> Deployment:
     with transaction.atomic():
         record(actor, "rolled out again", deployment, workspace=deployment.endpoint.workspace.name)
         Revision.objects.filter(pk=newest.pk, status=RevisionStatus.FAILED).update(status=RevisionStatus.WAITING)
-        _want(deployment, newest, DeploymentStatus.UPDATING, f"Trying revision {newest.number} again")
+        again = F("rollouts") + 1
+        _want(deployment, newest, DeploymentStatus.UPDATING, f"Trying revision {newest.number} again", rollouts=again)
+    return deployment
+
+
+def roll_out_deployment(actor: Any, deployment: Deployment) -> Deployment:
+    """Replace all pods of the deployment by new ones of the same revision, made with the cluster's settings as they are now."""
+    wanted = deployment.wanted
+    if deployment.status == DeploymentStatus.FAILED or wanted is None:
+        return retry_deployment(actor, deployment)
+    changed = changed_since(deployment)
+    with transaction.atomic():
+        record(actor, "rolled out again", deployment, workspace=deployment.endpoint.workspace.name, diff={"takes": [None, changed]})
+        why = f" with the cluster's {' and '.join(changed)} of now" if changed else ""
+        reason = f"Replacing all pods{why}, asked for by {_who(actor)}"
+        _want(deployment, wanted, DeploymentStatus.UPDATING, reason[:500], rollouts=F("rollouts") + 1)
     return deployment
 
 

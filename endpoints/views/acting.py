@@ -86,12 +86,12 @@ def roll_back(request: HttpRequest, workspace: Workspace, name: str, deployment:
 @require_POST
 @workspace_view("contributor")
 def roll_out(request: HttpRequest, workspace: Workspace, name: str, deployment: str) -> HttpResponse:
-    """Try the newest revision once more."""
+    """Replace all pods, or try the newest revision once more when it failed."""
     endpoint = endpoint_for(workspace, name)
     row = deployment_for(endpoint, deployment)
 
     def act() -> str:
-        services.retry_deployment(request.user, row)
+        services.roll_out_deployment(request.user, row)
         return f"{row.name} is rolled out again."
 
     _tried(request, act)

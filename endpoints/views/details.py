@@ -10,6 +10,7 @@ from django.views.decorators.http import require_GET
 from endpoints.figures.series import Recent, recent_by_deployment
 from endpoints.models import ROLLING, Deployment, DeploymentStatus, Endpoint, Revision, RevisionStatus
 from endpoints.selectors import deployments_of, endpoint_for, problem_of
+from endpoints.surroundings import changed_since, settings_now
 from endpoints.views.parts import endpoint_page, head_of, link, may_act
 from endpoints.views.traffic import bar_of, parts_of
 from studio.accounts.http import workspace_view
@@ -49,22 +50,30 @@ def details_of(endpoint: Endpoint, *, acts: bool) -> dict[str, Any]:
     rows = deployments_of(endpoint)
     figures = recent_by_deployment(endpoint)
     replicas = {row.pk: list(row.replicas.all()) for row in rows}
+    now = settings_now(endpoint.compute) if endpoint.compute and any(row.applied for row in rows) else None
+    changed = {row.pk: changed_since(row, now) for row in rows}
     return {
         "parts": parts_of(endpoint, rows),
         "bar": bar_of(endpoint, rows),
         "mirror": next(((name, percent) for name, percent in endpoint.mirror_traffic.items() if percent), ("", "")),
         "applying": endpoint.applied_generation < endpoint.generation,
-        "cards": [_card(endpoint, row, replicas[row.pk], figures.get(row.name) or {}, acts=acts) for row in rows],
+        "cards": [_card(endpoint, row, replicas[row.pk], figures.get(row.name) or {}, changed[row.pk], acts=acts) for row in rows],
         "tag_rows": [{"key": key, "value": value} for key, value in endpoint.tags.items()],
         "warnings": [_words(one) for one in endpoint.warnings],
     }
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:-1]) + (" and " if names[1:] else "") + names[-1] if names else ""
 
 
 def _words(warning: Any) -> str:
     return str(warning.get("text") or warning) if isinstance(warning, dict) else str(warning)
 
 
-def _card(endpoint: Endpoint, row: Deployment, replicas: list[Any], figures: dict[str, Any], *, acts: bool) -> dict[str, Any]:
+def _card(
+    endpoint: Endpoint, row: Deployment, replicas: list[Any], figures: dict[str, Any], changed: list[str], *, acts: bool
+) -> dict[str, Any]:
     shown: Revision | None = row.current or row.wanted
     spec = shown.spec if shown else {}
     model = spec.get("model") or {}
@@ -89,6 +98,8 @@ def _card(endpoint: Endpoint, row: Deployment, replicas: list[Any], figures: dic
         "problem": problem_of(row) if row.status in (DeploymentStatus.FAILED, DeploymentStatus.DEGRADED) else None,
         "deadline": row.rollout_deadline_seconds if row.status in ROLLING else None,
         "warnings": [_words(one) for one in row.warnings],
+        "settings_changed": _listed(changed) if row.status not in ROLLING else "",
+        "roll_out_url": link("roll-out", endpoint, row.name),
         "logs_url": link("logs", endpoint, deployment=row.name),
         "links": _menu(endpoint, row) if acts and row.status != DeploymentStatus.DELETING else [],
         "may_scale": acts and row.status != DeploymentStatus.DELETING,
@@ -112,6 +123,10 @@ def _menu(endpoint: Endpoint, row: Deployment) -> list[dict[str, Any]]:
     ]
     if row.status == DeploymentStatus.FAILED:
         links.append({"title": "Roll out again", "icon": "rotate", "post": link("roll-out", endpoint, row.name)})
+    else:
+        text = "New pods of the same revision take the place of those that serve, one after the other; requests move when they are ready."
+        words = confirm(title=f"Replace all pods of {row.name}", text=text, verb="Roll out")
+        links.append({"title": "Roll out", "icon": "rotate", "post": link("roll-out", endpoint, row.name), "confirm": words})
     if any(one.status == RevisionStatus.GOOD and one.pk != row.wanted_id for one in row.revisions.all()):
         text = "Its pods are started beside those that serve now; requests move when they are ready."
         words = confirm(title=f"Roll back {row.name} to its last good revision", text=text, verb="Roll back")

@@ -33,7 +33,8 @@ _ENDPOINT = (
 _DEPLOYMENTS = ("name", "status", "traffic", "ready_replicas", "instance_count", "revision", "model", "instance_type", "created_at")
 _DEPLOYMENT = (
     *("name", "endpoint_name", "status", "reason", "traffic", "ready_replicas", "instance_count", "revision", "good_revision"),
-    *("model", "image", "scoring_script", "instance_type", "resources", "request_settings", "retry", "tags", "created_at"),
+    *("settings_changed", "model", "image", "scoring_script", "instance_type", "resources", "request_settings", "retry", "tags"),
+    "created_at",
 )
 
 
@@ -260,6 +261,10 @@ def show_deployment(
         found = studio.deployments.get(the_name(name, None), endpoint=the_name(endpoint, None))
     print_result(dict(found.answer), output, _DEPLOYMENT, query)
     _explain(found, output, query)
+    changed = found.answer.get("settings_changed") or ()
+    if output == "table" and not query and changed:
+        verb = f"mooring online-deployment rollout -n {found.name} -e {found.endpoint_name}"
+        typer.echo(f"the cluster's settings changed since its pods were made ({', '.join(changed)}): `{verb}` takes them", err=True)
 
 
 @deployments.command("scale")
@@ -316,6 +321,17 @@ def retry(
         if not no_wait:
             made = studio.deployments.wait(which, endpoint=where, seen=Story()) or made
     _end(made, _DEPLOYMENT, output, query)
+
+
+@deployments.command("rollout")
+def roll_out(name: NameOption = None, endpoint: EndpointName = None, workspace: Workspace = None, no_wait: NoWait = False) -> None:
+    """Replace all pods, without a gap, by new ones made with the cluster's settings of now."""
+    which, where = the_name(name, None), the_name(endpoint, None)
+    with session.connect(workspace) as studio:
+        made = studio.deployments.roll_out(which, endpoint=where)
+        if not no_wait:
+            made = studio.deployments.wait(which, endpoint=where, seen=_Story()) or made
+    _end(made, _DEPLOYMENT, "table", None)
 
 
 @deployments.command("get-logs")

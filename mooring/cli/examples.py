@@ -85,6 +85,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "online-deployment show": ("mooring online-deployment show -n blue -e flowers",),
     "online-deployment scale": ("mooring online-deployment scale -n blue -e flowers -c 3",),
     "online-deployment rollback": ("mooring online-deployment rollback -n blue -e flowers",),
+    "online-deployment rollout": ("mooring online-deployment rollout -n blue -e flowers",),
     "online-deployment retry": ("mooring online-deployment retry -n blue -e flowers",),
     "online-deployment get-logs": ("mooring online-deployment get-logs -n blue -e flowers --lines 200",),
     "online-deployment delete": ("mooring online-deployment delete -n blue -e flowers",),

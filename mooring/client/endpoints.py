@@ -212,6 +212,10 @@ class Deployments:
         """Roll the newest revision out once more."""
         return Deployment.of(self._transport.json("POST", self._path(workspace, endpoint, name, "retry")))
 
+    def roll_out(self, name: str, *, endpoint: str, workspace: str | None = None) -> Deployment:
+        """Replace all pods, without a gap, by new ones made with the cluster's settings of now."""
+        return Deployment.of(self._transport.json("POST", self._path(workspace, endpoint, name, "rollout")))
+
     def delete(self, name: str, *, endpoint: str, workspace: str | None = None) -> None:
         """Delete a deployment that gets no traffic."""
         self._transport.json("DELETE", self._path(workspace, endpoint, name))

@@ -113,6 +113,30 @@ def test_probes_that_were_written_down_are_kept() -> None:
     assert (probe["initialDelaySeconds"], probe["periodSeconds"], probe["successThreshold"], probe["failureThreshold"]) == (20, 5, 2, 30)
 
 
+def test_a_clusters_authorities_are_a_file_of_the_pods_secret_and_named_to_every_program() -> None:
+    names = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+    network = PodNetwork(environment=dict.fromkeys(names, "/mooring-ca/ca.pem"), ca_bundle="-----BEGIN CERTIFICATE-----")
+    plan = replace(PLAN, network=network)
+    assert base64.b64decode(render_secret(plan)["data"]["ca.pem"]).decode() == network.ca_bundle
+    pod = pod_of(plan)
+    volume = next(one["secret"] for one in pod["volumes"] if one["name"] == "network-ca")
+    # The token of the same Secret is not among it.
+    assert (volume["secretName"], volume["items"]) == ("md-7", [{"key": "ca.pem", "path": "ca.pem"}])
+    for container in (*pod["initContainers"], *pod["containers"]):
+        assert {"name": "network-ca", "mountPath": "/mooring-ca", "readOnly": True} in container["volumeMounts"]
+        found = {one["name"]: one.get("value") for one in container["env"]}
+        assert all(found[name] == "/mooring-ca/ca.pem" for name in names)
+    assert not any(one["name"] == "network-ca" for one in pod_of(PLAN)["volumes"])
+    mine = replace(plan, spec=SPEC | {"environment_variables": {"SSL_CERT_FILE": "/own.pem"}})
+    assert variables(mine)["SSL_CERT_FILE"] == "/own.pem"
+
+
+def test_pods_carry_a_mark_of_the_settings_they_were_made_with() -> None:
+    marks = render_deployment(replace(PLAN, settings="abc", rollouts=2))["spec"]["template"]["metadata"]["annotations"]
+    assert (marks["mooring.dev/settings"], marks["mooring.dev/rollout"]) == ("abc", "2")
+    assert set(render_deployment(PLAN)["spec"]["template"]["metadata"]["annotations"]) == {ORDERS}
+
+
 def test_an_own_container_is_run_as_it_is() -> None:
     routes = {"scoring": {"path": "/predict", "port": 8080}, "readiness": None, "liveness": {"path": "/live", "port": 8081}}
     plan = replace(PLAN, spec=SPEC | {"routes": routes, "code_digest": "", "model_mount_path": "/srv/models"})

@@ -208,6 +208,10 @@ class Deployments:
         """Roll the newest revision out once more."""
         return Deployment.of(await self._transport.json("POST", await self._path(workspace, endpoint, name, "retry")))
 
+    async def roll_out(self, name: str, *, endpoint: str, workspace: str | None = None) -> Deployment:
+        """Replace all pods, without a gap, by new ones made with the cluster's settings of now."""
+        return Deployment.of(await self._transport.json("POST", await self._path(workspace, endpoint, name, "rollout")))
+
     async def delete(self, name: str, *, endpoint: str, workspace: str | None = None) -> None:
         """Delete a deployment that gets no traffic."""
         await self._transport.json("DELETE", await self._path(workspace, endpoint, name))

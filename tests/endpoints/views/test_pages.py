@@ -11,9 +11,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from compute.extension.models import Extension
+from compute.network.models import PodNetworkSettings
 from endpoints.figures.models import Sample
 from endpoints.figures.series import minute_of
 from endpoints.models import Change, Deployment, Endpoint, Revision
+from endpoints.surroundings import settings_now
 from studio.audit.models import Entry
 from tests.conftest import People
 from tests.endpoints.conftest import ADDRESS
@@ -168,6 +170,24 @@ def test_scaling_rolling_back_and_deleting_go_through_the_services(people: Peopl
     client.post(reverse("endpoints:delete", args=["team", "flowers"]))
     endpoint.refresh_from_db()
     assert endpoint.status == "deleting"
+
+
+def test_a_card_says_that_the_clusters_settings_changed_and_rolls_them_out(people: People, client_for: Any, endpoint: Endpoint) -> None:
+    assert endpoint.compute is not None
+    url = reverse("endpoints:detail", args=["team", "flowers"])
+    made_with = {"revision": 1, "rollouts": 0, "settings": settings_now(endpoint.compute)}
+    Deployment.objects.filter(name="blue").update(applied=made_with)
+    said = "The cluster's settings changed since these pods were made: proxy"
+    assert said not in client_for(people.reader).get(url).content.decode()
+    PodNetworkSettings.objects.create(cluster=endpoint.compute.cluster, http_proxy="http://proxy:3128")
+    reader = client_for(people.reader).get(url).content.decode()
+    assert said in reader and "/roll-out/" not in reader
+    client = client_for(people.contributor)
+    assert said in client.get(url).content.decode()
+    client.post(reverse("endpoints:roll-out", args=["team", "flowers", "blue"]))
+    blue = Deployment.objects.get(name="blue")
+    assert (blue.status, blue.rollouts, blue.wanted.number) == ("updating", 1, 1)  # type: ignore[union-attr]
+    assert "proxy" in blue.reason and Entry.objects.filter(verb="rolled out again").count() == 1
 
 
 def test_keys_come_when_asked_for_and_it_is_written_down(people: People, client_for: Any, endpoint: Endpoint) -> None:
