@@ -8,6 +8,7 @@ from ninja import Query, Router, Schema
 
 from endpoints import calling, selectors, services
 from endpoints.accepting import check_deployment, check_endpoint
+from endpoints.figures.metrics import metrics_of
 from endpoints.logs import read_log
 from endpoints.models import Deployment, Endpoint
 from endpoints.shown import called, deployment_shown, shown
@@ -159,6 +160,17 @@ def invoke_online_endpoint(request: HttpRequest, workspace: str, name: str, give
         request.user, endpoint, body=body, content_type=given.content_type, deployment=given.deployment, path=given.path, method=method
     )
     return called(answer)
+
+
+@router.get(_ONE + "/metrics")
+def get_online_endpoint_metrics(
+    request: HttpRequest, workspace: str, name: str, range: str = "15m", points: bool = False
+) -> dict[str, Any]:
+    """Return requests/s, times and errors of an endpoint and of each deployment; with `points` also over time.
+
+    `range` is 15m, 1h, 6h, 24h or 14d. Times are milliseconds; points stand beside `at` in seconds, gaps as null.
+    """
+    return metrics_of(_endpoint(request, workspace, name), range, points=points)
 
 
 @router.delete(_ONE, response={202: dict[str, Any]})

@@ -393,6 +393,7 @@ TABLE: dict[tuple[str, str], str] = {
     ("PATCH", API_END): CONTRIBUTORS,
     ("DELETE", API_END): CONTRIBUTORS,
     ("PUT", API_END + "/traffic"): CONTRIBUTORS,
+    ("GET", API_END + "/metrics"): READERS,
     ("POST", API_END + "/keys"): CONTRIBUTORS,
     ("POST", API_END + "/regenerate-keys"): CONTRIBUTORS,
     ("POST", API_END + "/invoke"): CONTRIBUTORS,

@@ -122,6 +122,7 @@ def over_time(endpoint: Endpoint, chosen: Range, now: datetime | None = None) ->
     """Return the figures of an endpoint over time: columns of numbers beside `at` (seconds), gaps as None.
 
     `deployments` are columns of each, `all` of the endpoint as a whole; `classes` names the classes of codes that came.
+    `totals` say what came in the whole time, of each and of all.
     `refused` counts what the router answered 401 by itself, of all its endpoints: Envoy does not tell them apart.
     """
     now = now or timezone.now()
@@ -144,8 +145,11 @@ def over_time(endpoint: Endpoint, chosen: Range, now: datetime | None = None) ->
         "deployments": {name: _columns(shown.get((name, False), [None] * len(times)), classes) for name in names},
         "mirrored": {name: _columns(column, classes) for (name, mirrored), column in sorted(shown.items()) if mirrored},
         "classes": classes,
-        "codes": _codes(whole),
-        "requests": round(sum(cell.count.requests for cell in whole if cell)),
+        "totals": {
+            "all": _total(whole),
+            "deployments": {name: _total(shown.get((name, False), [])) for name in names},
+            "mirrored": {name: _total(column) for (name, mirrored), column in sorted(shown.items()) if mirrored},
+        },
         "refused": _refused(endpoint, chosen, datetime.fromtimestamp(begins, UTC)),
     }
 
@@ -209,11 +213,24 @@ def _columns(cells: list[_Cell | None], classes: list[str]) -> dict[str, Any]:
     }
 
 
-def _codes(cells: list[_Cell | None]) -> list[dict[str, Any]]:
-    codes: Amounts = {}
+def _total(cells: list[_Cell | None]) -> dict[str, Any]:
+    """Return what came in the whole time; `ready` is that of the last point."""
+    whole = _Cell()
     for cell in cells:
-        for code, amount in cell.count.codes.items() if cell else ():
-            codes[code] = codes.get(code, 0) + amount
+        if cell is not None:
+            whole.slots |= cell.slots
+            whole.count.add(cell.count)
+    ready = [cell.ready for cell in cells if cell is not None and cell.ready is not None]
+    return {
+        "requests": round(whole.count.requests),
+        "rate": _short(whole.count.requests / whole.seconds) if whole.seconds else None,
+        **{f"p{share}": _short(quantile(whole.count.times, share / 100)) for share in (50, 95, 99)},
+        "codes": _codes(whole.count.codes),
+        "ready": ready[-1] if ready else None,
+    }
+
+
+def _codes(codes: Amounts) -> list[dict[str, Any]]:
     return [{"code": code, "count": round(amount)} for code, amount in sorted(codes.items()) if amount >= 0.5]
 
 

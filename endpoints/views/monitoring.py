@@ -68,6 +68,7 @@ def table_of(endpoint: Endpoint, chosen: Range, one: str) -> dict[str, Any]:
     length = int(chosen.length.total_seconds())
     found = over_time(endpoint, replace(chosen, step=length // TABLE_ROWS))
     column = found["deployments"].get(one) if one else found["all"]
+    total = found["totals"]["deployments"].get(one) if one else found["totals"]["all"]
     rows = []
     for index, at in enumerate(found["at"]):
         if column is None or column["rate"][index] is None:
@@ -82,8 +83,8 @@ def table_of(endpoint: Endpoint, chosen: Range, one: str) -> dict[str, Any]:
     return {
         "rows": rows[::-1],
         "classes": found["classes"],
-        "codes": found["codes"],
-        "requests": found["requests"],
+        "codes": total["codes"] if total else [],
+        "requests": total["requests"] if total else 0,
         "refused": found["refused"],
         "known": bool(rows),
         "mirrored": list(found["mirrored"]),

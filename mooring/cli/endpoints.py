@@ -36,6 +36,7 @@ _DEPLOYMENT = (
     *("settings_changed", "model", "image", "scoring_script", "instance_type", "resources", "request_settings", "retry", "tags"),
     "created_at",
 )
+_METRICS = ("deployment", "requests", "requests_per_second", "p50_ms", "p95_ms", "p99_ms", "errors", "ready_replicas")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -166,6 +167,29 @@ def invoke(
         print_result(dict(answer.answer), output, query=query)
     if not 200 <= answer.status < 300:
         raise typer.Exit(1)
+
+
+@endpoints.command("metrics")
+def metrics(
+    argument: NameArgument = None,
+    name: NameOption = None,
+    over: Annotated[str, typer.Option("--range", help="15m, 1h, 6h, 24h or 14d.")] = "15m",
+    points: Annotated[bool, typer.Option("--points", help="Over time, too; for -o json and yaml.")] = False,
+    workspace: Workspace = None,
+    output: Output = "table",
+    query: Query = None,
+) -> None:
+    """Show requests/s, times in ms and errors by code of each deployment, as the router counted them."""
+    with session.connect(workspace) as studio:
+        found = studio.endpoints.metrics(the_name(argument, name), over=over, points=points)
+    if output != "table" or query:
+        print_result(dict(found), output, query=query)
+        return
+    print_result([*map(_figures, found["deployments"]), _figures({"name": "all"} | found["all"])], output, _METRICS, None)
+    if found["trouble"]:
+        typer.echo(f"the router's figures could not be read last: {found['trouble']}", err=True)
+    if found["refused_by_router"]:
+        typer.echo(f"{found['refused_by_router']} refused by the router for want of a valid key, all of its endpoints together", err=True)
 
 
 @endpoints.command("delete")
@@ -378,6 +402,11 @@ def _shares(text: str) -> dict[str, int]:
             raise typer.BadParameter(f'{word} is not NAME=PERCENT, as in "blue=90 green=10"')
         shares[name] = int(percent.strip("% "))
     return shares
+
+
+def _figures(row: Mapping[str, Any]) -> dict[str, Any]:
+    errors = ", ".join(f"{code}: {count}" for code, count in row["errors"].items())
+    return {**row, "deployment": f"{row['name']} (copies)" if row.get("copies") else row["name"], "errors": errors or "none"}
 
 
 def _warn(made: Deployment) -> None:

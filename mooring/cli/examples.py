@@ -79,6 +79,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "online-endpoint get-credentials": ("mooring online-endpoint get-credentials -n flowers --query primaryKey",),
     "online-endpoint regenerate-keys": ("mooring online-endpoint regenerate-keys -n flowers --key-type secondary",),
     "online-endpoint delete": ("mooring online-endpoint delete -n flowers",),
+    "online-endpoint metrics": ("mooring online-endpoint metrics flowers", "mooring online-endpoint metrics flowers --range 24h -o json"),
     "online-deployment create": ("mooring online-deployment create -f blue.yml --all-traffic",),
     "online-deployment update": ("mooring online-deployment update -n blue -e flowers --set instance_count=2",),
     "online-deployment list": ("mooring online-deployment list -e flowers",),

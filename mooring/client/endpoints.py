@@ -92,6 +92,14 @@ class Endpoints:
             given |= {"body": base64.b64encode(body).decode(), "base64": True}
         return Called.of(self._transport.json("POST", self._path(workspace, name, "invoke"), json=given))
 
+    def metrics(self, name: str, *, over: str = "15m", points: bool = False, workspace: str | None = None) -> Mapping[str, Any]:
+        """Return requests/s, times (ms) and errors by code of the last 15m, 1h, 6h, 24h or 14d, for each deployment and for `all`.
+
+        With `points` each has them over time, too, beside `at` in seconds.
+        """
+        query: dict[str, str | int] = {"range": over, "points": int(points)}
+        return dict(self._transport.json("GET", self._path(workspace, name, "metrics"), query=query))
+
     def delete(self, name: str, *, workspace: str | None = None) -> None:
         """Delete an endpoint with all its deployments."""
         self._transport.json("DELETE", self._path(workspace, name))

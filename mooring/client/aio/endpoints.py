@@ -88,6 +88,14 @@ class Endpoints:
             given |= {"body": base64.b64encode(body).decode(), "base64": True}
         return Called.of(await self._transport.json("POST", await self._path(workspace, name, "invoke"), json=given))
 
+    async def metrics(self, name: str, *, over: str = "15m", points: bool = False, workspace: str | None = None) -> Mapping[str, Any]:
+        """Return requests/s, times (ms) and errors by code of the last 15m, 1h, 6h, 24h or 14d, for each deployment and for `all`.
+
+        With `points` each has them over time, too, beside `at` in seconds.
+        """
+        query: dict[str, str | int] = {"range": over, "points": int(points)}
+        return dict(await self._transport.json("GET", await self._path(workspace, name, "metrics"), query=query))
+
     async def delete(self, name: str, *, workspace: str | None = None) -> None:
         """Delete an endpoint with all its deployments."""
         await self._transport.json("DELETE", await self._path(workspace, name))
