@@ -348,14 +348,21 @@ def retry(
 
 
 @deployments.command("rollout")
-def roll_out(name: NameOption = None, endpoint: EndpointName = None, workspace: Workspace = None, no_wait: NoWait = False) -> None:
+def roll_out(
+    name: NameOption = None,
+    endpoint: EndpointName = None,
+    workspace: Workspace = None,
+    no_wait: NoWait = False,
+    output: Output = "table",
+    query: Query = None,
+) -> None:
     """Replace all pods, without a gap, by new ones made with the cluster's settings of now."""
     which, where = the_name(name, None), the_name(endpoint, None)
     with session.connect(workspace) as studio:
         made = studio.deployments.roll_out(which, endpoint=where)
         if not no_wait:
-            made = studio.deployments.wait(which, endpoint=where, seen=_Story()) or made
-    _end(made, _DEPLOYMENT, "table", None)
+            made = studio.deployments.wait(which, endpoint=where, seen=Story()) or made
+    _end(made, _DEPLOYMENT, output, query)
 
 
 @deployments.command("get-logs")
