@@ -1,6 +1,6 @@
 """The safety net: find rows that should have moved and nudge them. Any nudge may be lost; none is missed for long."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.db.models import F, Q
@@ -60,7 +60,7 @@ def _sweep_deployments(now: datetime) -> None:
         nudge("endpoints.roll", pk)
 
 
-def _turn(found: Sequence[int], now: datetime) -> list[int]:
+def _turn(found: Iterable[int], now: datetime) -> list[int]:
     """Return as many as one sweep takes: other ones each time where there are more, so that none is left out for long."""
     every = list(found)
     if len(every) <= MOST:
