@@ -16,7 +16,7 @@ from studio.core.problems import CATALOGUE
 
 def endpoints_of(workspace: Workspace) -> QuerySet[Endpoint]:
     """Return the endpoints of a workspace."""
-    return Endpoint.objects.filter(workspace=workspace).select_related("workspace", "compute__cluster", "created_by")
+    return Endpoint.objects.filter(workspace=workspace).select_related("workspace", "compute__cluster", "cluster", "created_by")
 
 
 def endpoint_for(workspace: Workspace, name: str) -> Endpoint:

@@ -22,6 +22,7 @@ def shown(request: HttpRequest, endpoint: Endpoint, *, whole: bool = True) -> di
         "provisioning_state": selectors.provisioning_state(endpoint),
         "reason": endpoint.reason,
         "compute": endpoint.compute_name,
+        "simulated": endpoint.cluster is not None and endpoint.cluster.simulated,
         "auth_mode": endpoint.auth_mode,
         "scoring_uri": uri,
         "openapi_uri": uri.removesuffix("score") + "swagger.json" if uri else "",

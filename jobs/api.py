@@ -167,6 +167,7 @@ def shown(request: HttpRequest, job: Job, *, whole: bool = True) -> dict[str, An
         "reason": job.reason,
         "next_step": job.next_step,
         "compute": job.compute_name,
+        "simulated": job.cluster is not None and job.cluster.simulated,
         "instance_type": job.instance_type,
         "created_at": job.created_at,
         "started_at": job.started_at,

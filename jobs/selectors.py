@@ -32,7 +32,7 @@ PHASES = {
 
 def job_for(workspace: Workspace, name: str) -> Job:
     """Return a workspace's job by name; there is nothing when there is none, or when it was deleted."""
-    found = jobs_of(workspace).filter(name=name).select_related("cluster").first()
+    found = jobs_of(workspace).filter(name=name).first()
     if found is None:
         raise ProblemError("not-found")
     return found
@@ -41,7 +41,7 @@ def job_for(workspace: Workspace, name: str) -> Job:
 def jobs_of(workspace: Workspace) -> QuerySet[Job]:
     """Return the jobs of a workspace that were not deleted."""
     found = Job.objects.filter(workspace=workspace, deleted_at=None)
-    return found.select_related("workspace", "submitted_by", "compute")
+    return found.select_related("workspace", "submitted_by", "compute", "cluster")
 
 
 def experiments_of(workspace: Workspace) -> list[str]:

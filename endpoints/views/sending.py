@@ -11,6 +11,7 @@ from compute.selectors import computes_of
 from endpoints import spec
 from endpoints.forms import PLAIN, Draft
 from jobs.forms import Pair
+from jobs.views.choices import called
 from studio.accounts.models import Workspace
 from studio.assets.registry.selectors import versions_of
 from studio.assets.sent import PACKED, digest_held, snapshot_sent
@@ -65,7 +66,7 @@ def compute_choices(workspace: Workspace, chosen: str = "") -> Choices:
     for compute in computes:
         router = routers[compute.cluster_id]
         rank = (not (router.ready and compute.usable), not router.installed, compute.name)
-        found.append((rank, compute.name, f"{compute.name}{_why_not(compute, router)}"))
+        found.append((rank, compute.name, f"{called(compute)}{_why_not(compute, router)}"))
     choices = [(name, words) for _, name, words in sorted(found)]
     if chosen and chosen not in dict(choices):
         choices.append((chosen, f"{chosen} (not there)"))

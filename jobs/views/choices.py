@@ -16,12 +16,17 @@ def usable_computes(workspace: Workspace) -> list[Compute]:
     return sorted(found, key=lambda compute: (compute.shown_status != "ready", compute.name))
 
 
+def called(compute: Compute) -> str:
+    """Return a compute's name as a choice has it: with the word for one that is invented, where no label can stand."""
+    return f"{compute.name} · simulated" if compute.cluster.simulated else compute.name
+
+
 def compute_choices(workspace: Workspace, chosen: str = "") -> Choices:
     """Return the computes as choices; those that take no jobs now say why, and what was typed stays chosen."""
     found = []
     for compute in computes_of(workspace):
         state = "" if compute.shown_status == "ready" else f" ({compute.get_status_display().lower()})"
-        found.append((compute.name, f"{compute.name}{state}"))
+        found.append((compute.name, f"{called(compute)}{state}"))
     if chosen and chosen not in dict(found):
         found.append((chosen, f"{chosen} (not there)"))
     return found

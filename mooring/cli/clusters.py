@@ -35,8 +35,8 @@ clusters = typer.Typer(help="Attach Kubernetes clusters and see how they are.", 
 types = typer.Typer(help="Instance types: which nodes a job asks for and how much of them.", no_args_is_help=True)
 
 Cluster_ = Annotated[str, typer.Option("--cluster", "-c", autocompletion=complete_cluster, help="The cluster.")]
-_SHOWN = ("name", "status", "reason", "kubernetes_version", "distribution", "nodes", "cpu", "memory", "gpu")
-_MORE = ("server", "context", "seen_at", "log_route", "pods_reach_studio", "insecure", "computes")
+_SHOWN = ("name", "status", "reason", "kubernetes_version", "distribution", "simulated", "insecure", "nodes", "cpu", "memory", "gpu")
+_MORE = ("server", "context", "seen_at", "log_route", "pods_reach_studio", "computes")
 _TYPES_SHOWN = ("name", "default", "size", "description", "problem")
 
 

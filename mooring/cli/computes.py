@@ -27,7 +27,7 @@ from mooring.cli.output import print_result
 from mooring.cli.progress import Story
 
 computes = typer.Typer(help="What a workspace's jobs can run on.", no_args_is_help=True)
-_SHOWN = ("name", "status", "reason", "cluster", "namespace", "default_instance_type")
+_SHOWN = ("name", "status", "reason", "simulated", "cluster", "namespace", "default_instance_type")
 
 
 def add_to(app: typer.Typer) -> None:

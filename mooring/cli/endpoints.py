@@ -11,7 +11,7 @@ import typer
 
 from mooring.cli import session
 from mooring.cli.options import NameArgument, NameOption, NoWait, Output, Query, Workspace, Yes, ask, the_name
-from mooring.cli.output import print_result
+from mooring.cli.output import marked, print_result
 from mooring.cli.progress import Story
 
 if TYPE_CHECKING:
@@ -431,10 +431,11 @@ def _end(made: Endpoint | Deployment, columns: tuple[str, ...], output: str, que
 
 def _marked(answer: Mapping[str, Any], output: str, query: str | None) -> dict[str, Any]:
     """Return an answer as a table shows it: addresses that speak plain HTTP say so; other formats have `insecure`."""
+    row = marked(answer, output, query)
     if output != "table" or query or not answer.get("insecure"):
-        return dict(answer)
+        return row
     addresses = {name: f"{answer[name]} (plain HTTP)" for name in ("scoring_uri", "openapi_uri") if answer.get(name)}
-    return dict(answer) | addresses
+    return row | addresses
 
 
 def _explain(made: Endpoint | Deployment, output: str, query: str | None) -> None:

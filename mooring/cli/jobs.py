@@ -19,7 +19,7 @@ from mooring.cli.options import (
     ask,
     the_name,
 )
-from mooring.cli.output import print_result
+from mooring.cli.output import marked, print_result
 
 if TYPE_CHECKING:
     from mooring.client import Client, Job
@@ -108,7 +108,8 @@ def list_jobs(
 ) -> None:
     """List jobs, newest first."""
     with session.connect(workspace) as studio:
-        rows = [dict(one.answer) for one in studio.jobs.list(status=status, q=search, mine=mine, view=view, sort=sort, most=most)]
+        found = studio.jobs.list(status=status, q=search, mine=mine, view=view, sort=sort, most=most)
+        rows = [marked(one.answer, output, query) for one in found]
     print_result(rows, output, _SHOWN, query)
 
 
@@ -124,7 +125,7 @@ def show(
     """Show one job: its state and why, times, inputs and outputs; with `-o yaml` everything."""
     with session.connect(workspace) as studio:
         job = studio.jobs.get(the_name(argument, name))
-    print_result(dict(job.answer), output, _DETAIL, query)
+    print_result(marked(job.answer, output, query), output, _DETAIL, query)
     if output == "table" and not query and job.problem:
         _explain(job)
     if web:

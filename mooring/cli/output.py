@@ -45,6 +45,14 @@ def quoted(text: str) -> str:
     return re.sub(r"`([^`\n]+)`", r"'\1'", text)
 
 
+def marked(answer: Mapping[str, Any], output: str, query: str | None) -> dict[str, Any]:
+    """Return a row whose compute says in a table that its nodes are invented; for programs as it came."""
+    row = dict(answer)
+    if output == "table" and not query and row.get("simulated"):
+        row["compute"] = f"{row.get('compute', '')} (simulated)"
+    return row
+
+
 def print_result(result: Any, output: str = "table", columns: Sequence[str] = (), query: str | None = None) -> None:
     """Print a result in one of the formats, after a JMESPath query when one is given."""
     if output not in FORMATS:

@@ -60,7 +60,6 @@ STATES: dict[str, tuple[str, Tone]] = {
     "warning": ("Look", "look"),
     "refused": ("Refused", "wrong"),
     "pending": ("Waiting", "neutral"),
-    "simulated": ("Simulated", "look"),
     # certificates of routers, checks of the way out
     "drifted": ("Changed in the cluster", "look"),
     "absent": ("Not installed", "neutral"),

@@ -118,9 +118,9 @@ def _card(compute: Compute, fits: dict[str, Fit]) -> dict[str, Any]:
 
 
 def _endpoints(workspace: Workspace) -> list[dict[str, Any]]:
-    rows = Endpoint.objects.filter(workspace=workspace).order_by("name").prefetch_related("deployments")[:ENDPOINTS_SHOWN]
+    rows = Endpoint.objects.filter(workspace=workspace).select_related("cluster").prefetch_related("deployments")
     found = []
-    for endpoint in rows:
+    for endpoint in rows.order_by("name")[:ENDPOINTS_SHOWN]:
         deployments = list(endpoint.deployments.all())
         ready = sum(1 for one in deployments if one.status == "ready")
         found.append({"endpoint": endpoint, "deployments": len(deployments), "ready": ready})

@@ -248,6 +248,17 @@ def test_clusters_are_listed_with_what_is_free(held: StandIn, run: Run) -> None:
     assert "KUBERNETES VERSION" in heads
 
 
+def test_tables_say_what_is_simulated_and_what_is_insecure(held: StandIn, run: Run) -> None:
+    held.clusters["edge"] = {"name": "edge", "status": "ready", "simulated": True, "insecure": True}
+    for words in (("list",), ("show", "edge")):
+        shown = " ".join(run("cluster", *words).stdout.lower().split())
+        assert "simulated" in shown and "insecure" in shown and shown.count("yes") == 2
+    held.job("calm", compute="local", simulated=True)
+    assert "local (simulated)" in run("job", "list").stdout and "local (simulated)" in run("job", "show", "calm").stdout
+    assert run("job", "show", "calm", "--query", "compute").stdout == "local\n"
+    assert "SIMULATED" in run("compute", "list").stdout.splitlines()[0]
+
+
 def test_login_with_a_password_stores_a_token_for_this_user_alone(held: StandIn, run: Run, environment: dict[str, str]) -> None:
     done = run("login", "--username", "ada", stdin="open sesame\n", MOORING_TOKEN=None)
     assert done.returncode == 0, done.stderr

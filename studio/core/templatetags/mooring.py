@@ -67,6 +67,15 @@ def state_chip(state: str, reason: str = "", tone: str = "", word: str = "", pla
     return format_html('{}<span class="reason">{}</span>', chip, coded(reason)) if reason else chip
 
 
+@register.simple_tag
+def simulated(cluster: Any) -> SafeString | str:
+    """Return the label of a cluster (or node) that is invented, so that nobody takes it for a real one; else nothing."""
+    if not getattr(cluster, "simulated", False):
+        return ""
+    why = "Its nodes are invented (kwok): no container runs there."
+    return format_html(' <span class="tag tone-look" title="{}">simulated</span>', why)
+
+
 @register.filter
 def ago(at: datetime | None) -> SafeString | str:
     """Return how long ago `at` was, kept true by the page, with the exact time on hover."""
