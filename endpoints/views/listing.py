@@ -27,9 +27,11 @@ from studio.tables.page import Listing, list_page
 def endpoint_list(request: HttpRequest, workspace: Workspace) -> HttpResponseBase:
     """Show the endpoints that pass the filters, newest first; htmx gets the table alone."""
     acts = may_act(workspace)
+    person: Any = request.user
+    operates = person.is_operator or person.is_admin
 
     def context(listing: Listing) -> dict[str, Any]:
-        first = {"first": _first(workspace, acts=acts)} if listing.nothing else {}
+        first = {"first": _first(workspace, acts=acts, operates=operates)} if listing.nothing else {}
         return first | {"may_act": acts, "here": "Endpoints", "new_url": reverse("endpoints:new", args=[workspace.name])}
 
     rows = Endpoint.objects.filter(workspace=workspace).select_related("workspace", "cluster", "created_by")
@@ -70,28 +72,37 @@ def _lines(endpoints: Sequence[Endpoint], *, acts: bool) -> list[Line]:
     ]
 
 
-def _first(workspace: Workspace, *, acts: bool) -> dict[str, str]:
-    """Return what an empty list says: what stands in the way of a first endpoint, or how to make it."""
+def _first(workspace: Workspace, *, acts: bool, operates: bool) -> dict[str, str]:
+    """Return what an empty list says: what stands in the way of a first endpoint and who can take it away, or how to make it."""
     computes = list(computes_of(workspace))
     if not computes:
+        what = "Endpoints run on a compute: a namespace of a cluster"
+        if operates:
+            return {
+                "title": "No compute yet",
+                "text": f"{what}. Open a cluster whose extension has inference on, and give this workspace a compute on it.",
+                "url": reverse("compute:cluster-list"),
+                "action": "Open clusters",
+            }
         return {
             "title": "No compute yet",
-            "text": "Endpoints run on a compute: a namespace of a cluster that IT operations attached to this workspace. "
+            "text": f"{what} that IT operations attached to this workspace. "
             "Ask an operator for one on a cluster whose extension has inference on.",
             "command": f"mooring compute list -w {workspace.name}",
         }
     routers = {compute.cluster_id: router_of(compute.cluster) for compute in computes}
     if not any(router.installed for router in routers.values()):
-        clusters = ", ".join(sorted({compute.cluster.name for compute in computes}))
+        names = sorted({compute.cluster.name for compute in computes})
         why = next(iter(routers.values())).reason
-        return {
-            "title": "No cluster can take requests yet",
-            "text": f"{why} Ask IT operations to install the extension with inference on ({clusters}): it brings the router that "
-            "endpoints answer behind.",
-            "command": "",
-        }
+        brings = "it brings the router that endpoints answer behind."
+        title = "No cluster can take requests yet"
+        if operates:
+            text = f"{why} Install the extension with inference on ({', '.join(names)}): {brings}"
+            return {"title": title, "text": text, "url": reverse("compute:extension", args=[names[0]]), "action": "Open the extension"}
+        text = f"{why} Ask IT operations to install the extension with inference on ({', '.join(names)}): {brings}"
+        return {"title": title, "text": text}
     text = "An endpoint is an HTTPS address behind which your model answers. A registered model and a scoring script are all it takes."
     if not acts:
         return {"title": "No endpoint yet", "text": "The HTTPS addresses of this workspace's models will be listed here.", "command": ""}
     command = f"mooring online-endpoint create -f endpoint.yml -w {workspace.name}"
-    return {"title": "No endpoint yet", "text": text, "command": command, "action": "Create an endpoint"}
+    return {"title": "No endpoint yet", "text": text, "command": command, "action": "Create an endpoint", "creates": "yes"}

@@ -75,7 +75,7 @@ def compute_choices(workspace: Workspace, chosen: str = "") -> Choices:
 
 def _why_not(compute: Any, router: Router) -> str:
     if not router.installed:
-        return " (its cluster has no router: ask IT operations for the extension with inference)"
+        return " (its cluster has no router: the extension with inference is not installed)"
     if not compute.usable:
         return f" ({compute.get_status_display().lower()})"
     return "" if router.ready else " (its router does not answer yet)"

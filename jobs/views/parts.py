@@ -91,7 +91,7 @@ def menu_of(workspace: Workspace, job: Job, *, acts: bool, row: bool = False) ->
 
 def cancel_words(job: Job) -> str:
     """Return the attributes with which canceling asks first."""
-    text = "The command gets SIGTERM now and is killed after 30 s. Log and outputs so far are kept."
+    text = f"The command of {job.name} gets SIGTERM now and is killed after 30 s. Log and outputs so far are kept."
     return confirm(title=f"Cancel {job.display_name or job.name}", text=text, verb="Cancel job")
 
 

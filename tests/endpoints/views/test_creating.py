@@ -252,7 +252,7 @@ def test_a_name_is_checked_as_it_is_typed(people: People, client_for: Any, make_
 
 def test_a_compute_without_a_router_says_so_in_the_choice(people: People, client_for: Any, compute: Any) -> None:
     Extension.objects.all().delete()
-    assert b"ask IT operations for the extension with inference" in client_for(people.contributor).get(URL).content
+    assert b"the extension with inference is not installed" in client_for(people.contributor).get(URL).content
 
 
 def test_limits_of_requests_and_probes_are_given_and_come_back(people: People, client_for: Any, model: ModelVersion) -> None:

@@ -96,6 +96,19 @@ def test_an_empty_list_without_a_router_says_whom_to_ask(people: People, client_
     assert "without inference" in text and "Ask IT operations" in text and "Create an endpoint" not in text
 
 
+def test_an_operator_is_not_told_to_ask_an_operator(people: People, client_for: Any, request: pytest.FixtureRequest) -> None:
+    type(people.contributor).objects.filter(pk=people.contributor.pk).update(is_operator=True)
+    client = client_for(people.contributor)
+    pages = [reverse("endpoints:list", args=["team"]), reverse("endpoints:new", args=["team"]), reverse("jobs:new", args=["team"])]
+    for page in pages:
+        text = client.get(page).content.decode()
+        assert "No compute yet" in text and reverse("compute:cluster-list") in text.split("<main")[1] and "Ask " not in text.split("<main")[1]
+    request.getfixturevalue("compute")
+    Extension.objects.update(settings={"enableInference": False})
+    text = client.get(pages[0]).content.decode()
+    assert "Open the extension" in text and "Ask " not in text.split("<main")[1]
+
+
 @pytest.mark.parametrize("tab", TABS)
 def test_every_tab_opens_for_a_reader_and_for_nobody_else(people: People, client_for: Any, endpoint: Endpoint, tab: str) -> None:
     text = text_of(client_for(people.reader), tab, endpoint)
