@@ -3,13 +3,14 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from django import template
+from django.core.files.storage import Storage, storages
 from django.forms import BoundField
 from django.http import HttpRequest
 from django.template import Context
-from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -52,9 +53,21 @@ def theme(context: Context) -> str:
 @register.simple_tag
 def icon(name: str, extra: str = "", label: str = "") -> SafeString:
     """Return a Tabler icon from the sprite; with `label` it is read aloud, without it is decoration."""
+    return _drawn(name, extra, label, _sprite(storages["staticfiles"]))
+
+
+# A list draws the same few icons in each of its rows.
+@lru_cache(maxsize=1000)
+def _drawn(name: str, extra: str, label: str, sprite: str) -> SafeString:
     said = format_html('role="img" aria-label="{}"', label) if label else SafeString('aria-hidden="true"')
     classes = f"icon {extra}".strip()
-    return format_html('<svg class="{}" {}><use href="{}#i-{}"></use></svg>', classes, said, static("icons.svg"), name)
+    return format_html('<svg class="{}" {}><use href="{}#i-{}"></use></svg>', classes, said, sprite, name)
+
+
+@lru_cache(maxsize=2)
+def _sprite(storage: Storage) -> str:
+    """Return the address of the icons; it is worked out from the manifest, and stays while the process runs."""
+    return storage.url("icons.svg")
 
 
 @register.simple_tag

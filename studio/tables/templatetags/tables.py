@@ -1,12 +1,13 @@
 """What the templates of lists need beside the studio's own tags."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from django import template
 from django.template import Context
 from django.template.loader import get_template
-from django.utils.html import conditional_escape
+from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from studio.core import numbers
@@ -18,13 +19,31 @@ register = template.Library()
 
 
 @register.simple_tag(takes_context=True)
-def cell(context: Context, listing: Listing, column: Column, line: Line) -> SafeString | str:
-    """Draw one cell: the part of the list's `cells` template that the column names, else its plain value."""
-    if not column.cell:
-        return plain(column.of(line))
-    part = _part(context, f"{listing.table.cells}#{column.cell}")
+def cells(context: Context, listing: Listing, line: Line) -> SafeString:
+    """Draw the cells of a line: for each the part of the list's `cells` template that its column names, else its plain value.
+
+    What does not change from row to row is put together once an answer: a template would do it for each cell.
+    """
+    columns = _kept(context, "columns", lambda: [(one, _opening(one, first=not at)) for at, one in enumerate(listing.columns)])
+    drawn = []
     with context.push(line=line, row=line.row, **line.extra):
-        return mark_safe(part.render(context))
+        for at, (column, opening) in enumerate(columns):
+            drawn += [opening, _cell(context, listing, column, line, first=not at), "</td>"]
+    return mark_safe("".join(drawn))
+
+
+def _cell(context: Context, listing: Listing, column: Column, line: Line, *, first: bool) -> str:
+    if column.cell:
+        return str(_part(context, f"{listing.table.cells}#{column.cell}").render(context))
+    if first:
+        title = conditional_escape(line.title)
+        return format_html('<a href="{}">{}</a>', line.href, title) if line.href else title
+    return conditional_escape(plain(column.of(line)))
+
+
+def _opening(column: Column, *, first: bool) -> SafeString:
+    css = " ".join(filter(None, ("name" if first else "", "num" if column.number else "", column.css)))
+    return format_html('<td{} data-label="{}">', format_html(' class="{}"', css) if css else "", column.title)
 
 
 @register.filter
@@ -45,7 +64,12 @@ def plain(value: Any) -> SafeString | str:
 
 def _part(context: Context, name: str) -> Any:
     """Return a part of a template, looked up once an answer."""
+    return _kept(context, name, lambda: get_template(name).template)  # type: ignore[attr-defined]
+
+
+def _kept(context: Context, name: str, make: Callable[[], Any]) -> Any:
+    """Return what is made once an answer."""
     kept: dict[str, Any] = context.render_context.setdefault("table_cells", {})  # type: ignore[arg-type, assignment]
     if name not in kept:
-        kept[name] = get_template(name).template  # type: ignore[attr-defined]
+        kept[name] = make()
     return kept[name]
