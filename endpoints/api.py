@@ -3,12 +3,13 @@
 import base64
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from ninja import Query, Router, Schema
 
 from endpoints import calling, selectors, services
 from endpoints.accepting import check_deployment, check_endpoint
 from endpoints.figures.metrics import metrics_of
+from endpoints.following_out import containers_of, follow_log
 from endpoints.logs import read_log
 from endpoints.models import Deployment, Endpoint
 from endpoints.shown import called, deployment_shown, shown
@@ -270,11 +271,30 @@ def get_online_deployment_log(
     pod: str = "",
     lines: int = 50,
     previous: bool = False,
-) -> HttpResponse:
-    """Return the last lines of a container of a deployment: of the replica named, else of one that serves."""
+    follow: bool = False,
+    offset: int | None = None,
+) -> HttpResponseBase:
+    """Return the last lines of a container of a deployment: of the replica named, else of one that serves.
+
+    `previous` is what it said before its restart. With `follow` what it says is sent as it comes, from its last lines or from
+    `offset` on; `X-Log-Pod` and `X-Log-Offset` say which replica that is and where it begins, to go on from after a break.
+    """
     row = _deployment(request, workspace, name, deployment)
+    if follow and previous:
+        raise ProblemError("field-invalid", field="previous", text="What was said before a restart is whole: it cannot be followed.")
+    if follow:
+        return follow_log(row, container=container, pod=pod, lines=lines, offset=offset, watcher=request.user)
     text = read_log(row, container=container, pod=pod, lines=lines, previous=previous)
     return HttpResponse(text, content_type="text/plain; charset=utf-8", headers={"X-Content-Type-Options": "nosniff"})
+
+
+@router.get(_DEPLOYMENT + "/containers")
+def list_online_deployment_containers(
+    request: HttpRequest, workspace: str, name: str, deployment: str, limit: Limit = 50, after: After = None
+) -> dict[str, Any]:
+    """List the containers of each replica of a deployment whose log can be read."""
+    rows = containers_of(_deployment(request, workspace, name, deployment))
+    return page_of(rows, limit=limit, after=after, key=lambda one: f"{one['pod']}/{one['container']}", show=lambda one: one)
 
 
 def _body(given: CallIn) -> bytes:

@@ -408,6 +408,7 @@ TABLE: dict[tuple[str, str], str] = {
     ("POST", API_DEP + "/retry"): CONTRIBUTORS,
     ("POST", API_DEP + "/rollout"): CONTRIBUTORS,
     ("GET", API_DEP + "/logs"): READERS,
+    ("GET", API_DEP + "/containers"): READERS,
 }
 # Pods bring the token of their one job: a person of whatever role gets nowhere (tests/jobs/test_runner_api.py).
 PODS = {

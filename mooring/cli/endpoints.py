@@ -37,6 +37,7 @@ _DEPLOYMENT = (
     "created_at",
 )
 _METRICS = ("deployment", "requests", "requests_per_second", "p50_ms", "p95_ms", "p99_ms", "errors", "ready_replicas")
+_CONTAINERS = ("pod", "container", "state", "ready", "restarts", "previous", "revision", "node")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -372,13 +373,33 @@ def get_logs(
     container: Annotated[str, typer.Option("--container", "-c", help="inference-server, or storage-initializer.")] = "inference-server",
     lines: Annotated[int, typer.Option("--lines", "-l", min=1, max=10_000, help="How many of the last lines.")] = 50,
     pod: Annotated[str, typer.Option("--pod", help="Of this replica.")] = "",
+    previous: Annotated[bool, typer.Option("--previous", help="What it printed before it was started again.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", help="Go on as it prints, until the replica is gone.")] = False,
     workspace: Workspace = None,
 ) -> None:
-    """Print what a replica last printed; of a failed deployment what was kept of it."""
+    """Print what a replica last printed, and with --follow what it prints; of a failed deployment what was kept of it."""
+    if previous and follow:
+        raise typer.BadParameter("what was printed before a restart is whole: leave out --follow or --previous")
+    which, where = the_name(name, None), the_name(endpoint, None)
     with session.connect(workspace) as studio:
-        text = studio.deployments.logs(the_name(name, None), endpoint=the_name(endpoint, None), container=container, pod=pod, lines=lines)
-    sys.stdout.buffer.write(text)
-    sys.stdout.buffer.flush()
+        if not follow:
+            pieces = iter([studio.deployments.logs(which, endpoint=where, container=container, pod=pod, lines=lines, previous=previous)])
+        else:
+            said = _Once()
+            pieces = studio.deployments.follow(which, endpoint=where, container=container, pod=pod, lines=lines, said=said)
+        for piece in pieces:
+            sys.stdout.buffer.write(piece)
+            sys.stdout.buffer.flush()
+
+
+@deployments.command("list-containers")
+def list_containers(
+    name: NameOption = None, endpoint: EndpointName = None, workspace: Workspace = None, output: Output = "table", query: Query = None
+) -> None:
+    """List the containers of each replica: what --pod and --container of get-logs take."""
+    with session.connect(workspace) as studio:
+        rows = studio.deployments.containers(the_name(name, None), endpoint=the_name(endpoint, None))
+    print_result([dict(one) for one in rows], output, _CONTAINERS, query)
 
 
 @deployments.command("delete")
@@ -414,6 +435,18 @@ def _shares(text: str) -> dict[str, int]:
 def _figures(row: Mapping[str, Any]) -> dict[str, Any]:
     errors = ", ".join(f"{code}: {count}" for code, count in row["errors"].items())
     return {**row, "deployment": f"{row['name']} (copies)" if row.get("copies") else row["name"], "errors": errors or "none"}
+
+
+class _Once:
+    """Tell what a node says instead of lines once, on stderr."""
+
+    def __init__(self) -> None:
+        self._told = ""
+
+    def __call__(self, text: str) -> None:
+        if text != self._told:
+            typer.echo(text, err=True)
+        self._told = text
 
 
 def _warn(made: Deployment) -> None:

@@ -88,7 +88,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "online-deployment rollback": ("mooring online-deployment rollback -n blue -e flowers",),
     "online-deployment rollout": ("mooring online-deployment rollout -n blue -e flowers",),
     "online-deployment retry": ("mooring online-deployment retry -n blue -e flowers",),
-    "online-deployment get-logs": ("mooring online-deployment get-logs -n blue -e flowers --lines 200",),
+    "online-deployment get-logs": (
+        "mooring online-deployment get-logs -n blue -e flowers --lines 200",
+        "mooring online-deployment get-logs -n blue -e flowers --follow",
+    ),
+    "online-deployment list-containers": ("mooring online-deployment list-containers -n blue -e flowers",),
     "online-deployment delete": ("mooring online-deployment delete -n blue -e flowers",),
     "extension show": ("mooring extension show edge",),
     "extension install": ("mooring extension install edge --config enableInference=True inferenceRouterServiceType=nodePort",),

@@ -5,15 +5,17 @@ from __future__ import annotations
 import base64
 import builtins
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from mooring.client.content import Content, Progress
 from mooring.client.models import Called, Deployment, Endpoint
-from mooring.client.transport import Transport, segment
+from mooring.client.transport import Backoff, Transport, lost, segment
 from mooring.client.workspaces import Scope, listed
-from mooring.errors import MooringError, MooringProblem
+from mooring.errors import ConnectionLost, MooringError, MooringProblem
 from mooring.jobfile import local_path, read_text, set_over
 
 
@@ -236,12 +238,55 @@ class Deployments:
         container: str = "inference-server",
         pod: str = "",
         lines: int = 50,
+        previous: bool = False,
         workspace: str | None = None,
     ) -> bytes:
-        """Return the last lines that a container printed: of the pod named, else of one that serves."""
-        query: dict[str, str | int] = {"container": container, "pod": pod, "lines": lines}
+        """Return the last lines that a container printed, with `previous` before its restart: of the pod named, else of one that serves."""
+        query: dict[str, str | int] = {"container": container, "pod": pod, "lines": lines, "previous": int(previous)}
         path = self._path(workspace, endpoint, name, "logs")
         return self._transport.send("GET", path, query=query, headers={"Accept": "*/*"}).content
+
+    def follow(
+        self,
+        name: str,
+        *,
+        endpoint: str,
+        container: str = "inference-server",
+        pod: str = "",
+        lines: int = 50,
+        said: Callable[[str], None] | None = None,
+        patience_seconds: float = 300,
+        workspace: str | None = None,
+    ) -> Iterator[bytes]:
+        """Yield what a container prints as it prints it, from its last lines on, until its replica is gone.
+
+        A connection that breaks is made again from the byte after the last one. `said` gets what the node says instead of lines.
+        Raises ConnectionLost when reconnecting has not worked for `patience_seconds`.
+        """
+        retries = Backoff(patience_seconds)
+        at: dict[str, Any] = {"container": container, "pod": pod, "lines": lines, "follow": 1}
+        ended = {"it": False, "said": ""}
+        path = self._path(workspace, endpoint, name, "logs")
+        while not ended["it"]:
+            try:
+                for chunk in self._follow(path, at, ended):
+                    retries.restart()
+                    yield chunk
+            except httpx.ReadTimeout:
+                continue  # nothing was printed for a while
+            except (httpx.TransportError, ConnectionLost) as error:
+                if not retries.wait():
+                    raise error if isinstance(error, ConnectionLost) else lost(self._transport.url, error) from error
+                continue
+            if said and ended["said"]:
+                said(str(ended["said"]))
+            retries.restart()
+            if not ended["it"]:
+                time.sleep(1)
+
+    def containers(self, name: str, *, endpoint: str, workspace: str | None = None) -> builtins.list[Mapping[str, Any]]:
+        """Return the containers of each replica whose log can be read."""
+        return [dict(one) for one in listed(self._transport, self._path(workspace, endpoint, name, "containers"))]
 
     def wait(
         self,
@@ -268,6 +313,25 @@ class Deployments:
             if deadline is not None and time.monotonic() > deadline:
                 raise TimeoutError(f"{name} is still {deployment.status} after {timeout_seconds:g} s")
             time.sleep(0.5)
+
+    def _follow(self, path: str, at: dict[str, Any], ended: dict[str, Any]) -> Iterator[bytes]:
+        """Yield what comes of one connection, and note from where the next one goes on, and whether there is to be one."""
+        try:
+            with self._transport.stream(path, query=at) as response:
+                at["pod"] = response.headers.get("X-Log-Pod", at["pod"])
+                at["offset"] = int(response.headers.get("X-Log-Offset", at.get("offset", 0)))
+                ended["said"] = response.headers.get("X-Log-Said", "")
+                for chunk in response.iter_raw():
+                    at["offset"] += len(chunk)
+                    yield chunk
+                ended["it"] = response.headers.get("X-Log-Ended") == "true"
+        except MooringProblem as problem:
+            # A proxy's 502 is as good as a broken connection; a replica that was there and is not has nothing more to say.
+            if problem.status in (502, 503, 504):
+                raise httpx.ReadError(str(problem)) from problem
+            if problem.status != 404 or "offset" not in at:
+                raise
+            ended["it"] = True
 
     def _body(
         self, yaml: str, folder: Path, overrides: Sequence[str], all_traffic: bool, workspace: str | None, progress: Progress | None

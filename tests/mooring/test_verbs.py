@@ -52,7 +52,7 @@ LONG = {
     "cluster attach", "cluster detach", "cluster network certificate", "cluster network check", "compute attach", "compute detach",
     *(f"extension {verb}" for verb in ("install", "change", "rollback", "remove")),
     "job create", "job cancel", "online-endpoint create", "online-endpoint update", "online-endpoint delete", "online-endpoint regenerate-keys",
-    *(f"online-deployment {verb}" for verb in ("create", "update", "delete", "scale", "rollback", "retry")),
+    *(f"online-deployment {verb}" for verb in ("create", "update", "delete", "scale", "rollback", "retry", "rollout")),
 }  # fmt: skip
 
 

@@ -6,15 +6,17 @@ import asyncio
 import base64
 import builtins
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from mooring.client.aio.content import Content, Progress
-from mooring.client.aio.transport import Transport, segment
+from mooring.client.aio.transport import Backoff, Transport, lost, segment
 from mooring.client.aio.workspaces import Scope, listed
 from mooring.client.models import Called, Deployment, Endpoint
-from mooring.errors import MooringError, MooringProblem
+from mooring.errors import ConnectionLost, MooringError, MooringProblem
 from mooring.jobfile import local_path, read_text, set_over
 
 
@@ -225,12 +227,62 @@ class Deployments:
         await self._transport.json("DELETE", await self._path(workspace, endpoint, name))
 
     async def logs(
-        self, name: str, *, endpoint: str, container: str = "inference-server", pod: str = "", lines: int = 50, workspace: str | None = None
+        self,
+        name: str,
+        *,
+        endpoint: str,
+        container: str = "inference-server",
+        pod: str = "",
+        lines: int = 50,
+        previous: bool = False,
+        workspace: str | None = None,
     ) -> bytes:
-        """Return the last lines that a container printed: of the pod named, else of one that serves."""
-        query: dict[str, str | int] = {"container": container, "pod": pod, "lines": lines}
+        """Return the last lines that a container printed, with `previous` before its restart: of the pod named, else of one that serves."""
+        query: dict[str, str | int] = {"container": container, "pod": pod, "lines": lines, "previous": int(previous)}
         path = await self._path(workspace, endpoint, name, "logs")
         return (await self._transport.send("GET", path, query=query, headers={"Accept": "*/*"})).content
+
+    async def follow(
+        self,
+        name: str,
+        *,
+        endpoint: str,
+        container: str = "inference-server",
+        pod: str = "",
+        lines: int = 50,
+        said: Callable[[str], None] | None = None,
+        patience_seconds: float = 300,
+        workspace: str | None = None,
+    ) -> AsyncIterator[bytes]:
+        """Yield what a container prints as it prints it, from its last lines on, until its replica is gone.
+
+        A connection that breaks is made again from the byte after the last one. `said` gets what the node says instead of lines.
+        Raises ConnectionLost when reconnecting has not worked for `patience_seconds`.
+        """
+        retries = Backoff(patience_seconds)
+        at: dict[str, Any] = {"container": container, "pod": pod, "lines": lines, "follow": 1}
+        ended = {"it": False, "said": ""}
+        path = await self._path(workspace, endpoint, name, "logs")
+        while not ended["it"]:
+            try:
+                async for chunk in self._follow(path, at, ended):
+                    retries.restart()
+                    yield chunk
+            except httpx.ReadTimeout:
+                continue
+            except (httpx.TransportError, ConnectionLost) as error:
+                if not await retries.wait():
+                    raise error if isinstance(error, ConnectionLost) else lost(self._transport.url, error) from error
+                continue
+            if said and ended["said"]:
+                said(str(ended["said"]))
+            retries.restart()
+            if not ended["it"]:
+                await asyncio.sleep(1)
+
+    async def containers(self, name: str, *, endpoint: str, workspace: str | None = None) -> builtins.list[Mapping[str, Any]]:
+        """Return the containers of each replica whose log can be read."""
+        return [dict(one) async for one in listed(self._transport, await self._path(workspace, endpoint, name, "containers"))]
 
     async def wait(
         self,
@@ -257,6 +309,24 @@ class Deployments:
             if deadline is not None and time.monotonic() > deadline:
                 raise TimeoutError(f"{name} is still {deployment.status} after {timeout_seconds:g} s")
             await asyncio.sleep(0.5)
+
+    async def _follow(self, path: str, at: dict[str, Any], ended: dict[str, Any]) -> AsyncIterator[bytes]:
+        """Yield what comes of one connection, and note from where the next one goes on, and whether there is to be one."""
+        try:
+            async with self._transport.stream(path, query=at) as response:
+                at["pod"] = response.headers.get("X-Log-Pod", at["pod"])
+                at["offset"] = int(response.headers.get("X-Log-Offset", at.get("offset", 0)))
+                ended["said"] = response.headers.get("X-Log-Said", "")
+                async for chunk in response.aiter_raw():
+                    at["offset"] += len(chunk)
+                    yield chunk
+                ended["it"] = response.headers.get("X-Log-Ended") == "true"
+        except MooringProblem as problem:
+            if problem.status in (502, 503, 504):
+                raise httpx.ReadError(str(problem)) from problem
+            if problem.status != 404 or "offset" not in at:
+                raise
+            ended["it"] = True
 
     async def _body(
         self, yaml: str, folder: Path, overrides: Sequence[str], all_traffic: bool, workspace: str | None, progress: Progress | None
