@@ -29,6 +29,7 @@ NAMES = {
     "job_list": 2400,
     "pages": 1500,
     "submit": 900,
+    "cancel": 600,
     "live_logs": 900,
     "viewers": 600,
     "ingest": 900,

@@ -51,6 +51,7 @@ LIMITS: dict[str, list[Limit]] = {
     "startup": _most(seconds=8),
     "idle": _most(pss_mb=450, cpu_percent_of_one_core=3),
     "submit": [*_most(p50_ms=100, p99_ms=300), Limit("per_second", 25, least=True), *_most(lost=0, doubled=0)],
+    "cancel": _most(state_max_ms=2000, sigterm_max_ms=2000),
     "live_logs": _most(p50_ms=75, p99_ms=200, lost=0, doubled=0, reordered=0, upstream_streams=1),
     "viewers": _most(p99_ms=1000, lost=0, web_mb=300, upstream_streams=1),
     "log_loss": _most(lost=0, doubled=0, reordered=0),
