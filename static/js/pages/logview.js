@@ -111,12 +111,13 @@ async function start(root) {
 
   const input = part('search')
   let typing = 0
+  // Words were typed, and no place of theirs was gone to yet: in a long log they are found a little later.
+  let seeking = false
   input.addEventListener('input', () => {
     clearTimeout(typing)
     typing = window.setTimeout(() => {
+      seeking = true
       search.begin(input.value)
-      const place = search.step(1, pane.lineAt(pane.top))
-      if (place) goTo(place.line)
       pane.redraw()
     }, 120)
   })
@@ -144,6 +145,11 @@ async function start(root) {
   }
 
   function onSearch() {
+    if (seeking && search.places.length) {
+      seeking = false
+      step(1)
+      return
+    }
     const count = search.places.length
     const number = (/** @type {number} */ value) => value.toLocaleString('en')
     part('found').textContent = !search.words ? '' : !count ? (search.busy ? '' : 'none') : `${search.now < 0 ? '' : `${number(search.now + 1)} of `}${number(count)}${search.full ? '+' : ''}`
