@@ -80,6 +80,8 @@ class Churn:
 
     async def delete(self, http: httpx.AsyncClient) -> None:
         """Delete the oldest pod."""
+        if not self.there:
+            return
         answer = await http.delete(f"{self.path}/{self.there.popleft()}", params={"gracePeriodSeconds": 0})
         self.failed += answer.status_code not in (200, 202)
 

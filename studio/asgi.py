@@ -17,5 +17,6 @@ _django = get_asgi_application()
 # Only now: these need Django's apps.
 from studio.core.bodies import LimitedBodies  # noqa: E402
 from studio.known import is_known  # noqa: E402
+from studio.live.entering import a_few_at_a_time  # noqa: E402
 
-application = LimitedBodies(_django, is_known)
+application = a_few_at_a_time(LimitedBodies(_django, is_known))

@@ -20,6 +20,7 @@ from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 
 from studio.live.hub import Frame, Subscriber, event_body, hub, log_frame
+from studio.live.threads import let_go, look
 from studio.live.topics import Topic, allowed
 
 HEARTBEAT_S = 10
@@ -72,7 +73,7 @@ class Leave:
         # Until the answer is there, the others go by the last one.
         _HELD[self] = (now, held)
         try:
-            held = await sync_to_async(self._look)()
+            held = await look(self._look)
         except DatabaseError:
             return held
         if len(_HELD) > MOST_HELD:
@@ -122,6 +123,7 @@ class _Connection:
 
     async def messages(self) -> AsyncIterator[str]:
         ends = time.monotonic() + LIFE_S
+        await let_go()
         # Join before looking back: what happens in between comes twice rather than not at all.
         subscriber = await hub().join(self.names)
         # What is lost from here on is told; what was lost before is looked up.

@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any
 
 import httpx
@@ -241,3 +241,17 @@ def test_who_may_no_longer_watch_is_told_nothing_more_within_five_seconds(server
         assert (time.monotonic() - began < 5) == (how != "other role")
         # Who is signed out is told so, that the page can say it; who lost a role is not signed out.
         assert ("ended" in heard) == (how in ("person", "session"))
+
+
+def test_streams_that_wait_hold_no_threads(server: str, people: People) -> None:
+    def held() -> int:
+        return sum(1 for thread in threading.enumerate() if thread.name.startswith("ThreadPoolExecutor"))
+
+    before = held()
+    with ExitStack() as streams:
+        for _ in range(6):
+            stream = streams.enter_context(watching(server, people.reader, "jobs:team"))
+            assert stream.first("resync")
+        until(lambda: held() <= before)
+        publish_now("jobs:team", "changed", {"name": "a_job"})
+        assert stream.first("changed")["payload"] == {"name": "a_job"}
