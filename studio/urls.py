@@ -2,7 +2,6 @@
 
 from django.conf import settings
 from django.urls import include, path
-from django.views.generic import TemplateView
 
 from endpoints import runner_api as deployments_runner_api
 from jobs import runner_api
@@ -11,6 +10,7 @@ from studio.api.root import api
 from studio.console.rows import console
 from studio.core import health
 from studio.frame import documentation
+from studio.frame.design import design
 from studio.live.sse import stream
 
 urlpatterns = [
@@ -39,7 +39,7 @@ urlpatterns = [
 ]
 
 if settings.DEBUG:
-    urlpatterns += [path("ops/design/", TemplateView.as_view(template_name="design.html"), name="design")]
+    urlpatterns += [path("ops/design/", design, name="design")]
 
 handler429 = "studio.signin.limits.too_often"
 handler404 = "studio.core.pages.not_found"
