@@ -32,8 +32,8 @@ SAID = {
 }
 # The same beside the YAML, where a place for each stands.
 DROPS = {
-    "code": ("deployment-code-not-sent", "Choose the folder that `code_configuration.code` names."),
-    "model": ("deployment-model-not-sent", "Choose the file or the folder that `model.path` names."),
+    "code": ("deployment-code-not-sent", "Choose the folder that code_configuration.code names."),
+    "model": ("deployment-model-not-sent", "Choose the file or the folder that model.path names."),
 }
 
 

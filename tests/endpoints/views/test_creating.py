@@ -175,7 +175,7 @@ def test_a_local_model_that_was_not_sent_is_said_at_its_place_and_what_was_sent_
     page = client.post(URL, yamls(model_files=None))
     assert page.status_code == 422 and not Endpoint.objects.exists()
     text = page.content.decode()
-    assert "Choose the file or the folder that `model.path` names." in text and "deployment-model-not-sent" in text
+    assert "Choose the file or the folder that model.path names." in text and "deployment-model-not-sent" in text
     page = client.post(URL, yamls(code=None, code_kept=page.context["texts"].code, deployment_yaml=LOCAL.replace("blue", "1")))
     assert page.status_code == 422 and "Kept: 2 files" in page.content.decode()
     texts = page.context["texts"]
