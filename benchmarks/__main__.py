@@ -36,6 +36,7 @@ NAMES = {
     "recover": 1500,
     "watch": 1500,
     "log_scroll": 300,
+    "page_feel": 1800,
     "scoring": 1200,
     "deploy": 900,
     "router": 1800,

@@ -56,6 +56,7 @@ LIMITS: dict[str, list[Limit]] = {
     "viewers": _most(p99_ms=1000, lost=0, web_mb=300, upstream_streams=1),
     "log_loss": _most(lost=0, doubled=0, reordered=0),
     "ingest": [Limit("lines_per_second", 100_000, least=True)],
+    "page_feel": _most(worst_shift=0.05, worst_interaction_ms=200),
     "log_scroll": [Limit("fps_worst", 50, least=True)],
     "job_list": [Limit("p95_ms.100000", 100), Limit("p95_ms.1000000", 150), *_most(kb=60, growth_1k_to_100k=2)],
     "pages": _most(worst_p95_ms=200, worst_queries=25),

@@ -83,6 +83,9 @@ def _clusters(operator: Any, now: datetime) -> tuple[Any, Any]:
     extension = Extension.objects.create(
         cluster=ready, status="ready", revision=1, settings=settings, seen_at=now,
         router={"base_url": "https://models.example.org", "ready": True},
+        health=[{"kind": kind, "name": name, "state": "ready", "text": text} for kind, name, text in (
+            ("Deployment", "envoy-gateway", "1 of 1 ready"), ("Gateway", "mooring", "takes requests at 10.0.1.9"),
+            ("Deployment", "envoy-mooring", "3 of 3 ready"), ("Service", "envoy-mooring", "LoadBalancer 10.0.1.9"))],
     )  # fmt: skip
     ExtensionOperation.objects.create(extension=extension, kind="install", status="done", actor=operator, started_at=now, ended_at=now)
     ExtensionRevision.objects.create(extension=extension, number=1, helm_revision=1, kind="install", digest="0", manifest="kind: Gateway",

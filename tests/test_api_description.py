@@ -52,6 +52,30 @@ def test_every_body_has_an_example_that_is_right(schema: dict[str, Any]) -> None
             jsonschema_rs.validate(whole, body["example"])
 
 
+def test_every_operation_shows_an_answer(schema: dict[str, Any]) -> None:
+    silent = []
+    for path, method, operation in description.operations(schema):
+        shown = [one for status, each in operation["responses"].items() if status.startswith("2") for one in each.get("content", {}).items()]
+        json_answers = [one for kind, one in shown if kind == "application/json"]
+        told = description.ways()[operation["operationId"]]
+        nothing = "204" in operation["responses"] or told.get("nothing") or "kind" in told
+        if not nothing and not shown or any("example" not in one for one in json_answers):
+            silent.append(f"{operation['operationId']} ({method} {path})")
+    assert silent == [], "record an answer, or say it in studio/api/ways.yaml (docs/contributors/ways.md)"
+
+
+# What people do with files, with a form's help, or with one page's look, and no one types: the rest has its verb.
+NO_VERB = {
+    "probe_cluster", "change_cluster", "replace_credentials", "change_compute", "check_settings", "show_revision", "list_operations",
+    "show_operation", "show_check", "put_blob", "has_blob", "post_tree", "list_files", "get_zip", "get_outputs_zip", "get_yaml", "list_logs",
+    "list_outputs", "validate_online_endpoint", "validate_online_deployment", "check_yaml",
+}  # fmt: skip
+
+
+def test_every_capability_names_its_verb() -> None:
+    assert {id for id, told in description.ways().items() if not told.get("mooring")} == NO_VERB
+
+
 def test_every_verb_and_call_that_is_named_exists() -> None:
     top = typer.main.get_command(app)
     with mooring.Client("http://127.0.0.1:8080", "token") as studio:

@@ -142,3 +142,10 @@ def test_the_readmes_commands_are_commands() -> None:
     groups = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     for group, verb in re.findall(r"^mooring ([a-z]+) ([a-z-]+)", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE):
         assert verb in groups[group].commands, f"mooring {group} {verb}"
+
+
+def test_every_picture_is_in_a_page_and_small() -> None:
+    pictures = {path.name: path.stat().st_size for path in (ROOT / "docs" / "images").glob("*.png")}
+    pages = "".join(text_of(path) for path in tracked(".md"))
+    assert [name for name in pictures if f"images/{name})" not in pages] == []
+    assert [name for name, size in pictures.items() if size > 200_000] == []

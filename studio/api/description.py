@@ -79,6 +79,20 @@ def ways() -> Mapping[str, Json]:
     return dict(yaml.safe_load((HERE / "ways.yaml").read_text(encoding="utf-8")))
 
 
+def answer_of(id: str) -> Json | None:
+    """Return an answer of an operation: recorded, that of one which answers alike, or written by hand."""
+    told, recorded = ways().get(id, {}), answers().get(id)
+    if "like" in told:
+        recorded = answers()[told["like"]]
+        return {"kind": recorded["kind"], "body": recorded["body"]}
+    if "answer" in told:
+        kind = (recorded or {}).get("kind") or "application/json"
+        return {**(recorded or {}), "kind": kind, "body": told["answer"]}
+    if "kind" in told:
+        return {"kind": told["kind"], "body": None}
+    return recorded
+
+
 @lru_cache(maxsize=1)
 def answers() -> Mapping[str, Json]:
     """Return an answer of each operation, as it was recorded."""
@@ -94,7 +108,7 @@ def described(schema: Json) -> Json:
         operation["summary"] = words.split("\n")[0].split(";")[0].split(": ")[0].rstrip(".") or operation.get("summary", "")
         told = ways().get(operation["operationId"], {})
         _requested(operation, told)
-        _answered(operation, method, answers().get(operation["operationId"]))
+        _answered(operation, answer_of(operation["operationId"]))
         parameters = operation.setdefault("parameters", [])
         named = {one["name"].lower() for one in parameters}
         if method == "post" and "idempotency-key" not in named:
@@ -124,7 +138,7 @@ def rows(schema: Json, *, address: str) -> list[Operation]:
     for path, method, operation in operations(schema):
         told = ways().get(operation["operationId"], {})
         request = told.get("request")
-        answer = answers().get(operation["operationId"])
+        answer = answer_of(operation["operationId"])
         found.append(
             Operation(
                 id=operation["operationId"],
@@ -134,7 +148,7 @@ def rows(schema: Json, *, address: str) -> list[Operation]:
                 words=" ".join(str(operation.get("description", "")).split()),
                 parameters=[_parameter(one) for one in operation.get("parameters", [])],
                 request=_pretty(request) if request is not None else "",
-                answer=_pretty(answer["body"]) if answer and answer.get("body") is not None else "",
+                answer=_answer_text(operation, answer),
                 curl=_curl(method, address + path, request),
                 mooring=f"mooring {told['mooring']}" if told.get("mooring") else "",
                 python=f"studio.{told['python']}" if told.get("python") else "",
@@ -149,23 +163,43 @@ def _requested(operation: Json, told: Json) -> None:
         body["example"] = told["request"]
 
 
-def _answered(operation: Json, method: str, recorded: Json | None) -> None:
+def _answer_text(operation: Json, answer: Json | None) -> str:
+    """Return an answer as the reference page shows it; of bytes, and of nothing, what it is."""
+    if answer is None or answer.get("body") is None:
+        if "204" in operation["responses"]:
+            return "204: done; there is nothing to say."
+        kind = (answer or {}).get("kind", "").partition(";")[0]
+        return f"{kind}: the bytes as they are." if kind else ""
+    return str(answer["body"]) if isinstance(answer["body"], str) else _pretty(answer["body"])
+
+
+def _answered(operation: Json, recorded: Json | None) -> None:
     responses = operation["responses"]
+    known = recorded or {}
+    is_json = known.get("body") is not None and str(known.get("kind")).startswith("application/json")
     for status, response in list(responses.items()):
         del responses[status]
         responses[str(status)] = response
         response["description"] = _MEANS.get(str(status), "")
+        if is_json and "content" not in response and str(status).startswith("2"):
+            # Nothing is promised here beyond the example.
+            response["content"] = {"application/json": {"example": known["body"]}}
+            continue
         content = response.get("content", {}).get("application/json")
         if content is None:
             continue
         if recorded is None or recorded.get("body") is None:
             continue
-        if recorded.get("status") == int(status) or len(responses) == 1:
+        if recorded.get("status") in (int(status), None) or len(responses) == 1:
             content["example"] = recorded["body"]
         content["schema"] = _shape(recorded["body"])
-    if recorded and recorded.get("kind", "").partition(";")[0] not in ("", "application/json"):
+    if recorded and "status" not in recorded and recorded["body"] is None:
+        # Bytes as they were brought: their type is theirs.
+        responses["200"]["description"] = f"{recorded['kind']}: the bytes as they are."
+    elif recorded and recorded.get("kind", "").partition(";")[0] not in ("", "application/json"):
         kind = recorded["kind"].partition(";")[0]
-        responses["200"] = {"description": "Done.", "content": {kind: {}}}
+        example = {"example": recorded["body"]} if isinstance(recorded.get("body"), str) else {}
+        responses["200"] = {"description": "Done.", "content": {kind: example}}
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     responses["default"] = {"description": "A problem.", "content": problem}
 

@@ -11,17 +11,14 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from benchmarks.machine import ROOT
-from tests.access_table import TABLE
 from tests.browser.looks import Looks
 from tests.browser.pages import Pages, pages
+from tests.page_addresses import addresses
 
 __all__ = ["pages"]
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 AXE = (ROOT / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
-NAMED = {"workspace": "team", "space": "team", "compute": "gpu", "type": "small", "deployment": "blue", "number": "1", "version": "1",
-         "table": "jobs", "username": "the-reader"}  # fmt: skip
-OF = {"jobs/": "calm_otter_2", "models/": "flowers", "endpoints/": "flowers", "clusters/": "gpu-a"}
 # Wide ones have their structure looked at in light, narrow ones in dark; colours in all four.
 LOOKS = (((1440, 900), "light", "all"), ((1440, 900), "dark", "colours"), ((390, 844), "dark", "all"), ((390, 844), "light", "colours"))
 RUN = """async (what) => {
@@ -32,24 +29,6 @@ RUN = """async (what) => {
   return violations.filter((one) => ['serious', 'critical'].includes(one.impact))
     .map((one) => `${one.id}: ${one.help}: ${one.nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(' ¦ ')}`)
 }"""
-
-
-def addresses() -> list[str]:
-    """Return the path of every page that one can look at, for the rows that are furnished."""
-    found = ["/ops/design/", "/docs/problems/not-found", "/docs/users/jobs"]
-    for method, pattern in TABLE:
-        if method != "GET" or re.search(r"\.(zip|json|pem|csv)$|/(bytes|download|lines|export)/?$|<path:", pattern) or pattern.startswith(("api/", "runner/", "live/", "healthz", "readyz", "metrics")):
-            continue
-        names = dict(NAMED)
-        for part, name in OF.items():
-            if part in pattern:
-                names["name"] = name
-        path = "/" + pattern
-        for name, value in names.items():
-            path = re.sub(rf"<(?:\w+:)?{name}>", value, path)
-        if "<" not in path:
-            found.append(path)
-    return sorted(set(found))
 
 
 def test_every_page_is_right_at_both_widths_and_in_both_themes(new_context: Callable[..., BrowserContext], pages: Pages, tmp_path: Path) -> None:
