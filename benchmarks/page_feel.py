@@ -7,6 +7,7 @@ them (https://web.dev/articles/cls, https://web.dev/articles/inp). Chromium draw
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -115,14 +116,19 @@ def _once(context: BrowserContext, pages: Pages, path: str) -> dict[str, Any] | 
     page.evaluate(SETTLED)
     at_rest = page.evaluate("() => [window.__feel.shift, window.__feel.moved]")
     slowest, by, count = 0.0, "", 0
-    for what in _used(page):
-        page.evaluate(SETTLED)
-        count += 1
-        took = max((float(each[0]) for each in page.evaluate("() => window.__feel.events.splice(0)")), default=0.0)
-        if took > slowest:
-            slowest, by = took, what
-    shift = float(page.evaluate("() => window.__feel.shift")) if page.url.startswith(pages.url + path) else float(at_rest[0])
-    moved = page.evaluate("() => window.__feel.moved.slice(0, 3)") if shift > SHIFT else []
+    # A click that leads to another page ends the look at this one.
+    with contextlib.suppress(Error):
+        for what in _used(page):
+            page.evaluate(SETTLED)
+            count += 1
+            took = max((float(each[0]) for each in page.evaluate("() => window.__feel.events.splice(0)")), default=0.0)
+            if took > slowest:
+                slowest, by = took, what
+    shift, moved = float(at_rest[0]), at_rest[1]
+    if page.url.startswith(pages.url + path):
+        with contextlib.suppress(Error):
+            shift, moved = page.evaluate("() => [window.__feel.shift, window.__feel.moved]")
+    moved = moved[:3] if shift > SHIFT else []
     return {"shift": round(shift, 4), "interaction_ms": slowest, "by": by, "interactions": count, **({"moved": moved} if moved else {})}
 
 
