@@ -271,7 +271,11 @@ def test_a_revision_that_fails_goes_back_by_itself_and_nobody_notices(studio: St
     assert set(seen) == {200}, seen
 
 
-def test_a_new_revision_scaling_and_new_keys_drop_no_request(studio: Studio, call: Caller, flowers: str) -> None:
+def pods(studio: Studio, endpoint: str) -> list[Any]:
+    return [*studio.client.deployments.get("blue", endpoint=endpoint).replicas]
+
+
+def test_a_new_revision_scaling_a_rollout_and_new_keys_drop_no_request(studio: Studio, call: Caller, flowers: str) -> None:
     keys = studio.client.endpoints.keys(flowers)
     assert until(lambda: call(flowers, keys["primaryKey"]).status_code == 200)
     with asking_all_the_time(lambda: call(flowers, keys["primaryKey"]).status_code) as seen:
@@ -283,6 +287,11 @@ def test_a_new_revision_scaling_and_new_keys_drop_no_request(studio: Studio, cal
         assert until(lambda: studio.client.deployments.get("blue", endpoint=flowers).ready_replicas == 2)
         studio.client.deployments.scale("blue", 1, endpoint=flowers)
         studio.client.deployments.wait("blue", endpoint=flowers, timeout_seconds=120)
+        old = {one["pod"] for one in pods(studio, flowers)}
+        studio.client.deployments.roll_out("blue", endpoint=flowers)
+        assert studio.client.deployments.wait("blue", endpoint=flowers, timeout_seconds=120).status == "ready"  # type: ignore[union-attr]
+        assert until(lambda: {one["pod"] for one in pods(studio, flowers)}.isdisjoint(old))
+        assert next(studio.client.deployments.follow("blue", endpoint=flowers, lines=5))
         studio.client.endpoints.regenerate_key(flowers, "secondary")
         routed(studio, flowers)
         renewed = studio.client.endpoints.keys(flowers)["secondaryKey"]
