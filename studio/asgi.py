@@ -19,4 +19,4 @@ from studio.core.bodies import LimitedBodies  # noqa: E402
 from studio.known import is_known  # noqa: E402
 from studio.live.entering import a_few_at_a_time  # noqa: E402
 
-application = a_few_at_a_time(LimitedBodies(_django, is_known))
+application = LimitedBodies(a_few_at_a_time(_django), is_known)

@@ -38,7 +38,11 @@ FORMS: dict[str, dict[str, Any]] = {
     "w/<slug:workspace>/models/<str:name>/edit/": {"description": "new"},
 }
 # Functions that take who asks and change nothing.
-LOOKS = {"may_delete": "tells whether a view may be deleted", "open_with": "remembers which view somebody looks with"}
+LOOKS = {
+    "may_delete": "tells whether a view may be deleted",
+    "open_with": "remembers which view somebody looks with",
+    "look_before_attach": "asks a cluster what attaching would ask, and keeps nothing",
+}
 
 
 def writes_of(client: Client, method: str, pattern: str, values: dict[str, str]) -> tuple[set[str], int, int]:
