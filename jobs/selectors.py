@@ -40,9 +40,10 @@ def job_for(workspace: Workspace, name: str) -> Job:
 
 def jobs_of(workspace: Workspace) -> QuerySet[Job]:
     """Return the jobs of a workspace that were not deleted."""
-    found = Job.objects.filter(workspace=workspace, deleted_at=None)
+    # By the workspace's own manager each job has it without a join, with which SQLite scans and sorts all jobs of a studio.
+    found: QuerySet[Job] = workspace.jobs.filter(deleted_at=None)
     # Only its labels are shown: a secret that nobody reads is not decrypted for every row.
-    return found.select_related("workspace", "submitted_by", "compute", "cluster").defer("cluster__credentials")
+    return found.select_related("submitted_by", "compute", "cluster").defer("cluster__credentials")
 
 
 def experiments_of(workspace: Workspace) -> list[str]:

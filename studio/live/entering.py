@@ -9,7 +9,7 @@ AT_ONCE = 16
 
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Message, Any, Send], Coroutine[Any, Any, None]]
+Application = Callable[[Any, Any, Any], Coroutine[Any, Any, None]]
 
 
 def a_few_at_a_time(application: Application, *, path: str = PATH, at_once: int = AT_ONCE) -> Application:

@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from jobs.models import Job
+from jobs.selectors import jobs_of
 from tests.conftest import People
 
 Make = Callable[..., Job]
@@ -129,3 +130,11 @@ def test_words_of_people_are_escaped(people: People, client_for: Any, make_job: 
     make_job(display_name="<script>alert(1)</script>", tags={"<b>": '"x'}, experiment="<i>", reason="<u>")
     text = client_for(people.contributor).get(reverse("jobs:list", args=["team"]), {"q": "<script>"}).content.decode()
     assert "<script>alert" not in text and "<b>&lt;" in text and "<u>" not in text
+
+
+def test_a_jobs_workspace_is_known_without_a_join(people: People) -> None:
+    # With it SQLite starts at the workspaces, reads all jobs there are and sorts them: 300 ms with 100,000 of them, 55 without.
+    found = jobs_of(people.workspace)
+    assert "accounts_workspace" not in str(found.query)
+    make = Job.objects.create(workspace=people.workspace, yaml="", command="", image="", compute_name="", namespace="")
+    assert found.get(pk=make.pk).workspace is people.workspace
