@@ -1,15 +1,20 @@
 /** What scrolls: a table or text that is too wide or too tall takes the focus while it does not fit, and the tab that is open is in sight. */
 import { each } from './page.js'
 
+const BOXES = '.table-wrap, pre'
+
+/** @param {Element} box */
+function fit(box) {
+  const beyond = box.scrollWidth > box.clientWidth + 1 || box.scrollHeight > box.clientHeight + 1
+  if (beyond) box.setAttribute('tabindex', '0')
+  else box.removeAttribute('tabindex')
+}
+
 export function startScrolling() {
-  const watch = new ResizeObserver((entries) => {
-    for (const { target } of entries) {
-      const beyond = target.scrollWidth > target.clientWidth + 1 || target.scrollHeight > target.clientHeight + 1
-      if (beyond) target.setAttribute('tabindex', '0')
-      else target.removeAttribute('tabindex')
-    }
-  })
-  each('.table-wrap, pre', (element) => watch.observe(element))
+  const watch = new ResizeObserver((entries) => entries.forEach(({ target }) => fit(target)))
+  each(BOXES, (element) => watch.observe(element))
+  // Another font makes text wider and leaves the box as it was: no observer tells of it.
+  document.fonts?.ready.then(() => document.querySelectorAll(BOXES).forEach(fit))
   const showTab = new ResizeObserver((entries) => {
     for (const { target } of entries) {
       const tab = target.querySelector('a[aria-current]')
