@@ -60,7 +60,7 @@ register(
             "Reload the page and try again if it is still needed.", 409),
     Problem("name-taken", "Name taken", "There is already a {what} named {name}.", "Choose another name.", 409),
     Problem("name-invalid", "Name not usable", "{name!r} cannot be the name of a {what}: {why}.",
-            "Use letters, digits, dashes and underscores.", 422),
+            "Choose one that keeps to this.", 422),
     Problem("too-large", "Too large", "{what} is larger than {limit}.", "Send less, or ask an operator to raise the limit.", 413),
     Problem("internal", "Something broke on our side", "The studio could not answer. Nothing you sent was half done.",
             "Try again; if it happens again, give the request id {request_id} to an administrator.", 500, "administrator"),
