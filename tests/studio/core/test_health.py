@@ -84,6 +84,7 @@ def test_scripts_and_styles_are_named_by_their_content_kept_for_ever_and_compres
     # The studio's own storage, not the plain one of the other tests, with what `make setup` has collected.
     backend = "whitenoise.storage.CompressedManifestStaticFilesStorage"
     settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": backend}}
+    settings.WHITENOISE_AUTOREFRESH = False
     names = json.loads(Path(settings.STATIC_ROOT, "staticfiles.json").read_text(encoding="utf-8"))["paths"]
     bundles = [name for name in names if Path(name).suffix in (".js", ".css") and "/" not in name]
     assert len(bundles) > 3
