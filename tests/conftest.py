@@ -1,5 +1,6 @@
 """What all tests share: a Redis of their own, plain static files, people of every role, and a studio process."""
 
+import functools
 import importlib
 import os
 import shutil
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 import redis
+import typer.testing
 from django.conf import settings as django_settings
 from django.test import Client
 
@@ -39,6 +41,8 @@ def pytest_configure(config: pytest.Config) -> None:
         # A file as in production, so that threads of the code see one database, in WAL.
         database.setdefault("TEST", {})["NAME"] = str(DATA / "test.sqlite3")
     _let_tables_be_emptied()
+    # The whole tree of verbs would be built for every line that a test types.
+    typer.testing._get_command = functools.cache(typer.testing._get_command)
     # A studio that is set up knows its runner's image; without one it takes no jobs.
     django_settings.RUNNER_IMAGE = "registry/runner:1"
     # Argon2 takes 50 ms on purpose; tests sign in hundreds of times.
