@@ -2,10 +2,12 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
-# Without the plugin that one slow file needs: it costs each process two seconds to load.
-QUICK := -m "not cluster and not browser and not slow" -p no:schemathesis --ignore tests/test_api_fuzz.py
+# Its tests, one an operation, all bear one name: shared by files only the first of them would run.
+FUZZ := tests/test_api_fuzz.py
+# Without the plugin that this one file needs: it costs each process two seconds to load.
+QUICK := -m "not cluster and not browser and not slow" -p no:schemathesis --ignore $(FUZZ)
 # Three at once, as they mostly wait; what must not meet is kept apart by tests/sharing.py.
-WHOLE := -m "cluster or browser or slow" --dist loadfile --no-loadscope-reorder
+WHOLE := -m "cluster or browser or slow" --dist loadfile --no-loadscope-reorder --ignore $(FUZZ)
 
 # Three thousand tests with real parts on a machine shared with others: one that fails is asked once more, and the summary names it
 # (docs/decisions/0008-asked-once-more.md).
@@ -30,6 +32,7 @@ quick: setup ## tests that need neither a cluster nor a browser
 
 test: setup ## every test, on the sandbox's real cluster and in a real browser
 	@$(PYTEST) $(QUICK) $(AGAIN) -q -n 3
+	@$(PYTEST) $(FUZZ) $(AGAIN) -q -n 3
 	@$(PY) -m sandbox up
 	@$(PYTEST) $(WHOLE) $(AGAIN) -q -n 3
 
