@@ -28,10 +28,10 @@ assets: setup ## bundle the pages' scripts and styles anew
 	@bash setup/assets.sh --anew
 
 quick: setup ## tests that need neither a cluster nor a browser
-	@$(PYTEST) $(QUICK) -q -n 3
+	@$(PYTEST) $(QUICK) -q -n 4
 
 test: setup ## every test, on the sandbox's real cluster and in a real browser
-	@$(PYTEST) $(QUICK) $(AGAIN) -q -n 3
+	@$(PYTEST) $(QUICK) $(AGAIN) -q -n 4
 	@$(PYTEST) $(FUZZ) $(AGAIN) -q -n 3
 	@$(PY) -m sandbox up
 	@$(PYTEST) $(WHOLE) $(AGAIN) -q -n 3
