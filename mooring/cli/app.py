@@ -10,6 +10,7 @@ from mooring.cli import (
     clusters,
     completion,
     computes,
+    deployments,
     doctor,
     endpoints,
     extension,
@@ -37,7 +38,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 PARTS = (
-    *(jobs, models, endpoints, computes, clusters, extension, images, finding, notices, audit, account, sessions),
+    *(jobs, models, endpoints, deployments, computes, clusters, extension, images, finding, notices, audit, account, sessions),
     *(workspaces, people, tokens, doctor, completion, system, studio, views),
 )
 for part in PARTS:
