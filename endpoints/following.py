@@ -180,7 +180,7 @@ def keep(id: int, size: int, after: str, piece: bytes, last: str) -> int | None:
     row = ReplicaLog.objects.filter(pk=id, size=size, after=after).first()
     if row is None:
         return None
-    end = append_log(path_of(row), topic_of(row), size, piece)
+    end = append_log(path_of(row), topic_of(row), size, piece, timed=False)
     values = {"size": end, "after": last, "read_at": timezone.now(), "said": ""}
     return end if ReplicaLog.objects.filter(pk=id, size=size, after=after).update(**values) else None
 

@@ -118,11 +118,18 @@ def list_logs(request: HttpRequest, workspace: str, name: str, limit: Limit = 50
 
 @router.get("/workspaces/{workspace}/jobs/{name}/logs/{process}")
 def get_log(
-    request: HttpRequest, workspace: str, name: str, process: int, offset: int = 0, follow: bool = False, file: str = "std_log.txt"
-) -> HttpResponseBase:
-    """Return the raw bytes of a process's newest log from `offset` on; with `follow`, as they come, until it has ended."""
+    request: HttpRequest, workspace: str, name: str, process: int, offset: int = 0, follow: bool = False, file: str = "std_log.txt",
+    timestamps: bool = False,
+) -> HttpResponseBase:  # fmt: skip
+    """Return the raw bytes of a process's newest log from `offset` on; with `follow`, as they come, until it has ended.
+
+    With `timestamps`, what is answered first and each line begin with the time at which the studio received it, as
+    `2026-03-01T12:00:00.250Z` and a space (a dash and 24 spaces where none was kept): 25 bytes that `offset` does not count.
+    """
     job = _job(request, workspace, name)
-    return following_out.log_response(job, index=process, file=file, offset=max(0, offset), follow=follow, watcher=request.user)
+    return following_out.log_response(
+        job, index=process, file=file, offset=max(0, offset), follow=follow, timestamps=timestamps, watcher=request.user
+    )
 
 
 @router.get("/workspaces/{workspace}/jobs/{name}/outputs")

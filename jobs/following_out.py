@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.http import HttpResponseBase, StreamingHttpResponse
 
+from jobs.arrivals import Stamper, first_record, index_of
 from jobs.keeping import cut_at, stored_bytes
 from jobs.models import FINAL, LOG_FILES, Job, Process
 from studio.accounts.access import as_before, workspace_for
@@ -43,8 +44,13 @@ def kept(process: Process) -> int:
     return stored_bytes(process)
 
 
-def log_response(job: Job, *, index: int, file: str, offset: int, follow: bool, watcher: Any = None) -> HttpResponseBase:
-    """Answer with raw bytes of the newest attempt's log, from `offset` on; followed, as long as `watcher` may see the job."""
+def log_response(
+    job: Job, *, index: int, file: str, offset: int, follow: bool, timestamps: bool = False, watcher: Any = None
+) -> HttpResponseBase:
+    """Answer with raw bytes of the newest attempt's log, from `offset` on; followed, as long as `watcher` may see the job.
+
+    With `timestamps`, what is answered first and each line begin with when it came.
+    """
     if offset > LARGEST_OFFSET:
         raise ProblemError("request-invalid", text="`offset` is too long a number.")
     if file not in LOG_FILES:
@@ -53,17 +59,32 @@ def log_response(job: Job, *, index: int, file: str, offset: int, follow: bool, 
     if process is None:
         raise ProblemError("not-found")
     path = process.log_path(file)
+    change = Stamper(path, offset).stamp if timestamps else bytes
     if follow:
-        stream = _followed(process.pk, path, offset, watcher)
+        stream = _followed(process.pk, path, offset, change, watcher)
     else:
-        stream = pieces(file_pieces(path, offset)) if path.exists() else pieces(())
+        stream = pieces(map(change, file_pieces(path, offset))) if path.exists() else pieces(())
     response = StreamingHttpResponse(stream, content_type="application/octet-stream")
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Cache-Control"] = "no-store"
     return response
 
 
-async def _followed(process_id: int, path: Path, offset: int, watcher: Any) -> AsyncIterator[bytes]:
+def records_response(path: Path, offset: int) -> HttpResponseBase:
+    """Answer with when the bytes of a log came: records (offset, ms since 1970) of 8 bytes each, from `offset` on."""
+    try:
+        records = pieces(file_pieces(index_of(path), first_record(path, offset)))
+    except FileNotFoundError:
+        records = pieces(())
+    response = StreamingHttpResponse(records, content_type="application/octet-stream")
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+async def _followed(
+    process_id: int, path: Path, offset: int, change: Callable[[bytes], bytes], watcher: Any
+) -> AsyncIterator[bytes]:
     ends, asked, over = time.monotonic() + LIFE_S, 0.0, False
     while time.monotonic() < ends:
         if time.monotonic() - asked > ASK_S:
@@ -73,9 +94,9 @@ async def _followed(process_id: int, path: Path, offset: int, watcher: Any) -> A
                 return
         size = await asyncio.to_thread(_size, path)
         if size > offset:
-            async for piece in pieces(file_pieces(path, offset, size)):
-                offset += len(piece)
+            async for piece in pieces(map(change, file_pieces(path, offset, size))):
                 yield piece
+            offset = size
         elif over:
             return
         else:

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Sum
 
+from jobs.arrivals import note_arrival
 from jobs.models import Job, Output, Process
 from studio.assets.services import store
 from studio.assets.store import Blob, BlobTooLarge, BlobWriter, StoreError
@@ -38,10 +39,11 @@ def stored_bytes(process: Process, file: str = "std_log.txt") -> int:
         return 0
 
 
-def append_log(path: Path, topic: str, offset: int, piece: bytes) -> int:
+def append_log(path: Path, topic: str, offset: int, piece: bytes, *, timed: bool = True) -> int:
     """Write a piece at its offset and tell who watches; return the end of what is kept.
 
-    A piece that starts behind the end is refused (nothing is written): there must be no holes.
+    A piece that starts behind the end is refused (nothing is written): there must be no holes. When it came is kept
+    beside the log, unless it is not `timed`.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -59,6 +61,8 @@ def append_log(path: Path, topic: str, offset: int, piece: bytes) -> int:
             # The line stands where the log was cut, whoever writes it.
             start = min(offset, most)
             piece, offset = piece[: most - start] + _CUT.format(most).encode(), start
+        if timed and offset + len(piece) > size:
+            note_arrival(path, size)
         view = memoryview(piece)
         at = offset
         while view:

@@ -19,6 +19,7 @@ urlpatterns = [
     path(f"{_JOB}yaml/", overview.yaml, name="yaml"),
     path(f"{_JOB}log/", logs.log, name="log"),
     path(f"{_JOB}log/<int:process>/<str:file>/bytes", logs.log_bytes, name="log-bytes"),
+    path(f"{_JOB}log/<int:process>/<str:file>/times", logs.log_times, name="log-times"),
     path(f"{_JOB}log/<int:process>/<str:file>/download", logs.log_download, name="log-download"),
     path(f"{_JOB}outputs/", files.outputs, name="outputs"),
     path(f"{_JOB}outputs.zip", files.outputs_zip, name="outputs-zip"),

@@ -103,6 +103,7 @@ TABLE: dict[tuple[str, str], str] = {
     ("GET", JOB + "yaml/"): READERS,
     ("GET", JOB + "log/"): READERS,
     ("GET", JOB + "log/<int:process>/<str:file>/bytes"): READERS,
+    ("GET", JOB + "log/<int:process>/<str:file>/times"): READERS,
     ("GET", JOB + "log/<int:process>/<str:file>/download"): READERS,
     ("GET", JOB + "outputs/"): READERS,
     ("GET", JOB + "outputs.zip"): READERS,

@@ -6,13 +6,14 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.views.decorators.http import require_GET
 
 from jobs import selectors
+from jobs.following_out import records_response
 from jobs.keeping import cut_at
 from jobs.models import LOG_FILES, Job, Process
 from jobs.views.overview import log_url
 from jobs.views.parts import job_page, link
 from studio.accounts.http import workspace_view
 from studio.accounts.models import Workspace
-from studio.core.bytes import download, file_pieces, range_of_file
+from studio.core.bytes import download, file_pieces, range_of_file, whole
 from studio.core.errors import ProblemError
 
 FILES = {"std_log.txt": "Log", "prepare.txt": "Preparing", "runner.txt": "Runner"}
@@ -32,6 +33,7 @@ def log(request: HttpRequest, workspace: Workspace, name: str) -> HttpResponse:
         context |= {
             "log_tabs": _tabs(workspace, job, processes, process, file),
             "bytes_url": log_url("log-bytes", workspace, job, process, file),
+            "times_url": log_url("log-times", workspace, job, process, file),
             "download_url": log_url("log-download", workspace, job, process, file),
             "topic": f"log:{process.pk}.{file.removesuffix('.txt')}",
             "ended": job.is_final or process.log_final,
@@ -51,6 +53,14 @@ def log_bytes(request: HttpRequest, workspace: Workspace, name: str, process: in
     response = range_of_file(request, row.log_path(file))
     response.headers["X-Log-Ended"] = "true" if ended else "false"
     return response
+
+
+@require_GET
+@workspace_view("reader")
+def log_times(request: HttpRequest, workspace: Workspace, name: str, process: int, file: str) -> HttpResponseBase:
+    """Answer with the records of when a log's bytes came, from the one that tells of `?from=` on."""
+    path = _process(workspace, name, process, file).log_path(file)
+    return records_response(path, whole(request.GET.get("from"), 0))
 
 
 @require_GET

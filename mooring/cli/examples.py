@@ -58,7 +58,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "job validate": ("mooring job validate -f job.yml",),
     "job list": ("mooring job list --mine", "mooring job list --status Running -o name"),
     "job show": ("mooring job show calm_otter", "mooring job show calm_otter --query problem.todo"),
-    "job stream": ("mooring job stream calm_otter",),
+    "job stream": ("mooring job stream calm_otter", "mooring job stream calm_otter --timestamps"),
     "job cancel": ("mooring job cancel calm_otter --no-wait",),
     "job download": ("mooring job download calm_otter -p results", "mooring job download calm_otter --output-name model"),
     "job resubmit": ("mooring job resubmit calm_otter --stream",),

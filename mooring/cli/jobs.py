@@ -31,6 +31,7 @@ Set = Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE over th
 Retries = Annotated[int | None, typer.Option("--retries", min=0, max=20, help="How many further attempts when it fails; 0 is none.")]
 Process = Annotated[int, typer.Option("--process", help="Which process, when there are several.")]
 Stream = Annotated[bool, typer.Option("--stream", "-s", help="Show the log and end with the job: 3 when it failed.")]
+Timestamps = Annotated[bool, typer.Option("--timestamps", help="Begin each line with the time at which the studio received it.")]
 Web = Annotated[bool, typer.Option("--web", "-e", help="Open the job's page in the browser.")]
 
 _SHOWN = ("name", "display_name", "experiment", "status", "compute", "created_at", "submitted_by")
@@ -183,10 +184,16 @@ def resubmit(
 
 
 @jobs.command("stream")
-def stream_log(argument: NameArgument = None, name: NameOption = None, process: Process = 0, workspace: Workspace = None) -> None:
+def stream_log(
+    argument: NameArgument = None,
+    name: NameOption = None,
+    process: Process = 0,
+    timestamps: Timestamps = False,
+    workspace: Workspace = None,
+) -> None:
     """Show a job's log from its beginning, and as it grows; ends with the job: 0 Completed, 3 otherwise."""
     with session.connect(workspace) as studio:
-        _stream(studio, the_name(argument, name), process)
+        _stream(studio, the_name(argument, name), process, timestamps=timestamps)
 
 
 @jobs.command("download")
@@ -230,13 +237,13 @@ def _follow_up(studio: Client, job: Job, *, stream: bool, web: bool) -> None:
         _stream(studio, job.name, 0)
 
 
-def _stream(studio: Client, name: str, process: int) -> None:
+def _stream(studio: Client, name: str, process: int, *, timestamps: bool = False) -> None:
     """Copy the log to stdout until the job has ended, and leave with what became of it."""
     import sys
 
     story = _Story()
     try:
-        for chunk in studio.jobs.stream(name, process=process, seen=story):
+        for chunk in studio.jobs.stream(name, process=process, timestamps=timestamps, seen=story):
             sys.stdout.buffer.write(chunk)
             sys.stdout.buffer.flush()
     except KeyboardInterrupt:

@@ -14,6 +14,7 @@ import httpx
 from mooring.client import download
 from mooring.client.content import Content, Progress
 from mooring.client.models import Job, LogFile, OutputFile
+from mooring.client.stamps import Stamps
 from mooring.client.transport import Backoff, Transport, lost, segment
 from mooring.client.workspaces import Scope, listed
 from mooring.errors import ConnectionLost, MooringProblem
@@ -139,11 +140,14 @@ class Jobs:
         *,
         process: int = 0,
         offset: int = 0,
+        timestamps: bool = False,
         seen: Seen | None = None,
         patience_seconds: float = 300,
         workspace: str | None = None,
     ) -> Iterator[bytes]:
         """Yield the log of one process from a byte offset on, as it is written, until the job has ended.
+
+        With `timestamps` each line begins with the time at which the studio received it, as `2026-03-01T12:00:00.250Z `.
 
         A connection that breaks is made again from the byte after the last one: nothing is lost or doubled. When the
         process is tried again, the log of the new attempt follows. Raises ConnectionLost when reconnecting has not
@@ -151,6 +155,7 @@ class Jobs:
         """
         retries = Backoff(patience_seconds)
         attempt: int | None = None
+        stamps = Stamps() if timestamps else None
         while True:
             before = offset
             try:
@@ -160,13 +165,17 @@ class Jobs:
                 # A process that is tried again has a log of its own, which begins at its beginning. The first attempt
                 # has the number 1, and its log may come before the job names it.
                 current = max(job.attempt(process), 1)
-                if attempt is not None and current > attempt:
+                anew = attempt is not None and current > attempt
+                if anew:
                     before = offset = 0
                 attempt = current
-                for chunk in self._follow(name, process, offset, workspace):
-                    offset += len(chunk)
+                if stamps:
+                    stamps.connected(anew=anew)
+                for chunk in self._follow(name, process, offset, workspace, timestamps=timestamps):
+                    shown, count = stamps.take(chunk) if stamps else (chunk, len(chunk))
+                    offset += count
                     retries.restart()
-                    yield chunk
+                    yield shown
                 whole = offset == before and job.is_final and self._is_whole(name, process, offset, workspace)
             except httpx.ReadTimeout:
                 continue  # nothing was printed for a while
@@ -209,10 +218,11 @@ class Jobs:
         path = self._scope.path(workspace, "jobs")
         return Job.of(self._transport.json("POST", path, json=body, headers={"Idempotency-Key": key}))
 
-    def _follow(self, name: str, process: int, offset: int, workspace: str | None) -> Iterator[bytes]:
+    def _follow(self, name: str, process: int, offset: int, workspace: str | None, *, timestamps: bool) -> Iterator[bytes]:
         path = self._path(workspace, name, f"logs/{process}")
+        query = {"offset": offset, "follow": 1, "timestamps": "true" if timestamps else None}
         try:
-            with self._transport.stream(path, query={"offset": offset, "follow": 1}) as response:
+            with self._transport.stream(path, query=query) as response:
                 yield from response.iter_raw()
         except MooringProblem as problem:
             # Before its pod has started a process has no log. A proxy's 502 is as good as a broken connection.

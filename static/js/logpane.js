@@ -30,6 +30,9 @@ export class LogPane {
     this.ask = ask
     this.wrap = false
     this.times = false
+    const timeZone = document.body.dataset.timeZone || undefined
+    this.clock = new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium', timeZone })
+    this.moment = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium', timeZone })
     this.follow = false
     this.marked = { from: -1, to: -1 }
     /** @type {Map<number, HTMLElement>} */
@@ -251,9 +254,10 @@ export class LogPane {
     number.dataset.n = String(line + 1)
     number.setAttribute('aria-label', `Line ${line + 1}`)
     if (this.times) {
-      const at = this.log.arrived.get(line)
+      const at = this.log.timeOf(line)
       const time = /** @type {HTMLElement} */ (row.children[1])
-      time.dataset.t = at ? new Date(at).toLocaleTimeString('en-GB') : '        '
+      time.dataset.t = at ? this.clock.format(at) : '        '
+      time.title = at ? this.moment.format(at) : ''
     }
     const wrong = looksAt(this.log.wrong, line)
     const marked = line >= this.marked.from && line <= this.marked.to

@@ -70,7 +70,7 @@ export class LogSource {
 
   /**
    * Take a live piece: its bytes when they fit on what is here, else everything up to its end by range.
-   * @param {{offset: number, length: number, data?: string}} payload
+   * @param {{offset: number, length: number, data?: string, at?: number}} payload
    */
   live(payload) {
     const upTo = payload.offset + payload.length
@@ -81,7 +81,7 @@ export class LogSource {
       this.pull(upTo)
       return
     }
-    this.taker.take(payload.offset, bytesOf(payload.data), Date.now())
+    this.taker.take(payload.offset, bytesOf(payload.data), payload.at ?? 0)
     this.tell.changed()
   }
 }

@@ -5,6 +5,8 @@
  * a log cannot reach past the page's content security policy.
  */
 
+import { LogTimes } from './logtimes.js'
+
 const NAMES = ['black', 'red', 'green', 'yellow', 'blue', 'magenta', 'cyan', 'white']
 // CSI sequences, OSC strings (hyperlinks, titles), and two-byte escapes.
 const ESCAPES = /\x1b(?:\[([0-9;:?]*)[ -/]*([@-~])|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])/g
@@ -143,8 +145,9 @@ export class LogLines {
     this.lines = []
     /** @type {Map<number, Ink>} the look at the start of lines that do not start plain */
     this.inks = new Map()
-    /** @type {Map<number, number>} when lines that came live arrived (ms) */
-    this.arrived = new Map()
+    this.times = new LogTimes()
+    /** @type {number[]} the offset at which each line begins, and the next one will */
+    this.starts = [start]
     /** @type {number[]} */
     this.wrong = []
     this.complete = 0
@@ -164,26 +167,22 @@ export class LogLines {
     if (offset > this.end) return false
     const fresh = bytes.subarray(Math.min(this.end - offset, bytes.length))
     if (!fresh.length) return true
+    this.times.note(this.end, at)
+    for (let next = fresh.indexOf(10) + 1; next > 0; next = fresh.indexOf(10, next) + 1) this.starts.push(this.end + next)
     this.end += fresh.length
     const parts = (this.rest + this.decoder.decode(fresh, { stream: true })).split('\n')
     this.rest = parts.pop() ?? ''
     this.lines.length = this.complete
-    for (const part of parts) this.#add(part, at)
+    for (const part of parts) this.#add(part)
     // A progress bar may write megabytes without a line's end: only its last state is kept.
     const cut = this.rest.lastIndexOf('\r', this.rest.length - 2)
     if (cut > 0) this.rest = this.rest.slice(cut)
-    if (this.rest) {
-      this.lines.push(overwritten(this.rest))
-      if (at && !this.arrived.has(this.complete)) this.arrived.set(this.complete, at)
-    }
+    if (this.rest) this.lines.push(overwritten(this.rest))
     return true
   }
 
-  /**
-   * @param {string} raw
-   * @param {number} at
-   */
-  #add(raw, at) {
+  /** @param {string} raw */
+  #add(raw) {
     const line = overwritten(raw)
     const index = this.complete
     if (this.ink !== PLAIN) this.inks.set(index, this.ink)
@@ -193,9 +192,13 @@ export class LogLines {
       this.inks.set(index + 1, this.ink)
     }
     if (looksWrong(bare(line))) this.wrong.push(index)
-    if (at && !this.arrived.has(index)) this.arrived.set(index, at)
     this.lines.push(line)
     this.complete += 1
+  }
+
+  /** When a line began to come (ms), or 0. @param {number} index */
+  timeOf(index) {
+    return this.times.at(this.starts[index])
   }
 
   /** @param {number} index @returns {Run[]} */

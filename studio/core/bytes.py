@@ -99,8 +99,8 @@ def disposition(name: str, *, inline: bool = False) -> str:
 def range_of_file(request: HttpRequest, path: Path) -> HttpResponseBase:
     """Answer `?from=&to=` of a file as raw bytes, clipped to what there is, with its size in X-Log-Size."""
     size = path.stat().st_size if path.exists() else 0
-    start = min(_whole(request.GET.get("from"), 0), size)
-    end = max(start, min(_whole(request.GET.get("to"), size), size))
+    start = min(whole(request.GET.get("from"), 0), size)
+    end = max(start, min(whole(request.GET.get("to"), size), size))
     if end == start:
         response: HttpResponseBase = HttpResponse(b"", content_type="application/octet-stream")
     else:
@@ -112,5 +112,6 @@ def range_of_file(request: HttpRequest, path: Path) -> HttpResponseBase:
     return response
 
 
-def _whole(text: str | None, default: int) -> int:
+def whole(text: str | None, default: int) -> int:
+    """Return the whole number of a query, or the default where none is given."""
     return int(text) if text and text.isdecimal() and len(text) < 19 else default

@@ -11,6 +11,7 @@ subscriber is then marked `behind`, and the connection tells its browser to ask 
 import asyncio
 import base64
 import json
+import time
 import uuid
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -68,9 +69,11 @@ def event_body(topic: str, event: str, payload: dict[str, Any]) -> str:
     return json.dumps({"topic": topic, "event": event, "payload": payload}, separators=(",", ":"))
 
 
-def log_frame(topic: str, start: int, chunk: bytes) -> Frame:
-    """Return the frame of some bytes of a log."""
-    payload = {"offset": start, "length": len(chunk), "data": base64.b64encode(chunk).decode()}
+def log_frame(topic: str, start: int, chunk: bytes, *, came: float = 0) -> Frame:
+    """Return the frame of some bytes of a log; `came` says when, if they come just now."""
+    payload: dict[str, Any] = {"offset": start, "length": len(chunk), "data": base64.b64encode(chunk).decode()}
+    if came:
+        payload["at"] = int(came * 1000)
     return Frame(topic, event_body(topic, "bytes", payload), start=start, end=start + len(chunk))
 
 
@@ -230,7 +233,7 @@ class Hub:
 
     def _send_log(self, topic: str, start: int, chunk: bytes) -> None:
         if chunk:
-            frame = log_frame(topic, start, chunk)
+            frame = log_frame(topic, start, chunk, came=time.time())
             for subscriber in self.by_topic.get(topic, ()):
                 subscriber.put(frame)
 

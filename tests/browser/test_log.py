@@ -160,3 +160,18 @@ def test_a_growing_log_is_followed_paused_and_timed(new_context: Callable[..., B
     page.get_by_role("button", name="Times").click()
     expect(page.locator("[data-log-lines] > [data-line] > i").last).to_have_attribute("data-t", re.compile(r"^\d\d:\d\d:\d\d$"))
     studio.client.jobs.cancel(job.name)
+    studio.ended(job.name)
+    # The same times for all who look, after a reload and when the job is over.
+    stamped = studio.cli("job", "stream", job.name, "-w", "demo", "--timestamps", check=False).stdout.splitlines()
+    page.goto(f"{studio.url}/w/demo/jobs/{job.name}/log/#L190-L205")
+    page.reload()
+    page.get_by_role("button", name="Times").click()
+    for number in (190, 203):
+        assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z line ", stamped[number - 1])
+        when = page.evaluate("(text) => new Date(text).toLocaleTimeString('en-GB')", stamped[number - 1][:24])
+        expect(line(page, number).locator("i")).to_have_attribute("data-t", when, timeout=WAIT_MS)
+    assert stamped[189][:24] < stamped[202][:24]
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download").click()
+    kept = Path(download.value.path()).read_text(encoding="utf-8").splitlines()
+    assert [row[25:] for row in stamped] == kept

@@ -58,9 +58,34 @@ test('it finds the lines that look like errors', () => {
 test('it knows when lines arrived live, and only those', () => {
   const log = new LogLines()
   log.take(0, bytes('old\n'), 0)
-  log.take(4, bytes('ne'), 1000)
-  log.take(6, bytes('w\n'), 2000)
-  assert.deepEqual([...log.arrived], [[1, 1000]])
+  log.take(4, bytes('né'), 1000)
+  log.take(7, bytes('w\nnext\n'), 2000)
+  log.take(14, bytes('asked for\n'), 0)
+  assert.deepEqual([0, 1, 2, 3].map((line) => log.timeOf(line)), [0, 1000, 2000, 0])
+  assert.equal(log.times.lacking, true)
+})
+
+/** Records as the studio keeps them. */
+const records = (...numbers) => new BigUint64Array(numbers.map(BigInt)).buffer
+
+test('what the studio keeps of when lines came stands in the place of what the page saw', () => {
+  const log = new LogLines()
+  log.take(0, bytes('a\nb\nc\n'), 0)
+  log.take(6, bytes('d\n'), 5000)
+  log.take(8, bytes('e\n'), 9000)
+  log.times.fill(records(0, 100, 2, 4100, 6, 4990))
+  assert.deepEqual([0, 1, 2, 3, 4].map((line) => log.timeOf(line)), [100, 4100, 4100, 4990, 9000])
+  log.take(10, bytes('f\n'), 0)
+  log.times.fill(records(6, 4990, 8, 8990, 10, 9500))
+  assert.deepEqual([0, 1, 2, 3, 4, 5].map((line) => log.timeOf(line)), [100, 4100, 4100, 4990, 8990, 9500])
+  assert.equal(log.times.known, 10)
+})
+
+test('a log of which no times were kept has none', () => {
+  const log = new LogLines()
+  log.take(0, bytes('a\n'), 0)
+  log.times.fill(records())
+  assert.equal(log.timeOf(0), 0)
 })
 
 test('it reads links to lines', () => {

@@ -15,6 +15,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import mooring
 
 TOKEN = "mrg_test"
+# What the studio puts in front of each line that is asked for with its time.
+STAMP = b"2026-03-01T12:00:00.250Z "
 PROBLEM = "application/problem+json"
 
 
@@ -232,6 +234,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _log(self) -> None:
         rest = (self.held.logs.pop(0) if self.held.logs else self.held.log)[int(self.query["offset"]) :]
+        if self.query.get("timestamps") == "true":
+            rest = b"".join(STAMP + line for line in rest.splitlines(keepends=True))
         self.send_response(200)
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()

@@ -9,7 +9,7 @@ import pytest
 
 from mooring.client import Client
 from mooring.errors import ConnectionLost, MooringError, MooringProblem
-from tests.mooring.stand_in import TOKEN, StandIn, sha256
+from tests.mooring.stand_in import STAMP, TOKEN, StandIn, sha256
 
 
 def a_job_folder(folder: Path) -> Path:
@@ -96,6 +96,15 @@ def test_a_log_is_followed_across_broken_connections(held: StandIn, studio: Clie
     held.job("calm", soon=["Running", "Running", "Running", "Completed"], status="Queued")
     held.drop_after += [10, 0, 777, 1]
     assert b"".join(studio.jobs.stream("calm")) == held.log
+
+
+def test_each_line_of_a_log_with_times_has_one_across_broken_connections(held: StandIn, studio: Client) -> None:
+    held.log = b"".join(b"line %d\n" % number for number in range(100)) + b"no end"
+    held.job("calm", soon=["Running"] * 6 + ["Completed"], status="Running")
+    # In the middle of a time, of a line, and of the time that comes before the rest of one.
+    held.drop_after += [10, 28, 12, 26, 1500, 27]
+    stamped = b"".join(STAMP + line for line in held.log.splitlines(keepends=True))
+    assert b"".join(studio.jobs.stream("calm", timestamps=True)) == stamped
 
 
 def test_a_log_is_followed_from_an_offset(held: StandIn, studio: Client) -> None:

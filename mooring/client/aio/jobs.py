@@ -17,6 +17,7 @@ from mooring.client.aio.content import Content, Progress
 from mooring.client.aio.transport import Backoff, Transport, lost, segment
 from mooring.client.aio.workspaces import Scope, listed
 from mooring.client.models import Job, LogFile, OutputFile
+from mooring.client.stamps import Stamps
 from mooring.errors import ConnectionLost, MooringProblem
 from mooring.files import files_of
 from mooring.jobfile import JobFile, find_local, read_job_file
@@ -133,11 +134,14 @@ class Jobs:
         *,
         process: int = 0,
         offset: int = 0,
+        timestamps: bool = False,
         seen: Seen | None = None,
         patience_seconds: float = 300,
         workspace: str | None = None,
     ) -> AsyncIterator[bytes]:
         """Yield the log of one process from a byte offset on, as it is written, until the job has ended.
+
+        With `timestamps` each line begins with the time at which the studio received it, as `2026-03-01T12:00:00.250Z `.
 
         A connection that breaks is made again from the byte after the last one: nothing is lost or doubled. When the
         process is tried again, the log of the new attempt follows. Raises ConnectionLost when reconnecting has not
@@ -145,6 +149,7 @@ class Jobs:
         """
         retries = Backoff(patience_seconds)
         attempt: int | None = None
+        stamps = Stamps() if timestamps else None
         while True:
             before = offset
             try:
@@ -152,13 +157,17 @@ class Jobs:
                 if seen:
                     seen(job)
                 current = max(job.attempt(process), 1)
-                if attempt is not None and current > attempt:
+                anew = attempt is not None and current > attempt
+                if anew:
                     before = offset = 0
                 attempt = current
-                async for chunk in self._follow(name, process, offset, workspace):
-                    offset += len(chunk)
+                if stamps:
+                    stamps.connected(anew=anew)
+                async for chunk in self._follow(name, process, offset, workspace, timestamps=timestamps):
+                    shown, count = stamps.take(chunk) if stamps else (chunk, len(chunk))
+                    offset += count
                     retries.restart()
-                    yield chunk
+                    yield shown
                 whole = offset == before and job.is_final and await self._is_whole(name, process, offset, workspace)
             except httpx.ReadTimeout:
                 continue
@@ -197,10 +206,11 @@ class Jobs:
         path = await self._scope.path(workspace, "jobs")
         return Job.of(await self._transport.json("POST", path, json=body, headers={"Idempotency-Key": key}))
 
-    async def _follow(self, name: str, process: int, offset: int, workspace: str | None) -> AsyncIterator[bytes]:
+    async def _follow(self, name: str, process: int, offset: int, workspace: str | None, *, timestamps: bool) -> AsyncIterator[bytes]:
         path = await self._path(workspace, name, f"logs/{process}")
+        query = {"offset": offset, "follow": 1, "timestamps": "true" if timestamps else None}
         try:
-            async with self._transport.stream(path, query={"offset": offset, "follow": 1}) as response:
+            async with self._transport.stream(path, query=query) as response:
                 async for one in response.aiter_raw():
                     yield one
         except MooringProblem as problem:

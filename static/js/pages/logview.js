@@ -59,6 +59,7 @@ async function start(root) {
     root.dataset.lines = String(log.lines.length)
     if (!pane.follow && ready) unseen += log.lines.length - before
     search.more()
+    if (pane.times && log.times.lacking) pullTimes()
     pane.draw()
     tell()
   }
@@ -100,7 +101,28 @@ async function start(root) {
     pane.times = !pane.times
     part('times').setAttribute('aria-pressed', String(pane.times))
     pane.setWrap(pane.wrap)
+    if (pane.times) pullTimes()
   })
+
+  let asking = false
+  async function pullTimes() {
+    const from = root.dataset.times
+    if (!from || asking) return
+    asking = true
+    log.times.lacking = false
+    try {
+      const response = await fetch(`${from}?from=${Math.max(log.times.known, log.start)}`, { headers: { Accept: 'application/octet-stream' }, cache: 'no-store' })
+      if (!response.ok) throw new Error(`The studio answered ${response.status}.`)
+      log.times.fill(await response.arrayBuffer())
+      said.textContent = log.times.offsets.length || !log.end ? '' : 'No times were kept of this log.'
+      pane.redraw()
+    } catch (error) {
+      log.times.lacking = true
+      said.textContent = `The times could not be read: ${error instanceof Error ? error.message : error}`
+    } finally {
+      asking = false
+    }
+  }
 
   /** @param {boolean} wrap */
   function toggleWrap(wrap) {

@@ -12,6 +12,8 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from jobs.arrivals import RECORD
+from jobs.keeping import append_log
 from jobs.models import Job, Output, Process
 from studio.assets.services import store, tree_of_uploads
 from studio.core.templatetags.mooring import coded
@@ -130,6 +132,27 @@ def test_a_log_is_downloaded_whole(people: People, client_for: Any, make_job: Ma
     answer = client_for(people.reader).get(reverse("jobs:log-download", args=["team", process.job.name, process.pk, "std_log.txt"]))
     assert answer.headers["Content-Disposition"].startswith("attachment;")
     assert len(sent(answer)) == 1_000_000 == int(answer.headers["Content-Length"])
+
+
+def test_page_and_api_give_the_times_of_a_log_that_is_over(
+    people: People, client_for: Any, make_job: Make, make_process: MakeProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process, noon = make_process(make_job(), log_final=True), 1_772_366_400_000
+    for offset, text in ((0, b"one\n"), (4, b"two\n")):
+        monkeypatch.setattr("jobs.arrivals.time.time_ns", lambda at=offset: (noon + at * 500) * 1_000_000)
+        append_log(process.log_path(), "log:1", offset, text)
+    monkeypatch.undo()
+    client, names = client_for(people.reader), ["team", process.job.name]
+    records = sent(client.get(reverse("jobs:log-times", args=[*names, process.pk, "std_log.txt"]), {"from": 5}))
+    assert list(RECORD.iter_unpack(records)) == [(4, noon + 2000)]
+    api = f"/api/v1/workspaces/team/jobs/{process.job.name}/logs/0"
+    for follow in ("false", "true"):
+        answer = client.get(api, {"timestamps": "true", "follow": follow, "offset": 2})
+        assert sent(answer) == b"2026-03-01T12:00:00.000Z e\n2026-03-01T12:00:02.000Z two\n"
+    assert sent(client.get(api)) == b"one\ntwo\n"
+    assert sent(client.get(reverse("jobs:log-download", args=[*names, process.pk, "std_log.txt"]))) == b"one\ntwo\n"
+    shown = page(client, "log", process.job)
+    assert "data-log-times" in shown and f"/{process.pk}/std_log.txt/times" in shown
 
 
 def test_several_processes_have_a_tab_each(people: People, client_for: Any, make_job: Make, make_process: MakeProcess) -> None:
