@@ -15,6 +15,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+# The oldest Python that is at hand, where one is: the server is to run in images of yesterday, too.
+PYTHON = os.environ.get("MOORING_TEST_PYTHON") or sys.executable
 ECHO = "def init(): pass\ndef run(raw_data): return raw_data\n"
 
 
@@ -44,7 +46,7 @@ class Server:
             env[name if name.isupper() else "MOORING_SCORING_" + name.upper()] = str(value)
         env = {name: value for name, value in env.items() if value != "None"}
         # -I: nothing of this checkout, of its packages or of its environment variables.
-        command = command or [sys.executable, "-I", str(self.pyz)]
+        command = command or [PYTHON, "-I", str(self.pyz)]
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(command, env=env, stdout=log, stderr=subprocess.STDOUT, cwd="/", close_fds=True)
         if wait:
