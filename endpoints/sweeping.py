@@ -1,9 +1,10 @@
 """The safety net: find rows that should have moved and nudge them. Any nudge may be lost; none is missed for long."""
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Mod
 from django.utils import timezone
 
 from endpoints.following import forget_logs
@@ -31,45 +32,48 @@ def sweep() -> None:
     if now.second < EVERY:
         forget_logs()
     hungry = Replica.objects.filter(deployment__transport="push", state="preparing").filter(Q(fed_at=None) | Q(fed_at__lt=now - FEED))
-    for pk in _turn(hungry.order_by("pk").values_list("pk", flat=True), now):
+    for pk in _turn(hungry, _tick(now)):
         nudge("endpoints.feed", pk)
 
 
 def _sweep_endpoints(now: datetime) -> None:
     lost = Endpoint.objects.filter(compute=None)
-    for pk in _turn(lost.filter(status=EndpointStatus.DELETING).order_by("pk").values_list("pk", flat=True), now):
+    for pk in _turn(lost.filter(status=EndpointStatus.DELETING), _tick(now)):
         nudge("endpoints.apply", pk)
     # Each is moved by this, so that the next sweep finds the others.
     left = lost.exclude(status__in=[EndpointStatus.FAILED, EndpointStatus.DELETING])
     for endpoint in left.select_related("workspace")[:MOST]:
         left_behind(endpoint)
-    there = Endpoint.objects.exclude(compute=None).order_by("pk")
+    there = Endpoint.objects.exclude(compute=None)
     waits = there.filter(Q(status__in=MOVING) | ~Q(applied_generation=F("generation")), status_at__lt=now - PATIENCE)
-    due = set(_turn(waits.values_list("pk", flat=True), now))
-    stands = there.filter(status=EndpointStatus.READY).values_list("pk", "applied__at")
-    due |= set(_turn([pk for pk, at in stands if str(at or "") < (now - LOOK).isoformat()], now))
-    for pk in sorted(due):
+    stands = _of_this_minute(there.filter(status=EndpointStatus.READY), now)
+    for pk in sorted({*_turn(waits, _tick(now)), *stands}):
         nudge("endpoints.apply", pk)
 
 
 def _sweep_deployments(now: datetime) -> None:
-    rows = Deployment.objects.order_by("pk").values_list("pk", "status", "applied_generation", "generation")
-    moves = [pk for pk, status, applied, wanted in rows if status in BUSY or applied != wanted]
-    stands = [pk for pk, _, _, _ in rows if _minute(pk, now)]
-    for pk in sorted({*_turn(moves, now), *_turn(stands, now)}):
+    moves = Deployment.objects.filter(Q(status__in=BUSY) | ~Q(applied_generation=F("generation")))
+    for pk in sorted({*_turn(moves, _tick(now)), *_of_this_minute(Deployment.objects.all(), now)}):
         nudge("endpoints.roll", pk)
 
 
-def _turn(found: Iterable[int], now: datetime) -> list[int]:
-    """Return as many as one sweep takes: other ones each time where there are more, so that none is left out for long."""
-    every = list(found)
+def _of_this_minute(rows: QuerySet[Any], now: datetime) -> list[int]:
+    """Return those whose turn it is to be looked at, about once a minute each; the database picks them, as there may be thousands."""
+    slots = int(LOOK.total_seconds()) // EVERY
+    tick = _tick(now)
+    # Whose sweep this is comes round each minute, so that the minute says who of them begins.
+    return _turn(rows.annotate(slot=Mod(F("pk") + tick % slots, slots)).filter(slot=0), tick // slots)
+
+
+def _turn(found: QuerySet[Any], turn: int) -> list[int]:
+    """Return as many as one sweep takes: other ones each turn where there are more, so that none is left out for long."""
+    every = list(found.order_by("pk").values_list("pk", flat=True))
     if len(every) <= MOST:
         return every
-    begin = int(now.timestamp()) // EVERY * MOST % len(every)
+    begin = turn * MOST % len(every)
     return (every[begin:] + every[:begin])[:MOST]
 
 
-def _minute(pk: int, now: datetime) -> bool:
-    """Tell whether it is this deployment's turn to be looked at, about once a minute."""
-    slots = int(LOOK.total_seconds()) // EVERY
-    return (int(now.timestamp()) // EVERY + pk) % slots == 0
+def _tick(now: datetime) -> int:
+    """Return the number of this sweep."""
+    return int(now.timestamp()) // EVERY

@@ -71,6 +71,18 @@ def test_each_deployment_that_stands_is_looked_at_within_a_minute(swept: Any, ma
     assert found == set(Deployment.objects.values_list("pk", flat=True))
 
 
+def test_where_more_stand_than_a_sweep_takes_they_take_turns_from_minute_to_minute(
+    swept: Any, make_endpoint: Make, make_deployment: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Two sweeps a minute of two each: four and four, which is where turns by the sweep's own number came round to the same two.
+    monkeypatch.setattr(sweeping, "LOOK", timedelta(seconds=2 * sweeping.EVERY))
+    for index in range(8):
+        make_deployment(make_endpoint(f"flowers{index}", status="ready", applied_generation=1), "blue", applied_generation=1)
+    sent = swept(4)
+    assert {pk for task, pk in sent if task == "endpoints.roll"} == set(Deployment.objects.values_list("pk", flat=True))
+    assert {pk for task, pk in sent if task == "endpoints.apply"} == set(Endpoint.objects.values_list("pk", flat=True))
+
+
 def test_a_replica_that_is_hungry_is_fed_behind_any_number_that_were_just_fed(
     swept: Any, make_endpoint: Make, make_deployment: Make
 ) -> None:
