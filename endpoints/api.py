@@ -59,6 +59,12 @@ class EditIn(Schema):
     tags: dict[str, str] | None = None
 
 
+class DeploymentEditIn(Schema):
+    """What of a deployment is changed without touching its pods."""
+
+    retry: bool
+
+
 class KeyIn(Schema):
     """Which of the keys: primary or secondary."""
 
@@ -224,6 +230,13 @@ def update_online_deployment(request: HttpRequest, workspace: str, name: str, de
         all_traffic=given.all_traffic,
     )  # fmt: skip
     return deployment_shown(made)
+
+
+@router.patch(_DEPLOYMENT)
+def edit_online_deployment(request: HttpRequest, workspace: str, name: str, deployment: str, given: DeploymentEditIn) -> dict[str, Any]:
+    """Say whether requests whose connection failed are tried at another replica; no pod changes."""
+    row = matched(request, _deployment(request, workspace, name, deployment, "contributor"))
+    return deployment_shown(services.set_retries(request.user, row, on=given.retry))
 
 
 @router.post(_DEPLOYMENT + "/scale")

@@ -62,6 +62,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", API_END + "/invoke"): {"body": "{}"},
     **{("POST", API_END + rest): {"yaml": "name: x"} for rest in ("/deployments", "/deployments/validate")},
     ("PUT", API_DEP): {"yaml": "name: x"},
+    ("PATCH", API_DEP): {"retry": False},
     ("POST", API_DEP + "/scale"): {"instance_count": 2},
     ("POST", API_DEP + "/rollback"): {"revision": 1},
 }

@@ -403,6 +403,7 @@ TABLE: dict[tuple[str, str], str] = {
     ("POST", API_END + "/deployments/validate"): CONTRIBUTORS,
     ("GET", API_DEP): READERS,
     ("PUT", API_DEP): CONTRIBUTORS,
+    ("PATCH", API_DEP): CONTRIBUTORS,
     ("DELETE", API_DEP): CONTRIBUTORS,
     ("POST", API_DEP + "/scale"): CONTRIBUTORS,
     ("POST", API_DEP + "/rollback"): CONTRIBUTORS,

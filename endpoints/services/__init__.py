@@ -7,6 +7,7 @@ from endpoints.services.deployments import (
     roll_back_deployment,
     roll_out_deployment,
     scale_deployment,
+    set_retries,
     update_deployment,
 )
 from endpoints.services.endpoints import (
@@ -31,6 +32,7 @@ __all__ = [
     "roll_back_deployment",
     "roll_out_deployment",
     "scale_deployment",
+    "set_retries",
     "set_traffic",
     "update_deployment",
     "update_endpoint",

@@ -109,7 +109,10 @@ def scale_deployment(actor: Any, deployment: Deployment, *, instance_count: int)
         record(actor, "scaled", deployment, workspace=deployment.endpoint.workspace.name, diff=diff)
         wanted = deployment.wanted
         assert wanted is not None
-        _want(deployment, wanted, DeploymentStatus.UPDATING, f"Scaling to {instance_count}", instance_count=instance_count)
+        # Whoever changes a single field afterwards means the deployment as it is, not as its YAML once was.
+        held = overridden(deployment.overrides, "instance_count", instance_count)
+        reason = f"Scaling to {instance_count}"
+        _want(deployment, wanted, DeploymentStatus.UPDATING, reason, instance_count=instance_count, overrides=held)
     return deployment
 
 
@@ -169,6 +172,26 @@ def delete_deployment(actor: Any, deployment: Deployment) -> None:
         record(actor, "deleted", deployment, workspace=endpoint.workspace.name)
         change_route(endpoint.pk)
         nudge("endpoints.roll", deployment.pk)
+
+
+def set_retries(actor: Any, deployment: Deployment, *, on: bool) -> Deployment:
+    """Try requests whose connection failed at another replica, or not: a matter of the route, no pod changes."""
+    with transaction.atomic():
+        before = deployment.retry
+        held = overridden(deployment.overrides, "rollout.retry", "true" if on else "false")
+        rows = Deployment.objects.filter(pk=deployment.pk, status__in=STANDING)
+        if not rows.update(retry=on, overrides=held, version=F("version") + 1):
+            raise ProblemError("deployment-going", name=deployment.name)
+        record(actor, "changed", deployment, workspace=deployment.endpoint.workspace.name, diff={"retry": [before, on]})
+        change_route(deployment.endpoint_id)
+        deployment.refresh_from_db()
+        deployment.announce()
+    return deployment
+
+
+def overridden(overrides: Sequence[str], name: str, value: Any) -> list[str]:
+    """Return what is set over a YAML with this field set, too, in the place of what was set for it."""
+    return [*(one for one in overrides if one.partition("=")[0] != name), f"{name}={value}"]
 
 
 def _want(deployment: Deployment, revision: Revision, status: str, reason: str, **values: Any) -> None:

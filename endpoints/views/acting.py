@@ -101,22 +101,13 @@ def roll_out(request: HttpRequest, workspace: Workspace, name: str, deployment: 
 @require_POST
 @workspace_view("contributor")
 def set_retry(request: HttpRequest, workspace: Workspace, name: str, deployment: str) -> HttpResponse:
-    """Turn on or off that a lost connection is tried at another replica: the deployment's YAML with that set over it."""
+    """Turn on or off that a lost connection is tried at another replica."""
     endpoint = endpoint_for(workspace, name)
     row = deployment_for(endpoint, deployment)
     on = request.POST.get("to", request.GET.get("to", "")) == "on"
 
     def act() -> str:
-        spec = row.wanted.spec if row.wanted else {}
-        kept = [one for one in row.overrides if not str(one).startswith("rollout.retry=")]
-        services.update_deployment(
-            request.user,
-            row,
-            text=row.yaml,
-            overrides=[*kept, f"rollout.retry={'true' if on else 'false'}"],
-            code=str(spec.get("code_digest") or ""),
-            model=str((spec.get("model") or {}).get("digest") or ""),
-        )
+        services.set_retries(request.user, row, on=on)
         return f"Retries of {row.name} are {'on' if on else 'off'}."
 
     _tried(request, act)

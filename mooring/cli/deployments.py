@@ -67,6 +67,7 @@ def update(
     endpoint: EndpointName = None,
     file: File = None,
     all_traffic: AllTraffic = False,
+    retry: Annotated[bool | None, typer.Option("--retry/--no-retry", help="Try a lost connection at another replica.")] = None,
     overrides: Overrides = None,
     workspace: Workspace = None,
     no_wait: NoWait = False,
@@ -81,6 +82,13 @@ def update(
     fields: Mapping[str, Any] = set_over(read_text(file), given, source=file) if file else {}
     which, where = the_name(name, fields.get("name")), the_name(endpoint, None if endpoint else fields.get("endpoint_name"))
     with session.connect(workspace) as studio:
+        if retry is not None and not (file or given or all_traffic):
+            made = studio.deployments.edit(which, endpoint=where, retry=retry)
+            if not no_wait:
+                studio.endpoints.wait(where)
+            end(made, _DEPLOYMENT, output, query)
+            return
+        given += [] if retry is None else [f"rollout.retry={'true' if retry else 'false'}"]
         with Bar("sending files") as bar:
             made = studio.deployments.update(which, file, endpoint=where, overrides=given, all_traffic=all_traffic, progress=bar)
         _warn(made)

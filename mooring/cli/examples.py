@@ -81,7 +81,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "online-endpoint delete": ("mooring online-endpoint delete -n flowers",),
     "online-endpoint metrics": ("mooring online-endpoint metrics flowers", "mooring online-endpoint metrics flowers --range 24h -o json"),
     "online-deployment create": ("mooring online-deployment create -f blue.yml --all-traffic",),
-    "online-deployment update": ("mooring online-deployment update -n blue -e flowers --set instance_count=2",),
+    "online-deployment update": (
+        "mooring online-deployment update -n blue -e flowers --set environment_variables.LEVEL=2",
+        "mooring online-deployment update -n blue -e flowers --no-retry",
+    ),
     "online-deployment list": ("mooring online-deployment list -e flowers",),
     "online-deployment show": ("mooring online-deployment show -n blue -e flowers",),
     "online-deployment scale": ("mooring online-deployment scale -n blue -e flowers -c 3",),

@@ -190,8 +190,9 @@ class Deployments:
         """Bring a deployment to what a YAML file says; without a file, to what it is with `overrides` over it."""
         if file is None:
             now = await self.get(name, endpoint=endpoint, workspace=workspace)
-            earlier = [*now.answer.get("set", ()), *overrides]
-            body: dict[str, Any] = {"yaml": now.answer.get("yaml", ""), "set": earlier, "all_traffic": all_traffic}
+            named = {one.partition("=")[0] for one in overrides}
+            earlier = [one for one in now.answer.get("set", ()) if one.partition("=")[0] not in named]
+            body: dict[str, Any] = {"yaml": now.answer.get("yaml", ""), "set": [*earlier, *overrides], "all_traffic": all_traffic}
         else:
             _, body = await self._body(read_text(Path(file)), Path(file).parent, overrides, all_traffic, workspace, progress)
         return Deployment.of(await self._transport.json("PUT", await self._path(workspace, endpoint, name), json=body))
@@ -203,6 +204,10 @@ class Deployments:
     async def get(self, name: str, *, endpoint: str, workspace: str | None = None) -> Deployment:
         """Return one deployment with its replicas and revisions."""
         return Deployment.of(await self._transport.json("GET", await self._path(workspace, endpoint, name)))
+
+    async def edit(self, name: str, *, endpoint: str, retry: bool, workspace: str | None = None) -> Deployment:
+        """Say whether requests whose connection failed are tried at another replica; no pod changes."""
+        return Deployment.of(await self._transport.json("PATCH", await self._path(workspace, endpoint, name), json={"retry": retry}))
 
     async def scale(self, name: str, count: int, *, endpoint: str, workspace: str | None = None) -> Deployment:
         """Run so many instances."""

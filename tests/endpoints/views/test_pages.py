@@ -185,6 +185,23 @@ def test_scaling_rolling_back_and_deleting_go_through_the_services(people: Peopl
     assert endpoint.status == "deleting"
 
 
+def test_retries_are_turned_off_without_touching_what_runs(people: People, client_for: Any, endpoint: Endpoint) -> None:
+    blue = Deployment.objects.get(name="blue")
+    Deployment.objects.filter(pk=blue.pk).update(yaml="name: blue\ninstance_count: 1\n", overrides=["rollout.retry=true"])
+    generation = endpoint.generation
+    client = client_for(people.contributor)
+    client.post(reverse("endpoints:scale", args=["team", "flowers", "blue"]), {"instance_count": "3"})
+    scaled = Deployment.objects.get(pk=blue.pk)
+    client.post(reverse("endpoints:set-retry", args=["team", "flowers", "blue"]) + "?to=off")
+    now = Deployment.objects.get(pk=blue.pk)
+    assert (now.retry, now.instance_count, now.wanted_id, now.generation) == (False, 3, blue.wanted_id, scaled.generation)
+    # Who changes a single field later means it as it is, with three instances and without retries.
+    assert now.overrides == ["instance_count=3", "rollout.retry=false"]
+    endpoint.refresh_from_db()
+    assert endpoint.generation == generation + 1
+    assert Entry.objects.filter(verb="changed", diff={"retry": [True, False]}).exists()
+
+
 def test_a_card_says_that_the_clusters_settings_changed_and_rolls_them_out(people: People, client_for: Any, endpoint: Endpoint) -> None:
     assert endpoint.compute is not None
     url = reverse("endpoints:detail", args=["team", "flowers"])
