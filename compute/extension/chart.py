@@ -3,7 +3,7 @@
 import shutil
 import tarfile
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
@@ -94,13 +94,27 @@ def _unpacked(archive: Path, into: Path) -> Path:
         with tarfile.open(archive) as tar:
             if sum(member.size for member in tar.getmembers()) > MOST_BYTES:
                 raise ChartUnusable(f"{archive.name} is larger than a chart.")
-            tar.extractall(into, filter="data")
+            _extract(tar, into)
     except (tarfile.TarError, OSError) as error:
         raise ChartUnusable(f"{archive.name} cannot be read: {error}") from error
     folder = into / DEPENDENCY
     if not (folder / "Chart.yaml").is_file():
         raise ChartUnusable(f"{archive.name} is not the chart {DEPENDENCY}.")
     return folder
+
+
+def _extract(tar: tarfile.TarFile, into: Path) -> None:
+    """Write the files of an archive below a folder: Pythons before 3.11.4, as Debian's, have no `extractall` that can be trusted."""
+    for member in tar.getmembers():
+        inside = PurePosixPath(member.name)
+        if inside.is_absolute() or ".." in inside.parts:
+            raise ChartUnusable(f"The archive has a path that leads out of its folder: {member.name}")
+        content = tar.extractfile(member) if member.isfile() else None
+        if content is not None:
+            target = into / inside
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with content, target.open("wb") as file:
+                shutil.copyfileobj(content, file)
 
 
 def _definitions(given: Path | None, inside: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

@@ -1,11 +1,6 @@
 from __future__ import annotations
 
-import hashlib
-import threading
-from collections.abc import Iterator
 from contextlib import nullcontext
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -14,59 +9,12 @@ from sandbox import binaries, gobuild, versions
 from sandbox.binaries import Program
 from sandbox.console import Console
 from sandbox.errors import SandboxError
+from sandbox.releases import Release
 from sandbox.versions import Version
 
 
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
-
-
-@pytest.fixture
-def releases(tmp_path: Path) -> Iterator[tuple[Path, str]]:
-    folder = tmp_path / "releases"
-    folder.mkdir()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    yield folder, f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-
-
-def _program(address: str) -> Program:
-    return Program("tool", "1.2.3", ("tool",), release=address + "/{version}/{executable}", build=False)
-
-
-def test_it_takes_an_official_release_whose_digest_is_right(cache: Path, releases: tuple[Path, str], console: Console) -> None:
-    folder, address = releases
-    (folder / "1.2.3").mkdir()
-    (folder / "1.2.3" / "tool").write_bytes(b"#!/bin/sh\n")
-    (folder / "1.2.3" / "tool.sha256").write_text(hashlib.sha256(b"#!/bin/sh\n").hexdigest())
-    found = binaries.gather([_program(address)], console)
-    assert found["tool"] == cache / "bin" / "tool-1.2.3" / "tool"
-    assert found["tool"].stat().st_mode & 0o111
-
-
-def test_it_refuses_a_download_whose_digest_is_wrong(cache: Path, releases: tuple[Path, str], console: Console) -> None:
-    folder, address = releases
-    (folder / "1.2.3").mkdir()
-    (folder / "1.2.3" / "tool").write_bytes(b"something else")
-    (folder / "1.2.3" / "tool.sha256").write_text("0" * 64)
-    with pytest.raises(SandboxError, match="neither on this machine nor in a package"):
-        binaries.gather([_program(address)], console)
-    assert not (cache / "bin" / "tool-1.2.3" / "tool").exists()
-
-
-def test_a_host_that_refuses_is_asked_once(cache: Path, console: Console, capsys: pytest.CaptureFixture[str]) -> None:
-    reachable: dict[str, bool] = {}
-    program = _program("http://127.0.0.1:1")
-    assert not binaries._download(program, "tool", console, reachable)
-    assert reachable == {"127.0.0.1:1": False}
-
-
 def test_it_uses_what_the_cache_has_without_any_network(cache: Path, console: Console) -> None:
-    program = _program("http://127.0.0.1:1")
+    program = Program("tool", "1.2.3", ("tool",), release=Release("http://127.0.0.1:1/{executable}"), build=False)
     program.folder.mkdir(parents=True)
     (program.folder / "tool").touch()
     assert binaries.gather([program], console)["tool"].exists()
@@ -78,22 +26,61 @@ def _executable(folder: Path, name: str, says: str) -> None:
     (folder / name).chmod(0o755)
 
 
-def test_it_takes_a_program_from_the_path_only_in_the_right_version(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in binaries.CONTROL_PLANE:
-        _executable(tmp_path / "path", name, "Kubernetes v1.36.1")
+@pytest.fixture
+def path(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PATH", f"{tmp_path / 'path'}:/usr/bin:/bin")
+    return tmp_path / "path"
+
+
+def test_it_takes_a_program_from_the_path_only_in_the_right_version_and_says_why_not(path: Path) -> None:
+    for name in binaries.CONTROL_PLANE:
+        _executable(path, name, "Kubernetes v1.36.1")
     right = binaries.kubernetes(Version.parse("1.36.3"), node=False)
     wrong = binaries.kubernetes(Version.parse("1.34.4"), node=False)
-    assert binaries._on_path(right) == tmp_path / "path"
-    assert binaries._on_path(wrong) is None
+    assert binaries._present(right) == (path, "")
+    folder, why_not = binaries._present(wrong)
+    assert folder is None
+    assert why_not == f"{path}/kube-apiserver is not taken: wanted is version 1.34, it says “Kubernetes v1.36.1”"
 
 
-def test_it_takes_the_helm_of_the_path_only_in_the_fourth_version(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", f"{tmp_path / 'path'}:/usr/bin:/bin")
-    _executable(tmp_path / "path", "helm", 'version.BuildInfo{Version:"v3.21.4", GoVersion:"go1.26"}')
+def test_it_takes_the_helm_of_the_path_only_in_the_fourth_version(path: Path) -> None:
+    _executable(path, "helm", 'version.BuildInfo{Version:"v3.21.4", GoVersion:"go1.26"}')
     assert binaries.present(binaries.HELM) is None
-    _executable(tmp_path / "path", "helm", 'version.BuildInfo{Version:"v4.1.0", GoVersion:"go1.26"}')
-    assert binaries.present(binaries.HELM) == tmp_path / "path"
+    _executable(path, "helm", 'version.BuildInfo{Version:"v4.1.0", GoVersion:"go1.26"}')
+    assert binaries.present(binaries.HELM) == path
+
+
+def test_a_part_that_is_not_beside_the_others_is_named(path: Path, console: Console) -> None:
+    _executable(path, "host-local", "CNI host-local plugin v1.4.0")
+    _executable(path, "bridge", "CNI bridge plugin v1.4.0")
+    assert binaries._present(binaries.CNI) == (None, f"{path}/host-local is not taken: loopback, portmap is not beside it")
+
+
+def test_what_goes_into_an_image_is_taken_from_the_path_only_when_it_needs_no_library(path: Path) -> None:
+    _executable(path, "coredns", "CoreDNS-1.14.0")
+    folder, why_not = binaries._present(binaries.COREDNS)
+    assert folder is None and "needs libraries" in why_not
+
+
+@pytest.mark.parametrize(
+    ("program", "says"),
+    [
+        (binaries.ETCD, "etcd Version: 3.6.5"),
+        (binaries.KWOK, "kwok version v0.8.0 go1.26.0 (linux/amd64)"),
+        (binaries.CONTAINERD, "containerd github.com/containerd/containerd v2.1.4 75cb2b7193e4e490e9fbdc236c0e811ccaba3376"),
+        (binaries.CONTAINERD, "containerd github.com/containerd/containerd 1.6.20~ds1 1.6.20~ds1-1+deb12u1"),
+        (binaries.RUNC, "runc version 1.1.5+ds1"),
+        (binaries.CNI, "CNI host-local plugin v1.1.1"),
+        (binaries.REGISTRY, "docker-registry github.com/docker/distribution 2.8.2+unknown"),
+    ],
+)
+def test_it_knows_the_words_in_which_each_tells_its_version(path: Path, program: Program, says: str) -> None:
+    for name in program.executables:
+        _executable(path, name, says)
+    assert binaries._present(program) == (path, "")
+    for name in program.executables:
+        _executable(path, name, "something else")
+    assert f"wanted is version {program.fits}" in binaries._present(program)[1]
 
 
 def test_a_simulated_cluster_needs_nothing_of_the_extension() -> None:
