@@ -59,8 +59,9 @@ def kubelet(place: ClusterPlace, layout: FullLayout, version: Version, cgroup: s
     }
     if (version.major, version.minor) >= (1, 31):
         config["failCgroupV1"] = False
-    if (version.major, version.minor) >= (1, 33):
-        # Otherwise an imported image whose id was once pulled is refused under the policy Never.
+    if (version.major, version.minor) >= (1, 35):
+        # Otherwise an imported image whose id was once pulled is refused under the policy Never. Off by default before, and
+        # then the kubelet refuses the field (KEP-2535).
         config["imagePullCredentialsVerificationPolicy"] = "NeverVerify"
     return yaml.safe_dump(config, sort_keys=False)
 
