@@ -11,10 +11,12 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -23,6 +25,7 @@ import httpx
 
 from benchmarks.machine import ROOT
 from mooring.client import Client
+from sandbox import studios
 from sandbox.environment import of_studio
 
 READY_SECONDS = 120
@@ -84,8 +87,16 @@ class StudioProcess:
         self.client.clusters.attach(self.cluster, kubeconfig=self.kubeconfig)
         answers = ("ready", "degraded")
         self.until(lambda: self.client.clusters.get(self.cluster).status in answers, seconds=90, what="the cluster to be ready")
+        self._be_remembered()
         self.client.computes.attach(self.compute, cluster=self.cluster, namespace=self.namespace, create_namespace=True)
         self.until(lambda: self.client.computes.get(self.compute).status == "ready", what="the compute to be ready")
+
+    def _be_remembered(self) -> None:
+        """Have the sandbox know whose is what a run leaves in the cluster that is killed."""
+        if self.sandbox.get("mode") in ("full", "simulated"):
+            with closing(sqlite3.connect(self.data / "mooring.sqlite3")) as database:
+                (identity,) = database.execute("select value from compute_studioidentity").fetchone()
+            studios.remember(self.sandbox["name"], identity, self.data)
 
     def until(self, condition: Callable[[], Any], *, seconds: float = 60, what: str = "it") -> Any:
         """Ask again until the answer is true; raises with the end of the studio's log when it never was."""

@@ -1,4 +1,4 @@
-"""The command line: ``python -m sandbox up|down|status|kubeconfig|images|certificate``."""
+"""The command line: ``python -m sandbox up|down|status|kubeconfig|images|certificate|studios|sweep``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from sandbox import cluster, pki, versions
+from sandbox import cluster, pki, studios, versions
 from sandbox.cluster import Record, Wish
 from sandbox.console import Console
 from sandbox.errors import SandboxError
@@ -24,6 +24,7 @@ from sandbox.status import status
 
 SETTLE_SECONDS = 60
 CERTIFICATE_DAYS = 90
+DEFAULT_NAME = os.environ.get("MOORING_SANDBOX") or "main"
 HOST_NAME = re.compile(r"^(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$")
 
 
@@ -51,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description="A real Kubernetes on this machine.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--name", default="main", type=_name, help="which cluster (default: main)")
+    common.add_argument("--name", default=DEFAULT_NAME, type=_name, help="which cluster (default: main, or MOORING_SANDBOX)")
     common.add_argument("--json", action="store_true", help="print one JSON object")
     common.add_argument("--quiet", action="store_true", help="print no progress")
     up = commands.add_parser("up", parents=[common], help="bring the cluster up, or heal it")
@@ -73,6 +74,10 @@ def _parser() -> argparse.ArgumentParser:
     images.set_defaults(run=_images)
     images.add_argument("--export", type=Path, metavar="FOLDER", help="write each as an OCI archive for closed networks")
     _add_certificate(commands)
+    listed = "list the studios that were attached to the cluster, and whether their data folders are still there"
+    commands.add_parser("studios", parents=[common], help=listed).set_defaults(run=_studios)
+    text = "remove from the cluster what studios have left whose data folder is gone"
+    commands.add_parser("sweep", parents=[common], help=text).set_defaults(run=_sweep)
     return parser
 
 
@@ -83,7 +88,7 @@ def _add_certificate(commands: Any) -> None:
     certificate.add_argument("--name", dest="names", type=_host_names, required=True, metavar="NAME[,NAME…]", help="names or addresses")
     certificate.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where cert.pem and key.pem go")
     certificate.add_argument("--days", type=_days, default=CERTIFICATE_DAYS, metavar="N", help=f"valid for (default: {CERTIFICATE_DAYS})")
-    certificate.add_argument("--cluster", dest="name", default="main", type=_name, help="whose authority (default: main)")
+    certificate.add_argument("--cluster", dest="name", default=DEFAULT_NAME, type=_name, help="whose authority (default: main)")
     certificate.add_argument("--json", action="store_true", help="print one JSON object")
     certificate.add_argument("--quiet", action="store_true", help="print nothing")
 
@@ -166,6 +171,27 @@ def _certificate(options: argparse.Namespace, console: Console) -> int:
     elif not options.quiet:
         for name, path in made.items():
             print(f"{name.replace('_', ' '):22} {path}")
+    return 0
+
+
+def _studios(options: argparse.Namespace, console: Console) -> int:
+    found = [{"identity": one.identity, "data": str(one.data), "gone": one.is_gone} for one in studios.known(options.name)]
+    if options.json:
+        print(json.dumps({"studios": found}))
+        return 0
+    for one in found:
+        print(f"{one['identity']:18} {'gone ' if one['gone'] else 'there'} {one['data']}")
+    if not found:
+        print(f"the cluster “{options.name}” knows of no studio")
+    return 0
+
+
+def _sweep(options: argparse.Namespace, console: Console) -> int:
+    removed = studios.sweep(options.name, studios.gone(options.name), console)
+    if options.json:
+        print(json.dumps({"removed": removed}))
+    elif not removed:
+        print("nothing to remove: the data folder of every studio that the cluster knows is there")
     return 0
 
 

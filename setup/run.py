@@ -27,13 +27,17 @@ from seed_endpoint import Address, NoExtension, NotServed, Serving, curl
 from mooring.client import Client
 from mooring.errors import MooringError
 from mooring.up import lock
+from sandbox import studios
+from sandbox.console import Console
 from sandbox.environment import of_studio
+from sandbox.errors import SandboxError
 
 ROOT = Path(__file__).resolve().parent.parent
 FIRST_PORT = 8080
 PORTS_TRIED = 40
 READY_SECONDS = 180
 STOP_SECONDS = 20
+IDENTITY = "from compute.models import StudioIdentity; print(StudioIdentity.get())"
 
 
 class Stopped(Exception):
@@ -51,14 +55,18 @@ def main() -> int:
     once = os.environ.get("RUN_ONCE", "") not in ("", "0")
     data = Path(os.environ.get("MOORING_DATA") or ROOT / ".mooring").absolute()
     studio: subprocess.Popen[bytes] | None = None
+    simulated = False
     try:
         if holder := lock.holder_of(data):
             say(f"the studio is running already: {holder.url} (process {holder.pid}). `mooring down --data {data}` stops it.")
             return 1 if once else 0
         cluster = bring_up_cluster()
+        simulated = bool(cluster.get("simulated"))
+        tidy_up(cluster, data)
         environment, url = surroundings(cluster, data, os.environ)
         studio = start_studio(environment, data)
         wait_until_ready(studio, url)
+        be_remembered(cluster, data, environment)
         token = json.loads((data / "run" / "cli-token.json").read_text(encoding="utf-8"))["token"]
         with Client(url, token, workspace="demo") as client:
             good, endpoint = bring_to_life(client, cluster, data, environment.get("MOORING_RUNNER_IMAGE", ""))
@@ -74,6 +82,9 @@ def main() -> int:
     finally:
         if studio is not None:
             stop_studio(studio)
+            if simulated:
+                # Whatever scrolled by above: the last line is no success.
+                print(SIMULATED, flush=True)
 
 
 def bring_up_cluster() -> dict[str, Any]:
@@ -93,6 +104,32 @@ def bring_up_cluster() -> dict[str, Any]:
     if child.returncode != 0:
         raise Failed("the cluster is not up; what is wrong is said above, and `python -m sandbox status` says how it stands")
     return dict(status)
+
+
+def tidy_up(cluster: Mapping[str, Any], data: Path) -> None:
+    """Remove from the sandbox's own cluster what earlier studios have left whose data folder was deleted, and say so."""
+    if cluster.get("mode") == "given":
+        return
+    name = str(cluster["name"])
+    try:
+        if identity := studios.identity_of(data):
+            studios.remember(name, identity, data)  # it may have been moved here
+        for studio in studios.gone(name):
+            if removed := studios.sweep(name, [studio], Console()):
+                say(f"the data folder {studio.data} is gone; what its studio had left in the cluster was removed: {', '.join(removed)}")
+    except SandboxError as error:
+        say(f"what an earlier studio has left in the cluster could not be removed; this one goes on beside it. {error}")
+
+
+def be_remembered(cluster: Mapping[str, Any], data: Path, environment: Mapping[str, str]) -> None:
+    """Have the sandbox remember whose studio this is, before it puts anything into the cluster."""
+    if cluster.get("mode") == "given" or studios.identity_of(data):
+        return
+    command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", IDENTITY]
+    asked = subprocess.run(command, cwd=ROOT, env=dict(environment), capture_output=True, text=True, timeout=120, check=False)
+    if asked.returncode:
+        raise Failed(f"the studio's identity could not be read: {asked.stderr.strip()[-400:]}")
+    studios.remember(str(cluster["name"]), asked.stdout.split()[-1], data)
 
 
 def surroundings(cluster: Mapping[str, Any], data: Path, given: Mapping[str, str]) -> tuple[dict[str, str], str]:

@@ -18,6 +18,7 @@ import pytest
 from benchmarks.machine import ROOT
 from benchmarks.process import SANDBOX_SECONDS, NotThereError, StudioProcess, free_port, sandbox, without_ours
 from mooring.client import Job
+from sandbox import studios
 from tests.cluster.sweeping import claim
 
 __all__ = ["ROOT", "NotThereError", "Studio", "clean_up", "free_port", "start", "stop", "studio", "studio_alone"]
@@ -111,6 +112,7 @@ def clean_up(one: Studio) -> None:
         return
     one.client.clusters.detach(one.cluster)
     one.until(lambda: not one.client.clusters.list(), seconds=90, what="the cluster to be detached")
+    studios.forget(one.sandbox["name"], one.data)
 
 
 def stop(one: Studio) -> None:

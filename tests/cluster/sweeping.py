@@ -23,6 +23,9 @@ from compute.kube.client import KubeClient
 from compute.kube.config import connection
 from compute.kube.errors import KubeError, NotFound
 from compute.manifests import SYSTEM_NAMESPACE
+from mooring.up.lock import holder_of
+from sandbox import studios
+from sandbox.console import Console
 
 # Names that tests give, each with something random in it: `mooring-test-<8>` and `-o` are those of studios, `test-<10>` of the
 # fixture `namespace`.
@@ -48,6 +51,8 @@ def claim(status: dict[str, Any]) -> None:
         pass
     else:
         sweep(Path(kubeconfig).read_text())
+        if status.get("name") and status.get("mode") != "given":
+            studios.sweep(status["name"], [each for each in studios.known(status["name"]) if _of_a_test(each)], Console())
     fcntl.flock(file, fcntl.LOCK_SH)  # waits while another sweeps
     _claims[kubeconfig] = file
 
@@ -70,6 +75,12 @@ def sweep(kubeconfig: str) -> None:
         deadline = time.monotonic() + GONE_SECONDS
         while set(namespaces) & set(_names(client, kinds.NAMESPACE)) and time.monotonic() < deadline:
             time.sleep(0.2)
+
+
+def _of_a_test(studio: studios.Studio) -> bool:
+    """Tell whether a studio was made for a run, or can never be started again; one that runs by itself is left alone."""
+    made_here = any(part.startswith("pytest-of-") for part in studio.data.parts) and holder_of(studio.data) is None
+    return studio.is_gone or made_here
 
 
 def _empty(client: KubeClient, namespace: str) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -18,6 +19,11 @@ from typing import Any
 
 import pytest
 
+from compute.extension.release import history
+from compute.kube import kinds
+from compute.kube.client import KubeClient
+from compute.manifests import STUDIO
+from sandbox import studios
 from tests import studio_process
 from tests.studio_process import ROOT
 
@@ -26,17 +32,20 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 @dataclass
 class Runs:
-    """A data folder, what the first run on it printed, and how it ended."""
+    """A data folder, what the first run on it printed, how it ended, and what the one before it had printed when it was killed."""
 
     data: Path
     printed: str
     code: int
+    before: str
 
 
 def surroundings(data: Path, **more: str) -> dict[str, str]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("MOORING_", "DJANGO_", "REDIS", "KUBECONFIG"))}
     if cache := os.environ.get("MOORING_CACHE"):
         kept["MOORING_CACHE"] = cache
+    if named := os.environ.get("MOORING_TEST_SANDBOX"):
+        kept["MOORING_SANDBOX"] = named
     return {**kept, "MOORING_DATA": str(data), **more}
 
 
@@ -58,11 +67,33 @@ def rows(data: Path) -> dict[str, list[Any]]:
 
 @pytest.fixture(scope="module")
 def first(sandbox: dict[str, Any], real_pods: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
-    """Run it for the first time; take what it put into the cluster out again in the end."""
+    """Run it for the first time, after one that was killed and whose data folder was deleted; take out again what it put into the cluster."""
     folder = tmp_path_factory.mktemp("run")
+    before = killed(folder / "data", folder / "killed.log")
+    shutil.rmtree(folder / "data")
     done = run(folder / "data")
-    yield Runs(folder / "data", done.stdout + done.stderr, done.returncode)
-    taken_out(folder / "data", sandbox)
+    yield Runs(folder / "data", done.stdout + done.stderr, done.returncode, before)
+    if folder.joinpath("data").exists():
+        taken_out(folder / "data", sandbox)
+
+
+def killed(data: Path, log: Path) -> str:
+    """Start it, kill it when it has begun to use the cluster, and return what it printed."""
+    with log.open("wb") as file:
+        command = [sys.executable, "setup/run.py"]
+        running = subprocess.Popen(command, cwd=ROOT, env=surroundings(data), stdout=file, stderr=subprocess.STDOUT)
+    try:
+        deadline = time.monotonic() + 240
+        while "run: submitted the sample job" not in log.read_text():
+            assert running.poll() is None and time.monotonic() < deadline, log.read_text()
+            time.sleep(0.1)
+    finally:
+        running.kill()
+        running.wait()
+    # Its children end when they see that it has gone.
+    while subprocess.run(["pgrep", "-f", str(data)], capture_output=True).stdout and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return log.read_text()
 
 
 def taken_out(data: Path, sandbox: dict[str, Any]) -> None:
@@ -123,6 +154,12 @@ def test_the_first_run_ends_with_an_answer_and_says_where_to_look(first: Runs) -
     assert re.search(r"open +http://127\.0\.0\.1:\d+/w/demo/jobs/", first.printed)
     assert re.search(r"endpoint +http://127\.0\.0\.1:\d+/w/demo/endpoints/demo", first.printed)
     assert "mooring job create -f sample/train/job.yml" in first.printed
+
+
+def test_what_one_had_left_that_was_killed_and_deleted_is_removed_first_and_its_names_are_free_again(first: Runs) -> None:
+    (namespace,) = re.findall(r"attached namespace (demo\S*) as compute", first.before)
+    assert f"the data folder {first.data} is gone; what its studio had left in the cluster was removed: namespace {namespace}" in first.printed
+    assert f"attached namespace {namespace} as compute" in first.printed
 
 
 def test_nothing_is_left_running_after_it(first: Runs) -> None:
@@ -196,3 +233,19 @@ def test_sigterm_stops_the_studio_and_a_second_start_meanwhile_is_told(first: Ru
     live.process.send_signal(signal.SIGTERM)
     live.process.wait(30)
     assert not subprocess.run(["pgrep", "-f", str(first.data)], capture_output=True).stdout
+
+
+def test_what_a_studio_left_whose_data_folder_was_deleted_is_swept_with_its_extension(first: Runs, sandbox: dict[str, Any], kube: KubeClient) -> None:
+    """The last one: it takes the place of letting the cluster go by the studio itself."""
+    identity = studios.identity_of(first.data)
+    if identity:  # else an earlier try has come this far
+        shutil.rmtree(first.data)
+        words = ["-m", "sandbox", "sweep", "--json", "--name", sandbox["name"]]
+        swept = subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+        assert swept.returncode == 0, swept.stderr
+        removed = json.loads(swept.stdout)["removed"]
+        assert any(each.startswith("the extension with its router") for each in removed)
+        assert any(each.startswith("namespace demo") for each in removed)
+        assert not kube.list(kinds.NAMESPACE, labels={STUDIO: identity})
+        assert not [route for route in kube.list(kinds.HTTP_ROUTE) if route["metadata"]["labels"].get(STUDIO) == identity]
+    assert history(kube) == [] and kube.find(kinds.GATEWAY_CLASS, "mooring") is None

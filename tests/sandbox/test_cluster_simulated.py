@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from compute import manifests
 from compute.extension.chart import assemble
 from compute.extension.helm import find_program, helm_for
 from compute.extension.release import NAMESPACE, RELEASE
@@ -20,6 +21,8 @@ from compute.extension.wanted import read
 from compute.kube import kinds
 from compute.kube.client import KubeClient
 from compute.kube.config import connection
+from compute.permissions import CRD_NAME
+from sandbox import studios
 from tests.sandbox.conftest import ROOT, Kubernetes, sandbox, sandbox_json, until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
@@ -181,3 +184,34 @@ def test_a_second_up_at_the_same_time_waits_and_says_so(simulated: dict[str, Any
     progress = "".join(error for _, error in said)
     assert f"waiting for the cluster “{NAME}”" in progress
     assert f"the cluster “{NAME}” is already up" in progress
+
+
+def test_what_studios_have_left_whose_data_folders_are_gone_is_removed_and_nothing_else(simulated: dict[str, Any], tmp_path: Path) -> None:
+    kubernetes = Kubernetes(simulated)
+    kubernetes.apply(manifests.instance_type_crd("first"))
+    kubernetes("wait", "--for=condition=Established", f"crd/{CRD_NAME}", "--timeout=60s")
+    spec = {"resources": {"requests": {"cpu": "1"}, "limits": {"cpu": "1"}}}
+    for studio in ("first", "second"):
+        (tmp_path / studio).mkdir()
+        studios.remember(NAME, studio, tmp_path / studio)
+        kubernetes.apply(manifests.namespace(f"of-{studio}", studio=studio), manifests.instance_type(f"of-{studio}", spec, studio=studio))
+    foreign = {"name": "foreign", "labels": {manifests.STUDIO: "first", "team": "theirs"}}
+    unknown = manifests.namespace("of-nobody-known", studio="third")
+    kubernetes.apply(manifests.namespace(NAMESPACE, studio="first"), unknown, {"apiVersion": "v1", "kind": "Namespace", "metadata": foreign})
+
+    def left() -> dict[str, str]:
+        found = kubernetes.get("namespaces", "-l", f"{manifests.STUDIO}")["items"]
+        return {each["metadata"]["name"]: each["metadata"]["labels"][manifests.STUDIO] for each in found}
+
+    (tmp_path / "first" / studios.MARKER).unlink()
+    removed = sandbox_json("sweep", "--name", NAME)["removed"]
+    assert removed == ["namespace of-first", "the label of namespace foreign", "instancetype of-first"]
+    # What studios share goes to the next one.
+    assert left() == {"of-second": "second", "of-nobody-known": "third", NAMESPACE: "second"}
+    assert kubernetes.get("namespace", "foreign")["metadata"]["labels"]["team"] == "theirs"
+    assert [each["metadata"]["name"] for each in kubernetes.get(CRD_NAME)["items"]] == ["of-second"]
+    kubernetes("delete", "namespace", "of-nobody-known")
+    (tmp_path / "second" / studios.MARKER).write_text("another")
+    removed = sandbox_json("sweep", "--name", NAME)["removed"]
+    assert removed == ["namespace of-second", "instancetype of-second", f"namespace {NAMESPACE}"]
+    assert left() == {} and sandbox_json("studios", "--name", NAME) == {"studios": []}
