@@ -76,6 +76,8 @@ class Record:
 
 def up(wish: Wish, console: Console) -> Record:
     """Bring a cluster up, or heal the one that is up; a second command at the same time waits its turn."""
+    if wish.nodes:
+        simulated.check(wish.nodes)
     place = ClusterPlace.of(wish.name)
     place.folder()
     place.root.chmod(0o755)
@@ -105,6 +107,8 @@ def down(name: str, console: Console, *, purge: bool) -> None:
                     network.restore_forwarding(place, others_up=_others_up(name))
         if purge:
             node.remove_folder(place.root)
+            for lock in state_folder().glob(f"{name}.*lock"):
+                lock.unlink()  # its next holder sees that it has gone
             console.say(f"removed {place.root}")
 
 

@@ -25,11 +25,30 @@ def held(path: Path, what: str, console: Console, *, patience: float = 3600.0) -
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         _take(descriptor, path, what, console, patience)
+        while not _is_still(descriptor, path):
+            # Its last holder has removed it: whoever comes now locks another file.
+            os.close(descriptor)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+            _take(descriptor, path, what, console, patience)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         yield
     finally:
         os.close(descriptor)
+
+
+def _is_still(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _holder(path: Path) -> str:
+    try:
+        return path.read_text().strip() or "unknown"
+    except FileNotFoundError:
+        return "unknown"
 
 
 def _take(descriptor: int, path: Path, what: str, console: Console, patience: float) -> None:
@@ -40,7 +59,7 @@ def _take(descriptor: int, path: Path, what: str, console: Console, patience: fl
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
         except BlockingIOError:
-            holder = path.read_text().strip() or "unknown"
+            holder = _holder(path)
         if not told:
             console.say(f"waiting for {what}: process {holder} is at it")
             told = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,10 @@ from sandbox.places import ClusterPlace, write_json, write_text
 SIMULATED_LABEL = "mooring.dev/simulated"
 DEFAULT_CAPACITY = {"cpu": "16", "memory": "64Gi", "pods": "110", "ephemeral-storage": "200Gi"}
 GPU = "nvidia.com/gpu"
+# https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/ and …/reference/kubernetes-api/common-definitions/quantity/
+NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
+PREFIX = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+QUANTITY = re.compile(r"\d+(\.\d+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|[eE][+-]?\d+)?")
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,23 @@ class SimulatedNodes:
     gpus_each: int = 4
     labels: dict[str, str] = field(default_factory=dict)
     capacity: dict[str, str] = field(default_factory=dict)
+
+
+def check(nodes: SimulatedNodes) -> None:
+    """Refuse nodes that no cluster would take, before anything is started for them."""
+    wrong = ""
+    if nodes.gpu_nodes > nodes.count:
+        wrong = f"{nodes.gpu_nodes} nodes with GPUs are more than {nodes.count} nodes."
+    for key, value in nodes.labels.items():
+        prefix, slash, name = key.rpartition("/")
+        if not NAME.fullmatch(name) or (slash and not PREFIX.fullmatch(prefix)) or (value and not NAME.fullmatch(value)):
+            wrong = f"“{key}={value}” is no label: key and value have letters, digits, “-”, “_” and “.”, 63 at most each."
+    for resource, amount in nodes.capacity.items():
+        if not QUANTITY.fullmatch(amount):
+            wrong = f"“{resource}={amount}” is no amount."
+    if wrong:
+        todo = "Ask as in --simulated 50 --gpu-nodes 5 --node-label zone=north --node-capacity cpu=32,memory=128Gi."
+        raise SandboxError("nodes", wrong, todo)
 
 
 def start(place: ClusterPlace, layout: SimulatedLayout, found: Binaries) -> None:
@@ -57,8 +79,6 @@ def node_manifests(nodes: SimulatedNodes, cluster: str) -> list[dict[str, Any]]:
 
 def apply_nodes(tool: Kubectl, nodes: SimulatedNodes, console: Console) -> None:
     """Make the nodes as asked for, remove those beyond the number, and wait until they are ready."""
-    if nodes.gpu_nodes > nodes.count:
-        raise SandboxError("nodes", f"{nodes.gpu_nodes} nodes with GPUs are more than {nodes.count} nodes.", "Ask for fewer.")
     wanted = node_manifests(nodes, tool.place.name)
     present = {node["metadata"]["name"] for node in tool.get("nodes", "-l", f"{SIMULATED_LABEL}=true")["items"]}
     names = [node["metadata"]["name"] for node in wanted]
@@ -92,11 +112,12 @@ def _node(number: int, nodes: SimulatedNodes, cluster: str) -> dict[str, Any]:
     has_gpus = number >= nodes.count - nodes.gpu_nodes
     capacity = {**DEFAULT_CAPACITY, **nodes.capacity}
     labels = {
+        "node-role.kubernetes.io/agent": "",
+        **nodes.labels,
+        # What tells nodes apart, and what they seem to be, is not of one's choice.
         "kubernetes.io/hostname": name,
         "kubernetes.io/os": "linux",
         "kubernetes.io/arch": "amd64",
-        "node-role.kubernetes.io/agent": "",
-        **nodes.labels,
         SIMULATED_LABEL: "true",
     }
     if has_gpus:

@@ -49,3 +49,17 @@ def test_a_lock_is_free_again_when_its_holder_was_killed(tmp_path: Path, console
     with held(tmp_path / "lock", "the test", console, patience=5):
         assert (tmp_path / "lock").read_text()
     holder.communicate()
+
+
+def test_who_waited_for_a_lock_that_was_removed_takes_the_new_one(tmp_path: Path, console: Console) -> None:
+    holder = _holder(tmp_path / "lock")
+    waiter = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path / "lock")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+    )
+    until(lambda: any(path.resolve() == tmp_path / "lock" for path in Path(f"/proc/{waiter.pid}/fd").iterdir()), what="the waiter to wait")
+    (tmp_path / "lock").unlink()
+    holder.communicate("")
+    assert waiter.stdout is not None and waiter.stdout.readline() == "held\n"
+    with pytest.raises(SandboxError, match=f"process {waiter.pid} has held"), held(tmp_path / "lock", "the test", console, patience=0):
+        pass
+    waiter.communicate("")
