@@ -109,6 +109,31 @@ def test_an_image_without_bash_tee_and_python_runs(studio: Studio) -> None:
     assert "outputs/word.txt" in {file.path for file in studio.client.jobs.outputs(job.name)}
 
 
+def test_an_image_that_must_be_root_runs_on_a_compute_whose_operator_allows_it_and_fails_on_any_other(studio: Studio, kube: KubeClient) -> None:
+    # The sandbox's own helper image: it names no user, and only root may write where this does.
+    tags = httpx.get(f"http://{studio.sandbox['registry']['address']}/v2/busybox/tags/list", timeout=10, trust_env=False).json()["tags"]
+    must_be_root = command("id -u; echo mine > /etc/hostname-of-mine && id -u > outputs/who.txt", image=f"mooring.local/busybox:{tags[-1]}")
+    computes, namespace = studio.client.computes, f"{studio.namespace}-root"
+    computes.attach("rooted", cluster=studio.cluster, namespace=namespace, run_as_root=True)
+    try:
+        rooted = computes.wait("rooted", seconds=90)
+        assert rooted and rooted.status == "ready"
+        level = kube.get(kinds.NAMESPACE, namespace)["metadata"]["labels"]["pod-security.kubernetes.io/enforce"]
+        assert level == "baseline"
+        refused = studio.submit(must_be_root)
+        allowed = studio.client.jobs.create_from_text(must_be_root, folder=".", overrides=["compute=rooted"])
+        ended = studio.ended(allowed.name)
+        assert ended.status == "Completed", f"{ended.reason}\n{studio.log_of(allowed.name)!r}"
+        assert studio.log_of(allowed.name) == b"0\n"
+        assert "outputs/who.txt" in {file.path for file in studio.client.jobs.outputs(allowed.name)}
+        ended = studio.ended(refused.name)
+        assert ended.status == "Failed" and (ended.problem or {})["id"] == "job-exit-code"
+        assert studio.log_of(refused.name).startswith(b"1000\n") and b"ermission denied" in studio.log_of(refused.name)
+    finally:
+        computes.detach("rooted", running="cancel")
+        assert computes.wait("rooted", seconds=90) is None
+
+
 def test_cancel_reaches_a_grandchild_and_keeps_log_and_outputs(studio: Studio, kube: KubeClient) -> None:
     script = """
         echo early > outputs/early.txt
