@@ -240,6 +240,10 @@ TABLE: dict[tuple[str, str], str] = {
     # Who has none.
     ("POST", USER + "second-factor/"): ADMINS,
     ("POST", USER + "delete/"): ADMINS,
+    ("POST", ACCESS + "users/-/bulk/"): ADMINS,
+    ("POST", ACCESS + "invitations/bulk/"): ADMINS,
+    ("POST", ACCESS + "tokens/bulk/"): ADMINS,
+    ("POST", "accounts/tokens/bulk/"): SIGNED_IN,
     ("GET", ACCESS + "invitations/"): ADMINS,
     ("GET", ACCESS + "invitations/new/"): ADMINS,
     ("POST", ACCESS + "invitations/new/"): ADMINS,

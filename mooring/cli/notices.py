@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from mooring.cli import session
-from mooring.cli.options import Output, Query
+from mooring.cli.options import Output, Query, Search, Since, Sort, View
 from mooring.cli.output import print_result
 
 notices = typer.Typer(help="What you were told: jobs that ended, deployments that failed, clusters that were lost.", no_args_is_help=True)
@@ -22,13 +22,20 @@ def add_to(app: typer.Typer) -> None:
 @notices.command("list")
 def list_notices(
     unread: Annotated[bool, typer.Option("--unread", help="Only what you have not seen.")] = False,
-    most: Annotated[int, typer.Option("--max-results", min=1, help="How many at most.")] = 50,
+    kind: Annotated[list[str] | None, typer.Option(help="Only of this kind, as job-failed; several times for several.")] = None,
+    workspace: Annotated[list[str] | None, typer.Option("--workspace", "-w", help="Only of this workspace; several times.")] = None,
+    since: Since = None,
+    search: Search = None,
+    view: View = None,
+    sort: Sort = None,
+    most: Annotated[int, typer.Option("--max-results", "-r", min=1, help="How many at most.")] = 50,
     output: Output = "table",
     query: Query = None,
 ) -> None:
     """List your notifications, the newest first."""
+    filters: dict[str, Any] = {"unread": unread, "kind": kind, "workspace": workspace, "since": since}
     with session.connect() as studio:
-        rows = [dict(one) for one in studio.notifications.list(unread=unread, most=most)]
+        rows = [dict(one) for one in studio.notifications.list(**filters, q=search, view=view, sort=sort, most=most)]
     print_result(rows, output, _SHOWN, query)
 
 

@@ -25,6 +25,7 @@ Status = Annotated[list[str] | None, typer.Option("--status", help="Only of this
 Most = Annotated[int | None, typer.Option("--max-results", "-r", min=1, help="How many at most; all without it.")]
 View = Annotated[str | None, typer.Option("--view", help="A saved view; other options stand in the view's stead.")]
 Sort = Annotated[str | None, typer.Option("--sort", help="A column of the list, as name; -name turns it round.")]
+Since = Annotated[str | None, typer.Option("--since", help="Only from then on: a day (2026-11-25), or how long ago, as 24h or 7d.")]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Return at once instead of waiting until it is done.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 NameArgument = Annotated[

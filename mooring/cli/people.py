@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from mooring.cli import session
-from mooring.cli.options import Output, Query, Yes, ask
+from mooring.cli.options import Most, Output, Query, Search, Since, Sort, View, Yes, ask
 from mooring.cli.output import print_result
 
 users = typer.Typer(help="People and invitations; for administrators.", no_args_is_help=True)
@@ -19,8 +19,8 @@ Email = Annotated[str | None, typer.Option("--email", help="Where links are sent
 Operator = Annotated[bool | None, typer.Option("--operator/--no-operator", help="The role of IT operations.")]
 Administrator = Annotated[bool | None, typer.Option("--administrator/--no-administrator", help="The role of an administrator.")]
 
-_SHOWN = ("username", "full_name", "email", "roles", "active", "last_sign_in_at")
-_DETAIL = (*_SHOWN, "deleted", "has_password", "workspaces", "created_at")
+_SHOWN = ("username", "full_name", "email", "roles", "state", "last_sign_in_at")
+_DETAIL = (*_SHOWN, "has_password", "workspaces", "created_at")
 _INVITED = ("id", "kind", "for", "state", "roles", "workspaces", "created_by", "expires_at", "accepted_by")
 
 
@@ -30,17 +30,25 @@ def add_to(app: typer.Typer) -> None:
 
 
 @users.command("list")
-def user_list(
-    search: Annotated[str | None, typer.Option("--search", "-q", help="Only those whose names or address contain this.")] = None,
-    role: Annotated[str | None, typer.Option(help="administrator, operator or none.")] = None,
-    state: Annotated[str | None, typer.Option(help="active, inactive or deleted.")] = None,
+def user_list(  # noqa: PLR0913 - each is a filter of the list
+    search: Search = None,
+    role: Annotated[list[str] | None, typer.Option(help="administrator, operator or none; several times for several.")] = None,
+    state: Annotated[str | None, typer.Option(help="active, new (not signed in yet), inactive or deleted.")] = None,
+    workspace: Annotated[list[str] | None, typer.Option("--workspace", "-w", help="Only who is in this workspace; several times.")] = None,
+    factor: Annotated[str | None, typer.Option(help="Second factor: set or none.")] = None,
+    idle: Annotated[str | None, typer.Option(help="Not signed in for so many days: 30, 90 or 365.")] = None,
+    since: Since = None,
+    view: View = None,
+    sort: Sort = None,
     most: Annotated[int, typer.Option("--max-results", "-r", min=1, help="How many at most.")] = 50,
     output: Output = "table",
     query: Query = None,
 ) -> None:
     """List people, newest first."""
+    filters = {"role": role, "show": state, "workspace": workspace, "factor": factor, "idle": idle, "since": since}
     with session.connect() as studio:
-        rows = [dict(one.answer) for one in studio.users.list(q=search, role=role, state=state, most=most)]
+        found = studio.users.list(**filters, q=search, view=view, sort=sort, most=most)  # type: ignore[arg-type]
+        rows = [dict(one.answer) for one in found]
     print_result(rows, output, _SHOWN, query)
 
 
@@ -171,12 +179,20 @@ def invite(
 @users.command("invitations")
 def invitation_list(
     state: Annotated[str | None, typer.Option(help="open, accepted or over.")] = None,
+    kind: Annotated[str | None, typer.Option(help="What they bring: roles or password.")] = None,
+    by: Annotated[list[str] | None, typer.Option("--by", help="Only those that this person made; several times.")] = None,
+    since: Since = None,
+    search: Search = None,
+    view: View = None,
+    sort: Sort = None,
+    most: Most = None,
     output: Output = "table",
     query: Query = None,
 ) -> None:
     """List invitations and password links, newest first."""
     with session.connect() as studio:
-        rows = [dict(one.answer) for one in studio.invitations.list(state=state)]
+        found = studio.invitations.list(show=state, kind=kind, by=by, since=since, q=search, view=view, sort=sort, most=most)
+        rows = [dict(one.answer) for one in found]
     print_result(rows, output, _INVITED, query)
 
 

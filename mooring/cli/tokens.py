@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from mooring.cli import session
-from mooring.cli.options import Output, Query, Yes, ask
+from mooring.cli.options import Most, Output, Query, Search, Since, Sort, View, Yes, ask
 from mooring.cli.output import print_result
 
 tokens = typer.Typer(help="Tokens with which programs act for you.", no_args_is_help=True)
@@ -20,16 +20,26 @@ def add_to(app: typer.Typer) -> None:
 
 
 @tokens.command("list")
-def token_list(
+def token_list(  # noqa: PLR0913 - each is a filter of the list
     everyone: Annotated[bool, typer.Option("--all", help="Everyone's; for administrators.")] = False,
-    user: Annotated[str | None, typer.Option(help="One person's; for administrators.")] = None,
+    user: Annotated[list[str] | None, typer.Option(help="One person's; several times; for administrators.")] = None,
+    workspace: Annotated[
+        list[str] | None, typer.Option("--workspace", "-w", help="Those that reach this workspace; for administrators.")
+    ] = None,
+    scope: Annotated[list[str] | None, typer.Option("--scope", help="Those that may do this, as jobs; several times.")] = None,
     ended: Annotated[bool, typer.Option("--ended", help="Those that do not work any more.")] = False,
+    since: Since = None,
+    search: Search = None,
+    view: View = None,
+    sort: Sort = None,
+    most: Most = None,
     output: Output = "table",
     query: Query = None,
 ) -> None:
     """List your tokens, newest first: what they may do, where, and when each was last used."""
+    filters: dict[str, Any] = {"user": user, "workspace": workspace, "scope": scope, "show": "ended" if ended else "active", "since": since}
     with session.connect() as studio:
-        found = studio.tokens.list(everyone=everyone, user=user, state="ended" if ended else "active")
+        found = studio.tokens.list(everyone=everyone, **filters, q=search, view=view, sort=sort, most=most)
         rows = [dict(one.answer) for one in found]
     print_result(rows, output, _SHOWN, query)
 

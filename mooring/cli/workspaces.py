@@ -7,7 +7,20 @@ from typing import Annotated, Any
 import typer
 
 from mooring.cli import session
-from mooring.cli.options import NameArgument, NameOption, Output, Query, Yes, ask, the_name
+from mooring.cli.options import (
+    Most,
+    NameArgument,
+    NameOption,
+    Output,
+    Query,
+    Search,
+    Since,
+    Sort,
+    View,
+    Yes,
+    ask,
+    the_name,
+)
 from mooring.cli.output import print_result
 
 workspaces = typer.Typer(help="Workspaces, their settings and members.", no_args_is_help=True)
@@ -29,12 +42,19 @@ def add_to(app: typer.Typer) -> None:
 @workspaces.command("list")
 def workspace_list(
     every: Annotated[bool, typer.Option("--all", help="Also those that you are no member of; for IT operations.")] = False,
+    state: Annotated[str | None, typer.Option(help="used or archived; both without it.")] = None,
+    since: Since = None,
+    search: Search = None,
+    view: View = None,
+    sort: Sort = None,
+    most: Most = None,
     output: Output = "table",
     query: Query = None,
 ) -> None:
     """List your workspaces and your role in each."""
     with session.connect() as studio:
-        rows = [dict(one.answer) for one in studio.workspaces.list(every=every)]
+        found = studio.workspaces.list(every=every, show=state, since=since, q=search, view=view, sort=sort, most=most)
+        rows = [dict(one.answer) for one in found]
     print_result(rows, output, _SHOWN, query)
 
 
@@ -108,10 +128,21 @@ def delete(argument: NameArgument = None, name: NameOption = None, yes: Yes = Fa
 
 
 @workspaces.command("members")
-def members(workspace: Name, output: Output = "table", query: Query = None) -> None:
-    """List who may do what in a workspace."""
+def members(
+    workspace: Name,
+    role: Annotated[list[str] | None, typer.Option("--role", help="owner, contributor or reader; several times for several.")] = None,
+    state: Annotated[str | None, typer.Option(help="active or inactive.")] = None,
+    search: Search = None,
+    view: View = None,
+    sort: Sort = None,
+    most: Most = None,
+    output: Output = "table",
+    query: Query = None,
+) -> None:
+    """List who may do what in a workspace, owners first."""
     with session.connect() as studio:
-        rows = [dict(one.answer) for one in studio.workspaces.members(workspace)]
+        found = studio.workspaces.members(workspace, role=role, state=state, q=search, view=view, sort=sort, most=most)
+        rows = [dict(one.answer) for one in found]
     print_result(rows, output, ("username", "full_name", "role", "active"), query)
 
 

@@ -52,6 +52,7 @@ class Person(_Answer):
     full_name: str = ""
     email: str = ""
     roles: Mapping[str, bool] = field(default_factory=dict)
+    state: str = ""
     active: bool = True
     deleted: bool = False
     link: str = field(default="", repr=False)

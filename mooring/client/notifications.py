@@ -16,9 +16,22 @@ class Notifications:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def list(self, *, unread: bool = False, most: int | None = None) -> builtins.list[Mapping[str, Any]]:
+    def list(
+        self,
+        *,
+        unread: bool = False,
+        kind: str | Sequence[str] | None = None,
+        workspace: str | Sequence[str] | None = None,
+        since: str | None = None,
+        q: str | None = None,
+        view: str | None = None,
+        sort: str | None = None,
+        most: int | None = None,
+    ) -> builtins.list[Mapping[str, Any]]:
         """Return them, the newest first: `id`, `kind`, `title`, `text`, `url`, `workspace`, `at`, `read_at`."""
-        return [*listed(self._transport, "notifications", {"unread": unread}, most=most)]
+        query = {"show": "unread" if unread else None, "kind": kind, "workspace": workspace, "since": since, "q": q,
+                 "view": view, "sort": sort}  # fmt: skip
+        return [*listed(self._transport, "notifications", query, most=most)]
 
     def read(self, ids: Sequence[int] | None = None, *, read: bool = True) -> int:
         """Mark those of these ids, or all, as read (or unread again); return how many changed."""

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from mooring.client.models import Invitation, Person, Token
 from mooring.client.transport import Transport, segment
 from mooring.client.workspaces import listed
+
+# One value of a filter, or several.
+Values = str | Sequence[str] | None
 
 
 class Users:
@@ -15,9 +19,29 @@ class Users:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def list(self, *, q: str | None = None, role: str | None = None, state: str | None = None, most: int | None = None) -> Iterator[Person]:
-        """Yield people, newest first; `role` is operator, administrator or none, `state` active, inactive or deleted."""
-        for one in listed(self._transport, "users", {"q": q, "role": role, "state": state}, most=most):
+    def list(
+        self,
+        *,
+        show: str | None = None,
+        role: Values = None,
+        workspace: Values = None,
+        factor: str | None = None,
+        idle: str | None = None,
+        since: str | None = None,
+        q: str | None = None,
+        view: str | None = None,
+        sort: str | None = None,
+        most: int | None = None,
+    ) -> Iterator[Person]:
+        """Yield people, newest first: `show` is active, new, inactive or deleted; all but the deleted without it.
+
+        `role` is operator, administrator or none, `workspace` one that they are in, `factor` set or none, `idle` for how
+        many days they have not signed in (30, 90 or 365), `since` when they were made. `view` names a saved view; what is
+        given beside it stands in the view's stead. `sort` is a column as `-last_login`.
+        """
+        query = {"show": show, "role": role, "workspace": workspace, "factor": factor, "idle": idle, "since": since, "q": q,
+                 "view": view, "sort": sort}  # fmt: skip
+        for one in listed(self._transport, "users", query, most=most):
             yield Person.of(one)
 
     def get(self, username: str) -> Person:
@@ -79,9 +103,21 @@ class Invitations:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def list(self, *, state: str | None = None, most: int | None = None) -> Iterator[Invitation]:
-        """Yield invitations and password links, newest first; `state` is open, accepted or over."""
-        for one in listed(self._transport, "invitations", {"state": state}, most=most):
+    def list(
+        self,
+        *,
+        show: str | None = None,
+        kind: Values = None,
+        by: Values = None,
+        since: str | None = None,
+        q: str | None = None,
+        view: str | None = None,
+        sort: str | None = None,
+        most: int | None = None,
+    ) -> Iterator[Invitation]:
+        """Yield invitations and password links, newest first: `show` is open, accepted or over, `kind` roles or password."""
+        query = {"show": show, "kind": kind, "by": by, "since": since, "q": q, "view": view, "sort": sort}
+        for one in listed(self._transport, "invitations", query, most=most):
             yield Invitation.of(one)
 
     def create(
@@ -111,11 +147,28 @@ class Tokens:
         self._transport = transport
 
     def list(
-        self, *, everyone: bool = False, user: str | None = None, state: str | None = None, most: int | None = None
+        self,
+        *,
+        everyone: bool = False,
+        user: Values = None,
+        show: str = "all",
+        scope: Values = None,
+        workspace: Values = None,
+        since: str | None = None,
+        q: str | None = None,
+        view: str | None = None,
+        sort: str | None = None,
+        most: int | None = None,
     ) -> Iterator[Token]:
-        """Yield tokens, newest first; `state` is active or ended."""
-        path, query = ("tokens", {"user": user, "state": state}) if everyone or user else ("me/tokens", {"state": state})
-        for one in listed(self._transport, path, query, most=most):
+        """Yield tokens, newest first, that may do `scope`; `show` is active, ended or all.
+
+        For administrators also everyone's, or those of a `user`, or those that reach a `workspace`.
+        """
+        query: dict[str, Any] = {"show": show, "scope": scope, "since": since, "q": q, "view": view, "sort": sort}
+        whole = everyone or user or workspace
+        if whole:
+            query |= {"user": user, "workspace": workspace}
+        for one in listed(self._transport, "tokens" if whole else "me/tokens", query, most=most):
             yield Token.of(one)
 
     def create(self, name: str, *, scopes: Sequence[str] | None = None, workspaces: Sequence[str] = (), days: int | None = None) -> Token:

@@ -3,14 +3,16 @@
 from typing import Any
 
 from django.http import HttpRequest
-from ninja import Body, Router, Schema
+from ninja import Body, Query, Router, Schema
 from pydantic import Field
 
-from studio.api.paging import page
 from studio.notices import services
+from studio.notices.lists import NOTICES
 from studio.notices.selectors import notices_of, preferences_of, shown, unread_count
+from studio.tables.operations import list_query, listed_rows
 
 router = Router(tags=["notifications"])
+NoticesQuery: Any = list_query(NOTICES)
 
 
 class ReadIn(Schema):
@@ -28,10 +30,10 @@ class ChoiceIn(Schema):
 
 
 @router.get("/notifications")
-def list_notifications(request: HttpRequest, unread: bool = False, limit: int = 50, after: str | None = None) -> dict[str, Any]:
-    """List what the caller was told, newest first, with how many are unread (to 100)."""
+def list_notifications(request: HttpRequest, given: Query[NoticesQuery], unread: bool = False) -> dict[str, Any]:
+    """List what the caller was told, newest first, with how many are unread (to 100); `unread` says the same as `show=unread`."""
     rows = notices_of(request.user)  # type: ignore[arg-type]
-    answer = page(rows.filter(read_at=None) if unread else rows, limit=limit, after=after, show=shown)
+    answer = listed_rows(request, NOTICES, rows.filter(read_at=None) if unread else rows, given, show=shown)
     return answer | {"unread": unread_count(request.user)}  # type: ignore[arg-type]
 
 

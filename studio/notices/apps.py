@@ -6,6 +6,6 @@ class NoticesConfig(AppConfig):
     label = "notices"
 
     def ready(self) -> None:
-        from studio.notices import topics
+        from studio.notices import lists, topics  # noqa: F401 - the list is known once models are there
 
         topics.register()

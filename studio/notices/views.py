@@ -3,42 +3,39 @@
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_POST
 
 from studio.accounts.http import person_view
 from studio.core.errors import ProblemError
-from studio.core.pages import LONGEST_KEY, keyset_page
+from studio.core.pages import LONGEST_KEY
 from studio.notices import services
+from studio.notices.lists import NOTICES, notice_lines
 from studio.notices.selectors import notices_of, preferences_of, unread_count
+from studio.tables.page import list_page
 
 IN_BELL = 6
 
 
 @require_GET
 @person_view
-def notices(request: HttpRequest) -> HttpResponse:
-    """List what the person was told, the newest first; htmx gets the list alone."""
+def notices(request: HttpRequest) -> HttpResponseBase:
+    """List what the person was told, the newest first."""
     user: Any = request.user
-    rows = notices_of(user)
-    unread = request.GET.get("show") == "unread"
-    page = keyset_page(rows.filter(read_at=None) if unread else rows, after=request.GET.get("after", ""))
-    count = unread_count(user)
-    context = {
-        "page": page,
-        "rows": page.rows,
-        "unread": count,
-        "narrowed": unread,
-        "chips": [
-            {"title": "All", "url": "?", "active": not unread, "count": None},
-            {"title": "Unread", "url": "?show=unread", "active": unread, "count": count},
-        ],
-        "here": "Notifications",
-    }
-    part = "#list" if request.htmx and not request.htmx.boosted else ""  # type: ignore[attr-defined]
-    return render(request, f"notices/list.html{part}", context)
+    return list_page(
+        request,
+        NOTICES,
+        "notices/list.html",
+        rows=notices_of(user),
+        lines=notice_lines,
+        topics=f"notices:{user.pk}",
+        triggers="live:told, live:changed, live:resync",
+        actions_url=reverse("notices:read"),
+        context={"unread": unread_count(user), "here": "Notifications"},
+    )
 
 
 @require_GET
@@ -67,8 +64,9 @@ def open_notice(request: HttpRequest, id: int) -> HttpResponse:
 @person_view
 def read(request: HttpRequest) -> HttpResponse:
     """Mark the chosen notices, or all, as read; or as unread again."""
-    ids = [int(one) for one in request.POST.getlist("id") if one.isdecimal() and len(one) <= LONGEST_KEY]
-    unread = request.POST.get("as") == "unread"
+    given = [*request.POST.getlist("id"), *request.POST.getlist("chosen")]
+    ids = [int(one) for one in given if one.isdecimal() and len(one) <= LONGEST_KEY]
+    unread = "unread" in (request.POST.get("as"), request.POST.get("action"))
     everything = "all" in request.POST
     changed = services.mark_read(request.user, None if everything else ids, read=not unread)  # type: ignore[arg-type]
     if everything:

@@ -6,6 +6,6 @@ class PeopleConfig(AppConfig):
     label = "people"
 
     def ready(self) -> None:
-        from studio.people import audited  # registers once models are there
+        from studio.people import audited, lists  # noqa: F401 - registers once models are there
 
         audited.register()

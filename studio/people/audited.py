@@ -33,7 +33,7 @@ def _tokens(ids: Collection[str]) -> dict[str, str]:
     found = {}
     for token in ApiToken.objects.filter(pk__in=ids).select_related("user"):
         state = "active" if state_of(token) == "active" and token.user.is_active else "ended"
-        found[str(token.pk)] = f"{url}?{urlencode({'q': token.prefix, 'state': state})}"
+        found[str(token.pk)] = f"{url}?{urlencode({'q': token.prefix, 'show': state})}"
     return found
 
 

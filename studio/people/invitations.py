@@ -11,13 +11,14 @@ import structlog
 from django.conf import settings
 from django.core.mail import send_mail
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from studio.accounts.models import RANK, Invitation, InvitedRole, Membership, User, Workspace, digest_of
 from studio.audit.services import record
 from studio.core.errors import ProblemError
 from studio.people import problems  # noqa: F401 - its problems are raised from here
+from studio.people.selectors import still_open
 from studio.people.users import check_password, check_username, checked_email, create_user, end_every_session
 
 log = structlog.get_logger(__name__)
@@ -134,21 +135,7 @@ def mail_link(link: Link, url: str) -> bool:
 
 def open_ones(rows: QuerySet[Invitation]) -> QuerySet[Invitation]:
     """Return those that can still be accepted."""
-    return rows.filter(accepted_at=None, revoked_at=None, expires_at__gt=timezone.now())
-
-
-def invitations_like(*, text: str = "", state: str = "") -> QuerySet[Invitation]:
-    """Return invitations and password links whose person or address contains `text`, in a state (open, accepted, over)."""
-    rows = Invitation.objects.select_related("user", "created_by", "accepted_by").prefetch_related("roles__workspace")
-    if text:
-        rows = rows.filter(Q(name__icontains=text) | Q(email__icontains=text))
-    if state == "open":
-        return open_ones(rows)
-    if state == "accepted":
-        return rows.exclude(accepted_at=None)
-    if state == "over":
-        return rows.filter(accepted_at=None).filter(Q(expires_at__lte=timezone.now()) | Q(revoked_at__isnull=False))
-    return rows
+    return rows.filter(still_open())
 
 
 def state_of(invitation: Invitation) -> str:

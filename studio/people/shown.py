@@ -4,7 +4,7 @@ from typing import Any
 
 from studio.accounts.access import role_in
 from studio.accounts.models import ApiToken, Invitation, Membership, User, Workspace
-from studio.people import invitations, tokens
+from studio.people import invitations, tokens, users
 
 
 def user(row: User, *, whole: bool = False) -> dict[str, Any]:
@@ -14,6 +14,7 @@ def user(row: User, *, whole: bool = False) -> dict[str, Any]:
         "full_name": row.get_full_name(),
         "email": row.email,
         "roles": {"operator": row.is_operator or row.is_superuser, "administrator": row.is_superuser},
+        "state": users.state_of(row),
         "active": row.is_active,
         "deleted": row.deleted_at is not None,
         "has_password": row.has_usable_password(),

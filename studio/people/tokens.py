@@ -6,7 +6,6 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from studio.accounts.access import workspaces_of
@@ -60,15 +59,6 @@ def revoke_token(actor: Any, token: ApiToken) -> ApiToken:
             record(actor, "revoked", token)
     token.refresh_from_db()
     return token
-
-
-def tokens_like(rows: QuerySet[ApiToken], *, text: str = "", state: str = "") -> QuerySet[ApiToken]:
-    """Return those of the tokens whose name or person contains `text`, in a state (active, ended)."""
-    rows = rows.select_related("user", "made_with").prefetch_related("workspaces")
-    if text:
-        rows = rows.filter(Q(name__icontains=text) | Q(user__username__icontains=text) | Q(prefix=text.removeprefix("mrg_")[:8]))
-    works = Q(revoked_at=None, user__is_active=True) & (Q(expires_at=None) | Q(expires_at__gt=timezone.now()))
-    return rows.filter(works) if state == "active" else rows.exclude(works) if state == "ended" else rows
 
 
 def state_of(token: ApiToken) -> str:

@@ -5,7 +5,7 @@ What is no person stands under `-`: every user name has an address of its own be
 
 from django.urls import path
 
-from studio.people.views import accepting, inviting, members, tokens, users, workspaces
+from studio.people.views import accepting, bulk, inviting, members, tokens, users, workspaces
 
 app_name = "people"
 _ACCESS = "ops/access/"
@@ -16,6 +16,7 @@ urlpatterns = [
     path(_ACCESS, workspaces.access, name="access"),
     path(f"{_ACCESS}users/", users.user_list, name="users"),
     path(f"{_ACCESS}users/-/new/", users.new, name="user-new"),
+    path(f"{_ACCESS}users/-/bulk/", bulk.of_users, name="users-bulk"),
     path(_USER, users.user, name="user"),
     path(f"{_USER}edit/", users.edit, name="user-edit"),
     path(f"{_USER}roles/", users.roles, name="user-roles"),
@@ -28,10 +29,12 @@ urlpatterns = [
     path(f"{_USER}delete/", users.delete, name="user-delete"),
     path(f"{_ACCESS}invitations/", inviting.invitation_list, name="invitations"),
     path(f"{_ACCESS}invitations/new/", inviting.new, name="invitation-new"),
+    path(f"{_ACCESS}invitations/bulk/", bulk.of_invitations, name="invitations-bulk"),
     path(f"{_ACCESS}invitations/<int:invitation_id>/withdraw/", inviting.withdraw, name="invitation-withdraw"),
     path(f"{_ACCESS}workspaces/", workspaces.workspace_list, name="workspaces"),
     path(f"{_ACCESS}workspaces/new/", workspaces.new, name="workspace-new"),
     path(f"{_ACCESS}tokens/", tokens.all_tokens, name="all-tokens"),
+    path(f"{_ACCESS}tokens/bulk/", bulk.of_tokens, name="tokens-bulk"),
     path(f"{_ACCESS}tokens/<int:token_id>/revoke/", tokens.revoke_any, name="token-revoke-any"),
     path(f"{_W}members/", members.members, name="members"),
     path(f"{_W}members/set/", members.set_member, name="member-set"),
@@ -43,6 +46,7 @@ urlpatterns = [
     path(f"{_W}settings/delete/", members.delete, name="delete"),
     path("accounts/tokens/", tokens.own_tokens, name="tokens"),
     path("accounts/tokens/new/", tokens.new, name="token-new"),
+    path("accounts/tokens/bulk/", bulk.of_own_tokens, name="own-tokens-bulk"),
     path("accounts/tokens/<int:token_id>/revoke/", tokens.revoke_own, name="token-revoke"),
     path("accounts/invitation/<str:secret>/", accepting.accept, name="open-invitation"),
 ]

@@ -123,6 +123,15 @@ def end_every_session(actor: Any, user: User, *, why: str = "") -> None:
         User.objects.filter(pk=user.pk).update(session_epoch=secrets.token_hex(8))
 
 
+def state_of(user: User) -> str:
+    """Return how a person stands: active, new (has not signed in yet), inactive or deleted."""
+    if user.deleted_at:
+        return "deleted"
+    if not user.is_active:
+        return "inactive"
+    return "new" if user.last_login is None and not user.has_usable_password() else "active"
+
+
 def check_username(username: str) -> None:
     """Refuse a user name that Django's own rules refuse."""
     try:

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from studio.core.pages import COUNTED_TO
 from studio.tables.asked import Asked
-from studio.tables.declared import Choice, Filter, Since, Table
+from studio.tables.declared import Choice, Filter, Option, Since, Table
 from studio.tables.keyset import Order
 from studio.tables.words import WordIndex
 
@@ -28,9 +28,15 @@ def narrowed(table: Table, rows: QuerySet[Any], asked: Asked, person: Any) -> Qu
     for key, values in asked.filters.items():
         one = table.filter(key)
         if one is not None and values:
-            own = one.narrow if isinstance(one, Choice) else None
-            rows = own(rows, values) if own else rows.filter(condition(one, values))
+            rows = passing(one, rows, values)
     return _searched(table, rows, asked.text) if asked.text else rows
+
+
+def passing(one: Filter, rows: QuerySet[Any], values: Sequence[str]) -> QuerySet[Any]:
+    """Return the rows that pass a filter by one of some values."""
+    own = one.narrow if isinstance(one, Choice) else None
+    found: QuerySet[Any] = own(rows, values) if own else rows.filter(condition(one, values))
+    return found
 
 
 def condition(one: Filter, values: Sequence[str]) -> Q:
@@ -113,13 +119,15 @@ def count_text(count: int) -> str:
     return f"{COUNTED_TO:,}+" if count > COUNTED_TO else f"{count:,}"
 
 
-def chip_parts(table: Table, rows: QuerySet[Any], person: Any) -> dict[tuple[str, str], QuerySet[Any]]:
+def chip_parts(
+    table: Table, rows: QuerySet[Any], person: Any, options: Mapping[str, Sequence[Option]]
+) -> dict[tuple[str, str], QuerySet[Any]]:
     """Return the query behind each count that the page shows: one a chip, one an option of the filters that are counted.
 
     They are about the whole list, whatever is searched for: an index answers them, however long it is.
     """
     parts = {("show", one.key): rows.filter(one.where(person)) if one.where else rows for one in table.shows}
     for one in table.filters:
-        if isinstance(one, Choice) and one.counted and not callable(one.options):
-            parts |= {(one.key, value): rows.filter(condition(one, [value])) for value, _ in one.options}
+        if isinstance(one, Choice) and one.counted:
+            parts |= {(one.key, value): passing(one, rows, [value]) for value, _ in options.get(one.key, ())}
     return parts

@@ -311,7 +311,8 @@ def list_page(
     part = bool(request.htmx) and not request.htmx.boosted  # type: ignore[attr-defined]
     asked = read(table, pairs)
     views = list(services.views_of(request.user, table, workspace))
-    if not part and (found := _redirected(request, asked, pairs, views)):
+    # Where a form was refused the list is shown around its problem, and leads nowhere else.
+    if not part and request.method == "GET" and (found := _redirected(request, asked, pairs, views)):
         return found
     listing = Listing(
         table, pairs, asked, services.choice_of(request.user, table), views, workspace, request.user, topics=topics, triggers=triggers
@@ -364,7 +365,8 @@ def _fill(listing: Listing, rows: QuerySet[Any] | None, lines: Lines | Sequence[
     found = slice_of(wanted, order_of(table, asked), after=asked.after, before=asked.before, size=table.size)
     listing.lines = lines(found.rows)  # type: ignore[operator]
     listing.next, listing.previous = found.next, found.previous
-    parts = {HITS: wanted, **chip_parts(table, rows, listing.person)}
+    listing.options = {one.key: one.options(rows) if callable(one.options) else one.options for one in table.filters if not one.hidden}
+    parts = {HITS: wanted, **chip_parts(table, rows, listing.person, listing.options)}
     if not table.shows:
         parts[("show", "")] = rows
     listing.counts = counts(parts)
@@ -372,7 +374,6 @@ def _fill(listing: Listing, rows: QuerySet[Any] | None, lines: Lines | Sequence[
     first = table.shows[0].key if table.shows and table.shows[0].where is None else ""
     everything = listing.counts.get(("show", first))
     listing.nothing = not listing.lines and (not rows.exists() if everything is None else not everything)
-    listing.options = {one.key: one.options(rows) if callable(one.options) else one.options for one in table.filters if not one.hidden}
 
 
 def _fill_from_memory(listing: Listing, lines: Sequence[Line]) -> None:

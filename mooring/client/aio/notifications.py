@@ -16,9 +16,29 @@ class Notifications:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    async def list(self, *, unread: bool = False, most: int | None = None) -> builtins.list[Mapping[str, Any]]:
+    async def list(
+        self,
+        *,
+        unread: bool = False,
+        kind: str | Sequence[str] | None = None,
+        workspace: str | Sequence[str] | None = None,
+        since: str | None = None,
+        q: str | None = None,
+        view: str | None = None,
+        sort: str | None = None,
+        most: int | None = None,
+    ) -> builtins.list[Mapping[str, Any]]:
         """Return them, the newest first: `id`, `kind`, `title`, `text`, `url`, `workspace`, `at`, `read_at`."""
-        return [one async for one in listed(self._transport, "notifications", {"unread": unread}, most=most)]
+        query = {
+            "show": "unread" if unread else None,
+            "kind": kind,
+            "workspace": workspace,
+            "since": since,
+            "q": q,
+            "view": view,
+            "sort": sort,
+        }
+        return [one async for one in listed(self._transport, "notifications", query, most=most)]
 
     async def read(self, ids: Sequence[int] | None = None, *, read: bool = True) -> int:
         """Mark those of these ids, or all, as read (or unread again); return how many changed."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from mooring.client.aio.transport import Transport, segment
@@ -16,9 +16,23 @@ class Workspaces:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    async def list(self, *, every: bool = False) -> list[Workspace]:
-        """Return all of them; with `every`, for operators, also those that the person is no member of."""
-        return [Workspace.of(one) async for one in listed(self._transport, "workspaces", {"every": "true"} if every else None)]
+    async def list(
+        self,
+        *,
+        every: bool = False,
+        show: str | None = None,
+        since: str | None = None,
+        q: str | None = None,
+        view: str | None = None,
+        sort: str | None = None,
+        most: int | None = None,
+    ) -> list[Workspace]:
+        """Return them by name; with `every`, for operators, also those that the person is no member of.
+
+        `show` is used or archived, `since` when they were made; `view` names a saved view, for operators.
+        """
+        query = {"every": "true" if every else None, "show": show, "since": since, "q": q, "view": view, "sort": sort}
+        return [Workspace.of(one) async for one in listed(self._transport, "workspaces", query, most=most)]
 
     async def create(self, name: str, *, display_name: str = "", description: str = "") -> Workspace:
         """Make a workspace; for operators and administrators."""
@@ -46,9 +60,20 @@ class Workspaces:
         """Delete it; refused while anything lives in it."""
         await self._transport.json("DELETE", f"workspaces/{segment(name)}")
 
-    async def members(self, name: str) -> AsyncIterator[Member]:
-        """Yield who may do what in it."""
-        async for one in listed(self._transport, f"workspaces/{segment(name)}/members"):
+    async def members(
+        self,
+        name: str,
+        *,
+        role: str | Sequence[str] | None = None,
+        state: str | None = None,
+        q: str | None = None,
+        view: str | None = None,
+        sort: str | None = None,
+        most: int | None = None,
+    ) -> AsyncIterator[Member]:
+        """Yield who may do what in it, owners first: of a `role`, in a `state` (active or inactive), that contain `q`."""
+        query = {"role": role, "state": state, "q": q, "view": view, "sort": sort}
+        async for one in listed(self._transport, f"workspaces/{segment(name)}/members", query, most=most):
             yield Member.of(one)
 
     async def set_member(self, name: str, username: str, role: str) -> Member:

@@ -3,16 +3,18 @@
 from typing import Any
 
 from django.http import HttpRequest
-from ninja import Router, Schema
+from ninja import Query, Router, Schema
 from pydantic import Field
 
 from studio.accounts.access import require_admin
 from studio.accounts.models import Invitation
-from studio.api.paging import After, Limit, page
 from studio.core.errors import ProblemError
-from studio.people import invitations, links, shown
+from studio.people import invitations, links, selectors, shown
+from studio.people.lists import INVITATIONS
+from studio.tables.operations import list_query, listed_rows
 
 router = Router(tags=["people"])
+InvitationsQuery: Any = list_query(INVITATIONS)
 
 
 class InvitationIn(Schema):
@@ -27,10 +29,10 @@ class InvitationIn(Schema):
 
 
 @router.get("/invitations")
-def list_invitations(request: HttpRequest, q: str = "", state: str = "", limit: Limit = 50, after: After = None) -> dict[str, Any]:
-    """List invitations and password links, newest first; `state` is open, accepted or over."""
+def list_invitations(request: HttpRequest, given: Query[InvitationsQuery]) -> dict[str, Any]:
+    """List invitations and password links, newest first."""
     require_admin(request.user)
-    return page(invitations.invitations_like(text=q, state=state), limit=limit, after=after, show=shown.invitation)
+    return listed_rows(request, INVITATIONS, selectors.invitations_shown(), given, show=shown.invitation)
 
 
 @router.post("/invitations", response={201: dict[str, Any]})

@@ -3,17 +3,19 @@
 from typing import Any
 
 from django.http import HttpRequest
-from ninja import Router, Schema
+from ninja import Query, Router, Schema
 from pydantic import Field
 
 from mooring import __version__
 from studio.accounts.access import role_in, token_of, workspaces_of
 from studio.accounts.models import ApiToken
-from studio.api.paging import After, Limit, page
 from studio.core.errors import ProblemError
-from studio.people import shown, tokens
+from studio.people import selectors, shown, tokens
+from studio.people.lists import OWN_TOKENS
+from studio.tables.operations import list_query, listed_rows
 
 router = Router(tags=["people"])
+OwnTokensQuery: Any = list_query(OWN_TOKENS)
 
 
 class TokenIn(Schema):
@@ -43,10 +45,10 @@ def me(request: HttpRequest) -> dict[str, Any]:
 
 
 @router.get("/me/tokens")
-def list_my_tokens(request: HttpRequest, state: str = "", limit: Limit = 50, after: After = None) -> dict[str, Any]:
-    """List the caller's own tokens, newest first; `state` is active or ended."""
-    rows = tokens.tokens_like(ApiToken.objects.filter(user=request.user), state=state)  # type: ignore[misc]
-    return page(rows, limit=limit, after=after, show=shown.token)
+def list_my_tokens(request: HttpRequest, given: Query[OwnTokensQuery]) -> dict[str, Any]:
+    """List the caller's own tokens that work, newest first; `show` gives those that ended, or all."""
+    rows = selectors.tokens_shown(ApiToken.objects.filter(user=request.user))  # type: ignore[misc]
+    return listed_rows(request, OWN_TOKENS, rows, given, show=shown.token)
 
 
 @router.post("/me/tokens", response={201: dict[str, Any]})

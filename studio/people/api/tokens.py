@@ -3,25 +3,24 @@
 from typing import Any
 
 from django.http import HttpRequest
-from ninja import Router
+from ninja import Query, Router
 
 from studio.accounts.access import require_admin
 from studio.accounts.models import ApiToken
-from studio.api.paging import After, Limit, page
 from studio.core.errors import ProblemError
-from studio.people import shown, tokens
+from studio.people import selectors, shown, tokens
+from studio.people.lists import TOKENS
+from studio.tables.operations import list_query, listed_rows
 
 router = Router(tags=["people"])
+TokensQuery: Any = list_query(TOKENS)
 
 
 @router.get("/tokens")
-def list_tokens(
-    request: HttpRequest, q: str = "", user: str = "", state: str = "", limit: Limit = 50, after: After = None
-) -> dict[str, Any]:
-    """List everyone's tokens, newest first; `state` is active or ended."""
+def list_tokens(request: HttpRequest, given: Query[TokensQuery]) -> dict[str, Any]:
+    """List everyone's tokens that work, newest first; `show` gives those that ended, or all."""
     require_admin(request.user)
-    rows = ApiToken.objects.filter(user__username=user) if user else ApiToken.objects.all()
-    return page(tokens.tokens_like(rows, text=q, state=state), limit=limit, after=after, show=shown.token)
+    return listed_rows(request, TOKENS, selectors.tokens_shown(), given, show=shown.token)
 
 
 @router.delete("/tokens/{token_id}", response={204: None})

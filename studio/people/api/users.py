@@ -3,16 +3,18 @@
 from typing import Any
 
 from django.http import HttpRequest
-from ninja import Router, Schema
+from ninja import Query, Router, Schema
 from pydantic import Field
 
 from studio.accounts.access import require_admin
 from studio.accounts.models import User
-from studio.api.paging import After, Limit, page
 from studio.core.errors import ProblemError
 from studio.people import invitations, links, selectors, shown, users
+from studio.people.lists import USERS
+from studio.tables.operations import list_query, listed_rows
 
 router = Router(tags=["people"])
+UsersQuery: Any = list_query(USERS)
 
 
 class UserIn(Schema):
@@ -42,12 +44,10 @@ class LinkIn(Schema):
 
 
 @router.get("/users")
-def list_users(
-    request: HttpRequest, q: str = "", role: str = "", state: str = "", limit: Limit = 50, after: After = None
-) -> dict[str, Any]:
-    """List people, newest first; `role` is operator, administrator or none, `state` active, inactive or deleted."""
+def list_users(request: HttpRequest, given: Query[UsersQuery]) -> dict[str, Any]:
+    """List people, newest first; without `show` all but the deleted."""
     require_admin(request.user)
-    return page(selectors.users_like(text=q, role=role, state=state), limit=limit, after=after, show=shown.user)
+    return listed_rows(request, USERS, selectors.everyone(), given, show=shown.user)
 
 
 @router.post("/users", response={201: dict[str, Any]})

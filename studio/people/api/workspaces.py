@@ -3,16 +3,18 @@
 from typing import Any
 
 from django.http import HttpRequest
-from ninja import Router, Schema
+from ninja import Query, Router, Schema
 
 from studio.accounts.access import require_operator, workspace_for, workspaces_of
-from studio.accounts.models import Membership, Workspace
 from studio.accounts.services import create_workspace
-from studio.api.paging import After, Limit, page
 from studio.core.errors import ProblemError
-from studio.people import shown, workspaces
+from studio.people import selectors, shown, workspaces
+from studio.people.lists import MEMBERS, WORKSPACES
+from studio.tables.operations import list_query, listed_rows
 
 router = Router(tags=["people"])
+WorkspacesQuery: Any = list_query(WORKSPACES)
+MembersQuery: Any = list_query(MEMBERS)
 _ONE = "/workspaces/{workspace}"
 
 
@@ -38,13 +40,14 @@ class RoleIn(Schema):
 
 
 @router.get("/workspaces")
-def list_workspaces(request: HttpRequest, every: bool = False, limit: Limit = 50, after: After = None) -> dict[str, Any]:
-    """List the workspaces that the caller may see; with `every`, for operators, all there are."""
+def list_workspaces(request: HttpRequest, given: Query[WorkspacesQuery], every: bool = False) -> dict[str, Any]:
+    """List the workspaces that the caller may see, by name; with `every`, for operators, all there are."""
     user: Any = request.user
-    if every:
+    if every or given.view:
+        # Saved views of this list are those of who sees all of it.
         require_operator(user)
-    rows = Workspace.objects.all() if every else workspaces_of(user)
-    return page(rows, limit=limit, after=after, show=lambda space: shown.workspace(space, user), by="name")
+    rows = selectors.workspaces_counted(None if every else workspaces_of(user))
+    return listed_rows(request, WORKSPACES, rows, given, show=lambda space: shown.workspace(space, user))
 
 
 @router.post("/workspaces", response={201: dict[str, Any]})
@@ -94,10 +97,10 @@ def restore_workspace(request: HttpRequest, workspace: str) -> dict[str, Any]:
 
 
 @router.get(_ONE + "/members")
-def list_members(request: HttpRequest, workspace: str, limit: Limit = 50, after: After = None) -> dict[str, Any]:
-    """List who may do what in a workspace."""
+def list_members(request: HttpRequest, workspace: str, given: Query[MembersQuery]) -> dict[str, Any]:
+    """List who may do what in a workspace, owners first."""
     row = workspace_for(request.user, workspace)
-    return page(Membership.objects.filter(workspace=row).select_related("user"), limit=limit, after=after, show=shown.member, by="pk")
+    return listed_rows(request, MEMBERS, selectors.members_of(row), given, show=shown.member, workspace=row)
 
 
 @router.put(_ONE + "/members/{username}")

@@ -1,7 +1,7 @@
 """Pages of invitations, for administrators."""
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -10,32 +10,28 @@ from studio.accounts.http import admin_view
 from studio.accounts.models import Invitation, Workspace
 from studio.core.errors import MooringError, ProblemError
 from studio.core.forms import show_problems
-from studio.core.pages import keyset_page
-from studio.people import invitations
+from studio.people import invitations, selectors
 from studio.people.forms import InvitationForm
-from studio.people.views.frame import chips, crumbs, listed, tabs
+from studio.people.lines import invitation_lines
+from studio.people.lists import INVITATIONS
+from studio.people.views.frame import crumbs, tabs
 from studio.people.views.handing_over import link_page
-
-_STATES = [("", "All"), ("open", "Open"), ("accepted", "Accepted"), ("over", "Over")]
+from studio.tables.page import list_page
 
 
 @require_GET
 @admin_view
-def invitation_list(request: HttpRequest) -> HttpResponse:
+def invitation_list(request: HttpRequest) -> HttpResponseBase:
     """Show invitations and password links, newest first."""
-    text, state = request.GET.get("q", "").strip()[:200], request.GET.get("state", "")
-    page = keyset_page(invitations.invitations_like(text=text, state=state), after=request.GET.get("after", ""))
-    context = {
-        "page": page,
-        "rows": [{"row": row, "state": invitations.state_of(row)} for row in page.rows],
-        "nothing": not Invitation.objects.exists(),
-        "text": text,
-        "state": state,
-        "chips": chips(request, "state", _STATES),
-        "tabs": tabs(request),
-        "here": "Access",
-    }
-    return listed(request, "people/invitations.html", context)
+    return list_page(
+        request,
+        INVITATIONS,
+        "people/invitations.html",
+        rows=selectors.invitations_shown(),
+        lines=invitation_lines,
+        actions_url=reverse("people:invitations-bulk"),
+        context={"tabs": tabs(request), "here": "Access"},
+    )
 
 
 @require_http_methods(["GET", "POST"])

@@ -1,19 +1,23 @@
 """Pages of one workspace: its members, and its settings."""
 
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from studio.accounts.http import workspace_view
-from studio.accounts.models import RANK, Membership, Role, User, Workspace
+from studio.accounts.models import Membership, Role, User, Workspace
 from studio.core.errors import MooringError, ProblemError
 from studio.core.forms import show_problems
-from studio.people import workspaces
+from studio.people import selectors, workspaces
 from studio.people.forms import SettingsForm
+from studio.people.lines import member_lines
+from studio.people.lists import MEMBERS
+from studio.tables.page import list_page
 
 # As many names are offered while an owner types.
 OFFERED = 500
@@ -21,15 +25,17 @@ OFFERED = 500
 
 @require_GET
 @workspace_view("reader")
-def members(request: HttpRequest, workspace: Workspace) -> HttpResponse:
+def members(request: HttpRequest, workspace: Workspace) -> HttpResponseBase:
     """Show who may do what in the workspace; owners change it here."""
     return _members(request, workspace)
 
 
-@require_POST
+@require_http_methods(["GET", "POST"])
 @workspace_view("owner")
-def set_member(request: HttpRequest, workspace: Workspace) -> HttpResponse:
+def set_member(request: HttpRequest, workspace: Workspace) -> HttpResponseBase:
     """Add a member, or change a role."""
+    if request.method == "GET":
+        return _back_to_list(request, workspace)
     username, role = request.POST.get("username", "").strip(), request.POST.get("role", "")
     try:
         workspaces.set_member(request.user, workspace, username=username, role=role)
@@ -39,10 +45,12 @@ def set_member(request: HttpRequest, workspace: Workspace) -> HttpResponse:
     return redirect("people:members", workspace=workspace.name)
 
 
-@require_POST
+@require_http_methods(["GET", "POST"])
 @workspace_view("owner")
-def remove_member(request: HttpRequest, workspace: Workspace) -> HttpResponse:
+def remove_member(request: HttpRequest, workspace: Workspace) -> HttpResponseBase:
     """Take a member out."""
+    if request.method == "GET":
+        return _back_to_list(request, workspace)
     username = request.POST.get("username", "")
     try:
         workspaces.remove_member(request.user, workspace, username=username)
@@ -52,10 +60,12 @@ def remove_member(request: HttpRequest, workspace: Workspace) -> HttpResponse:
     return redirect("people:members", workspace=workspace.name)
 
 
-@require_POST
+@require_http_methods(["GET", "POST"])
 @workspace_view("reader")
-def leave(request: HttpRequest, workspace: Workspace) -> HttpResponse:
+def leave(request: HttpRequest, workspace: Workspace) -> HttpResponseBase:
     """Leave the workspace."""
+    if request.method == "GET":
+        return _back_to_list(request, workspace)
     try:
         workspaces.remove_member(request.user, workspace, username=request.user.get_username())
     except ProblemError as error:
@@ -114,17 +124,18 @@ def delete(request: HttpRequest, workspace: Workspace) -> HttpResponse:
     return redirect("home")
 
 
-def _members(request: HttpRequest, workspace: Workspace, problem: ProblemError | None = None, typed: str = "") -> HttpResponse:
-    user: Any = request.user
-    rows = list(Membership.objects.filter(workspace=workspace).select_related("user").order_by("user__username"))
-    rows.sort(key=lambda row: -RANK[row.role])
+def _back_to_list(request: HttpRequest, workspace: Workspace) -> HttpResponse:
+    """Lead from where a change was refused, which shows the list with the problem, to the list: its links and filters are relative."""
+    return redirect(reverse("people:members", args=[workspace.name], query=request.GET or None))
+
+
+def _members(request: HttpRequest, workspace: Workspace, problem: ProblemError | None = None, typed: str = "") -> HttpResponseBase:
     owns = getattr(workspace, "held_role", "") == "owner" and not workspace.archived_at
-    inside = {row.user_id for row in rows}
-    free = User.objects.filter(is_active=True).exclude(pk__in=inside).order_by("username") if owns else User.objects.none()
+    inside = Membership.objects.filter(workspace=workspace)
+    free = User.objects.filter(is_active=True).exclude(pk__in=inside.values("user")).order_by("username") if owns else User.objects.none()
     context = {
-        "rows": rows,
         "owns": owns,
-        "is_member": user.pk in inside,
+        "is_member": inside.filter(user=request.user.pk).exists(),
         "free": free.only("username", "first_name", "last_name")[:OFFERED],
         "roles": Role.choices,
         "problem": problem,
@@ -132,7 +143,12 @@ def _members(request: HttpRequest, workspace: Workspace, problem: ProblemError |
         "tabs": _tabs(workspace, "members"),
         "here": "Members",
     }
-    return render(request, "people/members.html", context, status=problem.status if problem else 200)
+    lines = partial(member_lines, workspace, request.user, owns)
+    rows = selectors.members_of(workspace)
+    answer = list_page(request, MEMBERS, "people/members.html", rows=rows, lines=lines, workspace=workspace, context=context)
+    if problem:
+        answer.status_code = problem.status
+    return answer
 
 
 def _settings(request: HttpRequest, workspace: Workspace, form: SettingsForm, problems: list[ProblemError]) -> HttpResponse:

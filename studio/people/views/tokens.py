@@ -1,10 +1,11 @@
 """Pages of tokens: a person's own, and everyone's for administrators."""
 
+from functools import partial
 from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
@@ -15,24 +16,27 @@ from studio.accounts.http import admin_view, person_view
 from studio.accounts.models import ApiToken
 from studio.core.errors import MooringError, ProblemError
 from studio.core.forms import show_problems
-from studio.core.pages import Page, keyset_page
-from studio.people import tokens
+from studio.people import selectors, tokens
 from studio.people.forms import TokenForm
-from studio.people.views.frame import chips, listed, tabs
-
-_STATES = [("", "Active"), ("ended", "Ended")]
+from studio.people.lines import token_lines
+from studio.people.lists import OWN_TOKENS, TOKENS
+from studio.people.views.frame import tabs
+from studio.tables.page import list_page
 
 
 @require_GET
 @person_view
-def own_tokens(request: HttpRequest) -> HttpResponse:
+def own_tokens(request: HttpRequest) -> HttpResponseBase:
     """Show the person's own tokens."""
-    state = request.GET.get("state") or "active"
-    mine = ApiToken.objects.filter(user=request.user)  # type: ignore[misc]
-    page = keyset_page(tokens.tokens_like(mine, state=state), after=request.GET.get("after", ""))
-    context = {"page": page, "rows": _rows(page), "nothing": not mine.exists(), "state": state, "chips": chips(request, "state", _STATES),
-               "here": "Tokens"}  # fmt: skip
-    return listed(request, "people/tokens.html", context)
+    return list_page(
+        request,
+        OWN_TOKENS,
+        "people/tokens.html",
+        rows=selectors.tokens_shown(ApiToken.objects.filter(user=request.user)),  # type: ignore[misc]
+        lines=partial(token_lines, "people:token-revoke"),
+        actions_url=reverse("people:own-tokens-bulk"),
+        context={"here": "Tokens"},
+    )
 
 
 @never_cache
@@ -70,21 +74,17 @@ def revoke_own(request: HttpRequest, token_id: int) -> HttpResponse:
 
 @require_GET
 @admin_view
-def all_tokens(request: HttpRequest) -> HttpResponse:
+def all_tokens(request: HttpRequest) -> HttpResponseBase:
     """Show everyone's tokens."""
-    text, state = request.GET.get("q", "").strip()[:200], request.GET.get("state") or "active"
-    page = keyset_page(tokens.tokens_like(ApiToken.objects.all(), text=text, state=state), after=request.GET.get("after", ""))
-    context = {
-        "page": page,
-        "rows": _rows(page),
-        "text": text,
-        "state": "" if state == "active" else state,
-        "chips": chips(request, "state", _STATES),
-        "tabs": tabs(request),
-        "everyone": True,
-        "here": "Access",
-    }
-    return listed(request, "people/all_tokens.html", context)
+    return list_page(
+        request,
+        TOKENS,
+        "people/all_tokens.html",
+        rows=selectors.tokens_shown(),
+        lines=partial(token_lines, "people:token-revoke-any"),
+        actions_url=reverse("people:tokens-bulk"),
+        context={"tabs": tabs(request), "here": "Access"},
+    )
 
 
 @require_POST
@@ -100,7 +100,3 @@ def _revoked(request: HttpRequest, token: ApiToken | None, back: str) -> HttpRes
     tokens.revoke_token(request.user, token)
     messages.success(request, f"{token.name} does not work any more.")
     return redirect(back)
-
-
-def _rows(page: Page) -> list[dict[str, Any]]:
-    return [{"token": token, "state": tokens.state_of(token)} for token in page.rows]

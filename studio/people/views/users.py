@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -13,32 +13,29 @@ from studio.accounts.http import admin_view
 from studio.accounts.models import ApiToken, Role, User, Workspace
 from studio.core.errors import MooringError, ProblemError
 from studio.core.forms import show_problems
-from studio.core.pages import keyset_page
-from studio.people import invitations, selectors, tokens, users, workspaces
+from studio.people import invitations, selectors, users, workspaces
 from studio.people.forms import ProfileForm, UserForm
-from studio.people.views.frame import chips, crumbs, listed, tabs
+from studio.people.lines import user_lines
+from studio.people.lists import USERS
+from studio.people.views.frame import crumbs, tabs
 from studio.people.views.handing_over import link_page
 from studio.signin import second_factor
-
-_ROLES = [("", "Anyone"), ("administrator", "Administrators"), ("operator", "IT operations"), ("none", "No site-wide role")]
-_STATES = [("", "All"), ("active", "Active"), ("inactive", "Deactivated"), ("deleted", "Deleted")]
+from studio.tables.page import list_page
 
 
 @require_GET
 @admin_view
-def user_list(request: HttpRequest) -> HttpResponse:
+def user_list(request: HttpRequest) -> HttpResponseBase:
     """Show the people who pass the filters, newest first."""
-    given = {name: request.GET.get(name, "")[:200] for name in ("q", "role", "state")}
-    rows = selectors.users_like(text=given["q"].strip(), role=given["role"], state=given["state"])
-    context = {
-        "page": keyset_page(rows, after=request.GET.get("after", "")),
-        "given": given,
-        "roles": _ROLES,
-        "chips": chips(request, "state", _STATES),
-        "tabs": tabs(request),
-        "here": "Access",
-    }
-    return listed(request, "people/users.html", context)
+    return list_page(
+        request,
+        USERS,
+        "people/users.html",
+        rows=selectors.everyone(),
+        lines=user_lines,
+        actions_url=reverse("people:users-bulk"),
+        context={"tabs": tabs(request), "here": "Access"},
+    )
 
 
 @require_http_methods(["GET", "POST"])
@@ -177,12 +174,13 @@ def _page(request: HttpRequest, row: User, problem: ProblemError | None = None) 
     taken = {one.workspace_id for one in memberships}
     context = {
         "row": row,
+        "state": users.state_of(row),
         "problem": problem,
         "memberships": memberships,
         "role_choices": Role.choices,
         "has_factor": second_factor.has_second_factor(row),
         "free": [space for space in Workspace.objects.filter(archived_at=None) if space.pk not in taken],
-        "tokens": tokens.tokens_like(ApiToken.objects.filter(user=row), state="active").order_by("-pk")[:50],
+        "tokens": selectors.tokens_shown(ApiToken.objects.filter(selectors.works(), user=row)).order_by("-pk")[:50],
         "crumbs": crumbs(("People", reverse("people:users"))),
         "here": row.username,
         "audit_url": reverse("audit:list", query={"person": row.username}),

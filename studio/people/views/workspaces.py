@@ -1,24 +1,24 @@
 """Pages of all workspaces, for IT operations."""
 
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Count, Q
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
 from studio.accounts.http import operator_view
-from studio.accounts.models import Workspace
 from studio.accounts.services import create_workspace
 from studio.core.errors import MooringError, ProblemError
 from studio.core.forms import show_problems
-from studio.core.pages import keyset_page
+from studio.people import selectors
 from studio.people.forms import WorkspaceForm
-from studio.people.views.frame import chips, crumbs, listed, tabs
-
-_STATES = [("", "In use"), ("archived", "Archived")]
+from studio.people.lines import workspace_lines
+from studio.people.lists import WORKSPACES
+from studio.people.views.frame import crumbs, tabs
+from studio.tables.page import list_page
 
 
 @require_GET
@@ -31,27 +31,18 @@ def access(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 @operator_view
-def workspace_list(request: HttpRequest) -> HttpResponse:
+def workspace_list(request: HttpRequest) -> HttpResponseBase:
     """Show all workspaces: what they are called, how many are in them, what computes they have."""
     user: Any = request.user
-    text, archived = request.GET.get("q", "").strip()[:200], request.GET.get("state") == "archived"
-    rows = Workspace.objects.filter(archived_at__isnull=not archived)
-    if text:
-        rows = rows.filter(Q(name__icontains=text) | Q(display_name__icontains=text) | Q(description__icontains=text))
-    rows = rows.annotate(people=Count("memberships", distinct=True), compute_count=Count("computes", distinct=True))
-    mine = set() if user.is_admin else set(user.workspaces.values_list("pk", flat=True))
-    page = keyset_page(rows, after=request.GET.get("after", ""))
-    context = {
-        "page": page,
-        "rows": [{"row": row, "inside": user.is_admin or row.pk in mine} for row in page.rows],
-        "nothing": not Workspace.objects.exists(),
-        "text": text,
-        "state": "archived" if archived else "",
-        "chips": chips(request, "state", _STATES),
-        "tabs": tabs(request),
-        "here": "Access",
-    }
-    return listed(request, "people/workspaces.html", context)
+    inside = None if user.is_admin else set(user.workspaces.values_list("pk", flat=True))
+    return list_page(
+        request,
+        WORKSPACES,
+        "people/workspaces.html",
+        rows=selectors.workspaces_counted(),
+        lines=partial(workspace_lines, inside),
+        context={"tabs": tabs(request), "here": "Access"},
+    )
 
 
 @require_http_methods(["GET", "POST"])

@@ -159,6 +159,20 @@ def test_all_are_read_at_once_and_one_is_unread_again(full: SimpleNamespace, cli
     assert (unread_count(full.contributor), unread_count(full.owner)) == (1, 3)
 
 
+def test_the_list_is_narrowed_by_kind_and_what_is_unread_and_several_are_marked(full: SimpleNamespace, client_for: Callable[..., Client]) -> None:
+    for number, kind in enumerate(("job-completed", "job-failed", "job-failed")):
+        services.tell([full.contributor], kind, title=f"run {number}", url="/", about=f"x:{number}", workspace="team")
+    client = client_for(full.contributor)
+    page = client.get("/notifications/").content.decode()
+    assert 'A job of yours failed</span><span class="count">2</span>' in page and "A cluster was lost" not in page
+    ids = [one["id"] for one in client.get("/api/v1/notifications", {"kind": "job-failed"}).json()["items"]]
+    assert client.post("/notifications/read/", {"chosen": ids, "action": "read"}).status_code == 302
+    assert [one["title"] for one in client.get("/api/v1/notifications", {"show": "unread"}).json()["items"]] == ["run 0"]
+    client.post("/notifications/read/", {"chosen": ids[:1], "action": "unread"})
+    assert unread_count(full.contributor) == 2
+    assert [one["title"] for one in client.get("/api/v1/notifications", {"q": "RUN 1"}).json()["items"]] == ["run 1"]
+
+
 def test_an_address_that_leads_out_of_the_studio_is_not_followed(full: SimpleNamespace, client_for: Callable[..., Client]) -> None:
     services.tell([full.contributor], "job-completed", title="x", url="https://evil.example/", about="x")
     assert client_for(full.contributor).get(f"/notifications/{Notice.objects.get().pk}/")["Location"] == "/notifications/"

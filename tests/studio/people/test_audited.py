@@ -22,7 +22,7 @@ def test_entries_lead_to_people_workspaces_tokens_and_invitations(people: People
     record(people.admin, "changed", people.reader)
     record(people.admin, "changed", people.workspace, workspace="team")
     shown = client_for(people.admin).get("/ops/audit/").content.decode()
-    to_token = f"/ops/access/tokens/?q={ended.prefix}&amp;state=ended"
+    to_token = f"/ops/access/tokens/?q={ended.prefix}&amp;show=ended"
     to_invitation = "/ops/access/invitations/?q=Ada+%26+Grace"
     for url in (to_token, to_invitation, f"/ops/access/users/{people.reader.username}/", "/w/team/members/"):
         assert f'href="{url}"' in shown, url

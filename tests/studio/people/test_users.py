@@ -139,7 +139,7 @@ def test_the_list_of_people_is_searched_and_filtered(people: People, client_for:
     users.deactivate_user(people.admin, people.stranger)
     assert names(q="READ") == {"the-reader"}
     assert names(role="operator") == {"the-operator"} and names(role="administrator") == {"the-admin"}
-    assert names(state="inactive") == {"the-stranger"} and "the-stranger" not in names(state="active")
+    assert names(show="inactive") == {"the-stranger"} and "the-stranger" not in names(show="active")
     page = client.get("/ops/access/users/?role=operator")
     assert b"the-operator" in page.content and b"the-reader" not in page.content
     assert workspace_for(people.reader, "team")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,12 @@ from django.utils import timezone
 from compute.models import Change, Cluster, Compute, InstanceType, Node
 from endpoints.models import Endpoint
 from jobs.models import Job
+from studio.accounts.models import ApiToken, Invitation, Membership, User, Workspace
 from studio.assets.models import ImageRule, Model, ModelVersion
 from studio.assets.services import keep_tree
 from studio.assets.trees import Tree
 from studio.audit.services import record
+from studio.notices.services import tell
 from tests.conftest import People
 
 pytestmark = pytest.mark.django_db
@@ -29,6 +32,8 @@ PINNED = Path(__file__).with_name("query_counts.json")
 LISTS = (
     "/w/team/jobs/", "/w/team/models/", "/w/team/models/m0/", "/w/team/endpoints/", "/w/team/endpoints/e0/events/", "/ops/clusters/", "/ops/clusters/gpu-0/nodes/",
     "/ops/clusters/gpu-0/instance-types/", "/ops/clusters/gpu-0/computes/", "/ops/images/",
+    "/accounts/tokens/", "/notifications/", "/w/team/members/",
+    "/ops/access/users/", "/ops/access/invitations/", "/ops/access/workspaces/", "/ops/access/tokens/",
     "/ops/audit/", "/w/team/audit/", "/ops/clusters/gpu-0/audit/", "/ops/clusters/gpu-0/events/",
 )  # fmt: skip
 
@@ -56,6 +61,14 @@ def make(people: People, numbers: range) -> None:
         for target in (first, compute):
             record(person, "changed", target, workspace="team")
         ImageRule.objects.create(pattern=f"p{number}", image="x")
+        member = User.objects.create_user(f"u{number}")
+        space = Workspace.objects.create(name=f"w{number}")
+        Membership.objects.create(user=member, workspace=team, role="reader")
+        for holder in (member, person):
+            ApiToken.issue(holder, name=f"t{number}", everywhere=False)[0].workspaces.add(team)
+        invited = Invitation.objects.create(name=f"i{number}", prefix=f"{number}", expires_at=now + timedelta(days=1), created_by=person)
+        invited.roles.create(workspace=space, role="reader")
+        tell([person], "cluster-lost", title=f"n{number}", url="/", about=f"n{number}")
 
 
 def measured(client: Any) -> dict[str, int]:
