@@ -32,6 +32,7 @@ def cluster(row: Cluster, *, whole: bool = False) -> dict[str, Any]:
         "created_at": row.created_at,
     }
     if whole:
+        answer["probed_at"] = row.probed_at
         answer["findings"] = row.findings
         answer["log_route_detail"] = row.log_route_detail
         answer["pods_reach_studio_detail"] = row.pods_reach_studio_detail

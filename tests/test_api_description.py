@@ -64,16 +64,56 @@ def test_every_operation_shows_an_answer(schema: dict[str, Any]) -> None:
     assert silent == [], "record an answer, or say it in studio/api/ways.yaml (docs/contributors/ways.md)"
 
 
-# What people do with files, with a form's help, or with one page's look, and no one types: the rest has its verb.
+# The few operations that nobody types, and why.
 NO_VERB = {
-    "probe_cluster", "change_cluster", "replace_credentials", "change_compute", "check_settings", "show_revision", "list_operations",
-    "show_operation", "show_check", "put_blob", "has_blob", "post_tree", "list_files", "get_zip", "get_outputs_zip", "get_yaml", "list_logs",
-    "list_outputs", "validate_online_endpoint", "validate_online_deployment", "check_yaml",
+    "put_blob": "`job create`, `model create` and `online-deployment create` send files by it",
+    "has_blob": "these ask by it which files the studio has already",
+    "post_tree": "these say by it how the files lie in their folder",
+    "get_zip": "`model download` fetches file by file, checks each and goes on where it was",
+    "get_outputs_zip": "`job download` does so with outputs",
+    "check_yaml": "the editor asks it while one writes; `validate` of each kind says the same of a file",
+}
+
+
+def test_every_operation_names_its_verb_or_why_it_has_none() -> None:
+    assert {id for id, told in description.ways().items() if not told.get("mooring")} == NO_VERB.keys()
+
+
+def verb_of(line: str) -> Any:
+    """Return the command that a line types."""
+    command: Any = typer.main.get_command(app)
+    for word in shlex.split(line):
+        if not hasattr(command, "commands"):
+            break
+        command = command.commands[word]
+    return command
+
+
+# What is called otherwise where it is typed, or chosen by another option.
+TYPED = {
+    "q": "--search", "limit": "--max-results", "state": "--status", "list_models.show": "--archived-only", "list_versions.show": "--archived-only",
+    "list_models.archived": "--archived-only", "list_versions.archived": "--archived-only",
+    "list_instance_types.show": "--fits", "list_jobs.show": "--mine", "list_notifications.show": "--unread", "list_my_tokens.show": "--ended",
+    "list_tokens.show": "--ended", "list_users.show": "--state", "list_invitations.show": "--state", "list_workspaces.show": "--state",
+    "list_workspaces.every": "--all", "list_members.state": "--state", "list_versions.type": "--type", "list_view.table": "--table",
 }  # fmt: skip
+# Not typed: keys of pages, which the command follows by itself, and other names of the same.
+FOLLOWED = {"after", "before", "list_jobs.status", "list_jobs.mine", "list_online_endpoints.status"}
 
 
-def test_every_capability_names_its_verb() -> None:
-    assert {id for id, told in description.ways().items() if not told.get("mooring")} == NO_VERB
+def test_what_narrows_a_list_can_be_typed(schema: dict[str, Any]) -> None:
+    lacking = []
+    for _, method, operation in description.operations(schema):
+        id = operation["operationId"]
+        asked = {one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"}
+        if method != "get" or "sort" not in asked:
+            continue
+        options = {name for param in verb_of(description.ways()[id]["mooring"]).params for name in param.opts}
+        for name in sorted(asked):
+            typed = TYPED.get(f"{id}.{name}") or TYPED.get(name) or f"--{name.replace('_', '-')}"
+            if not {name, f"{id}.{name}"} & FOLLOWED and typed not in options:
+                lacking.append(f"{id}: {typed}")
+    assert lacking == []
 
 
 def test_every_verb_and_call_that_is_named_exists() -> None:

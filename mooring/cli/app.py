@@ -24,6 +24,7 @@ from mooring.cli import (
     studio,
     system,
     tokens,
+    validating,
     views,
     workspaces,
 )
@@ -38,7 +39,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 PARTS = (
-    *(jobs, models, endpoints, deployments, computes, clusters, extension, images, finding, notices, audit, account, sessions),
+    *(jobs, models, endpoints, deployments, validating, computes, clusters, extension, images, finding, notices, audit),
+    *(account, sessions),
     *(workspaces, people, tokens, doctor, completion, system, studio, views),
 )
 for part in PARTS:

@@ -111,6 +111,65 @@ def show(argument: NameArgument = None, name: NameOption = None, output: Output 
     print_result(_row(cluster.answer, output, query), output, (*_SHOWN, *_MORE), query)
 
 
+@clusters.command("update")
+def update(
+    argument: NameArgument = None,
+    name: NameOption = None,
+    new_name: Annotated[str | None, typer.Option("--new-name", help="What people call it from now on.")] = None,
+    server: Annotated[str | None, typer.Option(help="Its address: another one takes `replace-credentials`.")] = None,
+    output: Output = "table",
+    query: Query = None,
+) -> None:
+    """Rename a cluster; the cluster itself is not touched."""
+    if new_name is None and server is None:
+        raise typer.BadParameter("give --new-name")
+    changes = {key: value for key, value in (("name", new_name), ("server", server)) if value is not None}
+    with session.connect() as studio:
+        cluster = studio.clusters.update(the_name(argument, name), **changes)
+    print_result(_row(cluster.answer, output, query), output, _SHOWN, query)
+
+
+@clusters.command("replace-credentials")
+def replace_credentials(
+    kubeconfig: Annotated[str, typer.Option("--kubeconfig", "-f", help="A kubeconfig file; - reads it from standard input.")],
+    argument: NameArgument = None,
+    name: NameOption = None,
+    context: Annotated[str | None, typer.Option(help="The context in it, when there are several.")] = None,
+    allow_insecure: Annotated[bool, typer.Option("--allow-insecure", help="Accept insecure-skip-tls-verify; administrators only.")] = False,
+    no_wait: NoWait = False,
+    output: Output = "table",
+    query: Query = None,
+) -> None:
+    """Replace the credentials of a cluster, and wait until it is ready with them; the old ones are never shown."""
+    which = the_name(argument, name)
+    with session.connect() as studio:
+        cluster = studio.clusters.replace_credentials(which, kubeconfig=_text(kubeconfig), context=context, allow_insecure=allow_insecure)
+        if not no_wait:
+            cluster = studio.clusters.wait(which, seen=Story()) or cluster
+    print_result(_row(cluster.answer, output, query), output, _SHOWN, query)
+    raise typer.Exit(1 if cluster.status == "unreachable" else 0)
+
+
+@clusters.command("probe")
+def probe(
+    argument: NameArgument = None,
+    name: NameOption = None,
+    no_wait: NoWait = False,
+    output: Output = "table",
+    query: Query = None,
+) -> None:
+    """Look at a cluster again: what Mooring may do there, and how bytes travel; what was found is said."""
+    with session.connect() as studio:
+        cluster = studio.clusters.probe(the_name(argument, name), wait=not no_wait)
+    if output == "table" and not query:
+        print_result(_row(cluster.answer, output, query), output, (*_SHOWN, "log_route", "pods_reach_studio"))
+        for one in cluster.answer.get("findings") or ():
+            typer.echo(f"{one['title']}: {one['text']} {one.get('todo') or ''}".rstrip(), err=True)
+    else:
+        print_result(dict(cluster.answer), output, query=query)
+    raise typer.Exit(1 if cluster.status == "unreachable" else 0)
+
+
 @clusters.command("manifest")
 def manifest(
     argument: NameArgument = None,
@@ -204,6 +263,24 @@ def create_type(  # noqa: PLR0913 - each is an option of the command
         save = studio.clusters.replace_instance_type if replace else studio.clusters.create_instance_type
         made = save(cluster, which, spec, default=default or None)
     print_result(dict(made.answer), output, (*_TYPES_SHOWN, "spec"), query)
+
+
+@types.command("set-default")
+def set_default_type(
+    cluster: Cluster_,
+    argument: NameArgument = None,
+    name: NameOption = None,
+    none: Annotated[bool, typer.Option("--none", help="It is the default no longer; without one the implicit type is.")] = False,
+    output: Output = "table",
+    query: Query = None,
+) -> None:
+    """Make an instance type what jobs get that name none."""
+    which = the_name(argument, name)
+    with session.connect() as studio:
+        now = studio.clusters.instance_type(cluster, which).answer
+        version = now.get("resource_version") or ""
+        made = studio.clusters.replace_instance_type(cluster, which, now["spec"], default=not none, version=version)
+    print_result(dict(made.answer), output, _TYPES_SHOWN, query)
 
 
 @types.command("delete")

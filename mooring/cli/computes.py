@@ -75,6 +75,7 @@ def attach(  # noqa: PLR0913 - each is an option of the command
     namespace: Annotated[str | None, typer.Option(help="The namespace; without it one is proposed.")] = None,
     create_namespace: Annotated[bool, typer.Option(help="Make the namespace when there is none.")] = True,
     instance_type: Annotated[str | None, typer.Option("--instance-type", help="The default instance type.")] = None,
+    run_as_root: Annotated[bool, typer.Option("--run-as-root", help="Jobs may run as root; the namespace is less protected then.")] = False,
     description: Annotated[str, typer.Option(help="What it is for.")] = "",
     workspace: Workspace = None,
     no_wait: NoWait = False,
@@ -89,11 +90,45 @@ def attach(  # noqa: PLR0913 - each is an option of the command
             namespace=namespace or "",
             create_namespace=create_namespace,
             default_instance_type=instance_type or "",
+            run_as_root=run_as_root,
             description=description,
         )
         if not no_wait:
             made = studio.computes.wait(made.name, seen=Story()) or made
     print_result(dict(made.answer), output, _SHOWN, query)
+
+
+@computes.command("update")
+def update(  # noqa: PLR0913 - each is an option of the command
+    argument: NameArgument = None,
+    name: NameOption = None,
+    new_name: Annotated[str | None, typer.Option("--new-name", help="What it is called from now on.")] = None,
+    namespace: Annotated[str | None, typer.Option(help="Another namespace; takes that nothing runs.")] = None,
+    create_namespace: Annotated[bool, typer.Option("--create-namespace", help="Make that namespace when there is none.")] = False,
+    instance_type: Annotated[str | None, typer.Option("--instance-type", help="The default; an empty text is the cluster's.")] = None,
+    run_as_root: Annotated[bool | None, typer.Option("--run-as-root/--no-run-as-root", help="Whether jobs may run as root.")] = None,
+    description: Annotated[str | None, typer.Option(help="What it is for.")] = None,
+    workspace: Workspace = None,
+    no_wait: NoWait = False,
+    output: Output = "table",
+    query: Query = None,
+) -> None:
+    """Change a compute in place, and wait until it is ready; what is not given stays. For operators."""
+    given = {
+        "name": new_name,
+        "namespace": namespace,
+        "default_instance_type": instance_type,
+        "run_as_root": run_as_root,
+        "description": description,
+    }
+    changes: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+    if not changes:
+        raise typer.BadParameter("give what is to change")
+    with session.connect(workspace) as studio:
+        changed = studio.computes.update(the_name(argument, name), create_namespace=create_namespace, **changes)
+        if not no_wait:
+            changed = studio.computes.wait(changed.name, seen=Story()) or changed
+    print_result(dict(changed.answer), output, _SHOWN, query)
 
 
 @computes.command("detach")

@@ -10,7 +10,22 @@ from typing import Annotated, Any
 import typer
 
 from mooring.cli import session
-from mooring.cli.options import NameArgument, NameOption, NoWait, Output, Query, Workspace, Yes, ask, the_name
+from mooring.cli.options import (
+    Most,
+    NameArgument,
+    NameOption,
+    NoWait,
+    Output,
+    Query,
+    Search,
+    Sort,
+    Status,
+    View,
+    Workspace,
+    Yes,
+    ask,
+    the_name,
+)
 from mooring.cli.output import print_result
 from mooring.cli.progress import Story
 from mooring.cli.serving import File, Overrides, end, explain, over, with_addresses_marked
@@ -80,10 +95,21 @@ def update(  # noqa: PLR0913 - one for each option of the original
 
 
 @endpoints.command("list")
-def list_endpoints(workspace: Workspace = None, output: Output = "table", query: Query = None) -> None:
+def list_endpoints(
+    status: Status = None,
+    compute: Annotated[list[str] | None, typer.Option(help="Only on this compute; several times for several.")] = None,
+    search: Search = None,
+    view: View = None,
+    sort: Sort = None,
+    most: Most = None,
+    workspace: Workspace = None,
+    output: Output = "table",
+    query: Query = None,
+) -> None:
     """List endpoints, newest first."""
     with session.connect(workspace) as studio:
-        rows = [dict(one.answer) for one in studio.endpoints.list()]
+        found = studio.endpoints.list(status=status, compute=compute, q=search, view=view, sort=sort, most=most)
+        rows = [dict(one.answer) for one in found]
     print_result([with_addresses_marked(row, output, query) for row in rows], output, _ENDPOINTS, query)
 
 

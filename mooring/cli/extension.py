@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mooring.cli import session
-from mooring.cli.options import NoWait, Output, Query, Yes, ask
+from mooring.cli.options import Most, NoWait, Output, Query, Yes, ask
 from mooring.cli.output import print_result
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ TakeOver = Annotated[
 ]
 _SHOWN = ("cluster", "status", "reason", "revision", "router", "settings")
 _REVISIONS_SHOWN = ("number", "current", "kind", "by", "made_at", "charts", "kept")
+_OPERATIONS_SHOWN = ("id", "kind", "status", "by", "started_at", "ended_at", "reason")
 _MARKS = {"done": "✓", "ready": "✓", "moving": "…", "failed": "✗", "skipped": "-", "pending": "·", "missing": "·"}
 
 
@@ -91,6 +92,27 @@ def change(
         _follow(studio, cluster, studio.extensions.change(cluster, settings, take_over=take_over), no_wait, output, query)
 
 
+@extension.command("check")
+def check(
+    cluster: ClusterArgument,
+    more: More = None,
+    config: Config = None,
+    take_over: TakeOver = False,
+    output: Output = "table",
+    query: Query = None,
+) -> None:
+    """Check settings against the cluster and say what they would change; nothing is touched."""
+    with session.connect() as studio:
+        answer = studio.extensions.check(cluster, _settings(config, more), take_over=take_over)
+    if output != "table" or query:
+        print_result(answer, output, query=query)
+        return
+    for key, (old, new) in answer["difference"].items():
+        typer.echo(f"{key}: {_value(old)} → {_value(new)}")
+    if not answer["difference"]:
+        typer.echo("These settings can be used; nothing would change.")
+
+
 @extension.command("rollback")
 def rollback(
     cluster: ClusterArgument,
@@ -140,6 +162,41 @@ def revisions(
             return
         rows = studio.extensions.revisions(cluster)
     print_result(rows, output, _REVISIONS_SHOWN, query)
+
+
+@extension.command("revision")
+def revision(
+    cluster: ClusterArgument,
+    number: Annotated[int, typer.Argument(help="Its number in `mooring extension revisions`.")],
+    output: Output = "table",
+    query: Query = None,
+) -> None:
+    """Show one revision of the extension; with `-o yaml` its objects, too."""
+    with session.connect() as studio:
+        print_result(studio.extensions.revision(cluster, number), output, (*_REVISIONS_SHOWN, "settings"), query)
+
+
+@extension.command("operations")
+def operations(
+    cluster: ClusterArgument,
+    id: Annotated[int | None, typer.Option("--id", help="Only this one, with its steps and objects.")] = None,
+    most: Most = None,
+    output: Output = "table",
+    query: Query = None,
+) -> None:
+    """List what was done to the extension, the newest first; with --id how one went."""
+    with session.connect() as studio:
+        if id is None:
+            print_result(studio.extensions.operations(cluster, most=most), output, _OPERATIONS_SHOWN, query)
+            return
+        one = studio.extensions.operation(cluster, id)
+    if output != "table" or query:
+        print_result(one, output, query=query)
+        return
+    print_result(one, output, _OPERATIONS_SHOWN)
+    for row in one["steps"]:
+        typer.echo(_line(row["title"], row))
+    _print_rows(one["objects"])
 
 
 def _settings(config: list[str] | None, more: list[str] | None) -> dict[str, str]:

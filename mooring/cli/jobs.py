@@ -14,6 +14,7 @@ from mooring.cli.options import (
     NoWait,
     Output,
     Query,
+    Since,
     Workspace,
     Yes,
     ask,
@@ -96,8 +97,12 @@ def validate(file: File, overrides: Set = None, workspace: Workspace = None, out
 
 
 @jobs.command("list")
-def list_jobs(
-    status: Annotated[str | None, typer.Option(help="Only of this status, as Running.")] = None,
+def list_jobs(  # noqa: PLR0913 - each is a filter of the list
+    status: Annotated[list[str] | None, typer.Option(help="Only of this status, as Running; several times for several.")] = None,
+    experiment: Annotated[list[str] | None, typer.Option(help="Only of this experiment; several times.")] = None,
+    compute: Annotated[list[str] | None, typer.Option(help="Only on this compute; several times.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="Only with this tag: KEY or KEY=VALUE; several times, all must hold.")] = None,
+    since: Since = None,
     search: Annotated[str | None, typer.Option("--search", "-q", help="Only those that contain this.")] = None,
     mine: Annotated[bool, typer.Option("--mine", help="Only your own.")] = False,
     view: Annotated[str | None, typer.Option("--view", help="A saved view; other options stand in the view's stead.")] = None,
@@ -109,7 +114,8 @@ def list_jobs(
 ) -> None:
     """List jobs, newest first."""
     with session.connect(workspace) as studio:
-        found = studio.jobs.list(status=status, q=search, mine=mine, view=view, sort=sort, most=most)
+        filters: dict[str, Any] = {"status": status, "experiment": experiment, "compute": compute, "tag": tag, "since": since}
+        found = studio.jobs.list(**filters, q=search, mine=mine, view=view, sort=sort, most=most)
         rows = [marked(one.answer, output, query) for one in found]
     print_result(rows, output, _SHOWN, query)
 
@@ -194,6 +200,33 @@ def stream_log(
     """Show a job's log from its beginning, and as it grows; ends with the job: 0 Completed, 3 otherwise."""
     with session.connect(workspace) as studio:
         _stream(studio, the_name(argument, name), process, timestamps=timestamps)
+
+
+@jobs.command("yaml")
+def yaml_of(argument: NameArgument = None, name: NameOption = None, workspace: Workspace = None) -> None:
+    """Print the YAML that a job was submitted with."""
+    with session.connect(workspace) as studio:
+        typer.echo(studio.jobs.yaml(the_name(argument, name)), nl=False)
+
+
+@jobs.command("logs")
+def logs(
+    argument: NameArgument = None, name: NameOption = None, workspace: Workspace = None, output: Output = "table", query: Query = None
+) -> None:
+    """List the logs of a job: one a process and attempt, with how much the studio has of each."""
+    with session.connect(workspace) as studio:
+        rows = [dict(one.answer) for one in studio.jobs.logs(the_name(argument, name))]
+    print_result(rows, output, ("process", "attempt", "file", "bytes", "final"), query)
+
+
+@jobs.command("outputs")
+def outputs(
+    argument: NameArgument = None, name: NameOption = None, workspace: Workspace = None, output: Output = "table", query: Query = None
+) -> None:
+    """List the files that a job left; `mooring job download` fetches them."""
+    with session.connect(workspace) as studio:
+        rows = [dict(one.answer) for one in studio.jobs.outputs(the_name(argument, name))]
+    print_result(rows, output, ("root", "path", "size", "sha256"), query)
 
 
 @jobs.command("download")

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from mooring.cli import session
-from mooring.cli.options import NameArgument, NameOption, Output, Query, Sort, View, Workspace, Yes, ask, the_name
+from mooring.cli.options import NameArgument, NameOption, Output, Query, Since, Sort, View, Workspace, Yes, ask, the_name
 from mooring.cli.output import print_result
 
 models = typer.Typer(help="Register models, list their versions and fetch their files.", no_args_is_help=True)
@@ -79,6 +79,8 @@ def list_models(  # noqa: PLR0913 - each is an option of the command
     search: Annotated[str | None, typer.Option("--search", "-q", help="Only those that contain this.")] = None,
     type: Annotated[str | None, typer.Option("--type", "-t", help="Only of this type.")] = None,
     stage: Annotated[list[str] | None, typer.Option("--stage", help="With --name: only of this stage; several times for several.")] = None,
+    job: Annotated[list[str] | None, typer.Option("--job", help="With --name: only from this job; several times for several.")] = None,
+    since: Since = None,
     view: View = None,
     sort: Sort = None,
     archived: Annotated[bool, typer.Option("--archived-only", help="Only archived ones.")] = False,
@@ -90,10 +92,13 @@ def list_models(  # noqa: PLR0913 - each is an option of the command
 ) -> None:
     """List models, newest first; with --name the versions of one."""
     given: dict[str, Any] = {"q": search, "view": view, "sort": sort, "most": most}
+    of_versions: dict[str, Any] = {"stage": stage, "job": job, "since": since}
+    if not name and any(of_versions.values()):
+        raise typer.BadParameter("--stage, --job and --since are of the versions of one model: give its --name")
     kinds = [False, True] if include_archived and not archived else [archived]
     with session.connect(workspace) as studio:
         if name:
-            found = [dict(one.answer) for kind in kinds for one in studio.models.versions(name, archived=kind, stage=stage, **given)]
+            found = [dict(one.answer) for kind in kinds for one in studio.models.versions(name, archived=kind, **of_versions, **given)]
         else:
             found = [dict(one.answer) for kind in kinds for one in studio.models.list(type=type, archived=kind, **given)]
     print_result(found[:most], output, _VERSIONS if name else _SHOWN, query)
@@ -116,6 +121,24 @@ def show(
     print_result(dict(model.answer), output, _DETAIL, query)
     if web:
         typer.launch(model.url)
+
+
+@models.command("files")
+def files(
+    argument: NameArgument = None,
+    name: NameOption = None,
+    version: Version = None,
+    label: Label = None,
+    workspace: Workspace = None,
+    output: Output = "table",
+    query: Query = None,
+) -> None:
+    """List the files of a version, the latest if none is named."""
+    which, wanted = the_name(argument, name), _version(version, label)
+    with session.connect(workspace) as studio:
+        found = studio.models.get(which, wanted)
+        rows = [{key: value for key, value in one.answer.items() if key != "root"} for one in studio.models.files(which, found.version)]
+    print_result(rows, output, ("path", "size", "sha256"), query)
 
 
 @models.command("download")

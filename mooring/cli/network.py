@@ -95,9 +95,26 @@ def check(
     """Try addresses from a pod of the cluster, through its proxy; the exit status is 1 when one did not answer."""
     with session.connect() as studio:
         answer = studio.network.check(cluster, addresses, wait=not no_wait)
+    _say_check(answer, output, query, waits=no_wait)
+
+
+@network.command("show-check")
+def show_check(
+    cluster: ClusterArgument,
+    id: Annotated[int, typer.Argument(help="Its number, as `mooring cluster network check --no-wait` said it.")],
+    output: Output = "table",
+    query: Query = None,
+) -> None:
+    """Show a check that was made: what answered, and what did not; the exit status is that of `check`."""
+    with session.connect() as studio:
+        answer = studio.network.checked(cluster, id)
+    _say_check(answer, output, query, waits=answer["status"] in ("waiting", "running"))
+
+
+def _say_check(answer: Mapping[str, Any], output: str, query: str | None, *, waits: bool) -> None:
     if answer["status"] == "failed":
         raise MooringError(answer["problem"] or "egress-check-failed", "The check could not be made", answer["reason"])
-    if no_wait:
+    if waits:
         print_result(answer, output, ("id", "status"), query)
         return
     if output == "table" and not query:

@@ -31,7 +31,7 @@ OPTIONS: dict[str, Callable[[Any], Iterable[Any]]] = {
 PATIENCE_SECONDS = 2.0
 # What prints a text or bytes as they are, or runs until it is stopped: there is no result to give another form.
 AS_IT_IS = {
-    *("audit export", "break-glass", "cluster manifest", "completion", "down", "job stream", "login", "logout"),
+    *("audit export", "break-glass", "cluster manifest", "completion", "down", "job stream", "job yaml", "login", "logout"),
     *("online-deployment get-logs", "up"),
 }
 IGNORED = {"--resource-group", "-g", "--subscription"}

@@ -57,14 +57,27 @@ class Clusters:
         body |= {"kubeconfig": kubeconfig or "", "context": context or ""}
         return Cluster.of(self._transport.json("POST", "clusters", json=body))
 
-    def update(self, name: str, **changes: Any) -> Cluster:
+    def update(self, name: str, /, **changes: Any) -> Cluster:
         """Change a cluster in place."""
         return Cluster.of(self._transport.json("PATCH", f"clusters/{segment(name)}", json=changes))
 
-    def replace_credentials(self, name: str, *, kubeconfig: str, context: str | None = None) -> None:
+    def replace_credentials(self, name: str, *, kubeconfig: str, context: str | None = None, allow_insecure: bool = False) -> Cluster:
         """Replace the credentials by those of a kubeconfig; the old ones are never shown."""
-        body = {"kubeconfig": kubeconfig, "context": context or ""}
-        self._transport.json("PUT", f"clusters/{segment(name)}/credentials", json=body)
+        body = {"kubeconfig": kubeconfig, "context": context or "", "allow_insecure": allow_insecure}
+        return Cluster.of(self._transport.json("PUT", f"clusters/{segment(name)}/credentials", json=body))
+
+    def probe(self, name: str, *, wait: bool = True, seconds: float = 180) -> Cluster:
+        """Have a cluster looked at again: what it is, what Mooring may do there, the ways that bytes take; wait until that is done."""
+        before = self.get(name).answer.get("probed_at")
+        self._transport.json("POST", f"clusters/{segment(name)}/probe")
+        deadline = time.monotonic() + seconds
+        while True:
+            cluster = self.get(name)
+            if not wait or cluster.answer.get("probed_at") != before:
+                return cluster
+            if time.monotonic() > deadline:
+                raise MooringError("wait-over", "It takes longer", f"{name} was not looked at within {seconds:.0f} s.", "Look later.")
+            time.sleep(0.5)
 
     def detach(self, name: str, *, forget: bool = False) -> Mapping[str, Any]:
         """Detach a cluster and take along what Mooring put into it; return what goes and what stays.
@@ -185,7 +198,7 @@ class Computes:
         body = {"name": name, "cluster": cluster, "namespace": namespace, "create_namespace": create_namespace, **more}
         return Compute.of(self._transport.json("POST", self._scope.path(workspace, "computes"), json=body))
 
-    def update(self, name: str, *, workspace: str | None = None, **changes: Any) -> Compute:
+    def update(self, name: str, /, *, workspace: str | None = None, **changes: Any) -> Compute:
         """Change a compute in place."""
         return Compute.of(self._transport.json("PATCH", self._path(workspace, name), json=changes))
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mooring.client.transport import Transport
+from mooring.client.workspaces import listed
 from mooring.errors import MooringError, MooringProblem
 
 FINAL = ("done", "failed")
@@ -50,6 +51,14 @@ class Extensions:
         """Return how the objects of two revisions differ, as a unified diff; `to` is the one in force by default."""
         path = f"{_path(cluster)}/revisions/{number}/difference"
         return self._transport.send("GET", path, query={"to": to} if to else None, headers={"Accept": "*/*"}).text
+
+    def revision(self, cluster: str, number: int) -> dict[str, Any]:
+        """Return one revision with its rendered objects, as YAML in `manifest`."""
+        return dict(self._transport.json("GET", f"{_path(cluster)}/revisions/{number}"))
+
+    def operations(self, cluster: str, *, most: int | None = None) -> list[dict[str, Any]]:
+        """Return what was done to the extension, the newest first, `most` of them at most."""
+        return [dict(one) for one in listed(self._transport, f"{_path(cluster)}/operations", most=most)]
 
     def operation(self, cluster: str, id: int) -> dict[str, Any]:
         """Return one operation: `status`, `steps`, `objects`, `problem`."""

@@ -74,7 +74,11 @@ class Jobs:
     def list(
         self,
         *,
-        status: str | None = None,
+        status: str | Sequence[str] | None = None,
+        experiment: str | Sequence[str] | None = None,
+        compute: str | Sequence[str] | None = None,
+        tag: str | Sequence[str] | None = None,
+        since: str | None = None,
         q: str | None = None,
         mine: bool | None = None,
         view: str | None = None,
@@ -84,9 +88,11 @@ class Jobs:
     ) -> list[Job]:
         """Return jobs, newest first: of a status, that contain `q`, one's own, `most` of them at most.
 
+        `experiment`, `compute` and `tag` (`key` or `key=value`) take one or several, `since` a day or how long ago (`7d`).
         `view` names a saved view; what is given beside it stands in the view's stead. `sort` is a column as `-started`.
         """
-        query = {"status": status, "q": q, "mine": "true" if mine else None, "view": view, "sort": sort}
+        query = {"status": status, "experiment": experiment, "compute": compute, "tag": tag, "since": since, "q": q,
+                 "mine": "true" if mine else None, "view": view, "sort": sort}  # fmt: skip
         return [Job.of(one) for one in listed(self._transport, self._scope.path(workspace, "jobs"), query, most=most)]
 
     def get(self, name: str, *, workspace: str | None = None) -> Job:

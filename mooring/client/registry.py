@@ -95,18 +95,21 @@ class Models:
         *,
         archived: bool = False,
         stage: str | Sequence[str] | None = None,
+        job: str | Sequence[str] | None = None,
+        since: str | None = None,
         q: str | None = None,
         view: str | None = None,
         sort: str | None = None,
         most: int | None = None,
         workspace: str | None = None,
     ) -> builtins.list[ModelVersion]:
-        """Return the versions of a model, newest first: of a stage or several, that contain `q`; or the archived ones.
+        """Return the versions of a model, newest first: of a stage, from a `job`, `since` a day, that contain `q`; or the archived ones.
 
         `view` names a saved view; what is given beside it stands in the view's stead. `sort` is a column as `-size`.
         """
         path = self._path(workspace, name, rest="versions")
-        query = {"archived": "true" if archived else None, "stage": stage, "q": q, "view": view, "sort": sort}
+        query = {"archived": "true" if archived else None, "stage": stage, "job": job, "since": since, "q": q,
+                 "view": view, "sort": sort}  # fmt: skip
         return [ModelVersion.of(one) for one in listed(self._transport, path, query, most=most)]
 
     def get(self, name: str, version: str = LATEST, *, workspace: str | None = None) -> ModelVersion:
@@ -139,6 +142,11 @@ class Models:
         """Delete a model with all versions, or one version; refused while something uses it."""
         self._transport.send("DELETE", self._path(workspace, name, version))
 
+    def files(self, name: str, version: str, *, workspace: str | None = None) -> builtins.list[OutputFile]:
+        """Return the files of a version: path, size in bytes and SHA-256."""
+        below = self._path(workspace, name, version, "files")
+        return [OutputFile.of({"root": "", **one}) for one in listed(self._transport, below)]
+
     def download(
         self, name: str, version: str, folder: str | Path, *, progress: Progress | None = None, workspace: str | None = None
     ) -> builtins.list[Path]:
@@ -148,7 +156,7 @@ class Models:
         """
         model = self.get(name, version, workspace=workspace)
         below = self._path(workspace, name, model.version, "files")
-        files = [OutputFile.of({"root": "", **one}) for one in listed(self._transport, below)]
+        files = self.files(name, model.version, workspace=workspace)
         top = Path(folder) / model.name / ("" if model.is_file else model.base_name)
         paths = ["/".join([below, *map(segment, file.path.split("/"))]) for file in files]
         places = [download.place_below(Path(folder), top, file.path) for file in files]

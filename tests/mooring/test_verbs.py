@@ -95,6 +95,31 @@ def test_a_verb_that_does_something_says_so_as_asked(held: StandIn) -> None:
     assert run("version", "-o", "yaml").stdout.startswith("version: ")
 
 
+def test_what_is_only_looked_at_is_told_and_nothing_is_sent_to_be_done(held: StandIn, tmp_path: Path) -> None:
+    difference = {"settings": {"enableInference": "True"}, "difference": {"enableInference": ["False", "True"]}}
+    at_work = {"id": 7, "kind": "install", "status": "done", "steps": [{"key": "a", "title": "Definitions", "state": "done"}], "objects": []}
+    tried = {"id": 3, "status": "done", "results": [{"url": "https://x", "kind": "refused", "via": "", "ms": 3, "status": None, "error": "no"}]}
+    held.answers += [("POST /api/v1/clusters/edge/extension/check", 200, difference),
+                     ("GET /api/v1/clusters/edge/extension/operations/7", 200, at_work),
+                     ("GET /api/v1/clusters/edge/extension/revisions/2", 200, {"number": 2, "manifest": "kind: Gateway"}),
+                     ("GET /api/v1/clusters/edge/network/checks/3", 200, tried),
+                     ("POST /api/v1/workspaces/demo/online-endpoints/validate", 200, {"valid": True, "warnings": ["Old API"]}),
+                     ("POST /api/v1/workspaces/demo/online-endpoints/flowers/deployments/validate", 200, {"valid": True, "warnings": []})]  # fmt: skip
+    assert run("extension", "check", "edge", "-s", "enableInference=True").stdout == "enableInference: False → True\n"
+    assert "✓ Definitions" in run("extension", "operations", "edge", "--id", "7").stdout
+    assert run("extension", "revision", "edge", "2", "-o", "json", "--query", "manifest").stdout == "\"kind: Gateway\"\n"
+    assert run("cluster", "network", "show-check", "edge", "3").exit_code == 1
+    file = tmp_path / "one.yml"
+    file.write_text("name: blue\nendpoint_name: flowers\nmodel: azureml:flowers:3\n")
+    said = run("online-endpoint", "validate", "-f", str(file))
+    assert said.stdout == f"{file} is right\n" and "Old API" in said.stderr
+    assert run("online-deployment", "validate", "-f", str(file)).stdout == f"{file} is right\n"
+    assert {method for method, *_ in held.asked} <= {"GET", "POST"}
+    file.write_text("name: blue\nmodel: azureml:flowers:3\n")
+    refused = run("online-deployment", "validate", "-f", str(file))
+    assert isinstance(refused.exception, MooringError) and refused.exception.id == "endpoint-name-missing"
+
+
 def test_a_result_in_a_pipe_has_neither_colours_nor_progress(held: StandIn) -> None:
     held.clusters["edge"] = {"name": "edge", "status": "ready"}
     for words in (("cluster", "list"), ("cluster", "show", "edge"), ("doctor",), ("cluster", "detach", "edge", "-y")):

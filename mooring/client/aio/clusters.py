@@ -57,14 +57,27 @@ class Clusters:
         body |= {"kubeconfig": kubeconfig or "", "context": context or ""}
         return Cluster.of(await self._transport.json("POST", "clusters", json=body))
 
-    async def update(self, name: str, **changes: Any) -> Cluster:
+    async def update(self, name: str, /, **changes: Any) -> Cluster:
         """Change a cluster in place."""
         return Cluster.of(await self._transport.json("PATCH", f"clusters/{segment(name)}", json=changes))
 
-    async def replace_credentials(self, name: str, *, kubeconfig: str, context: str | None = None) -> None:
+    async def replace_credentials(self, name: str, *, kubeconfig: str, context: str | None = None, allow_insecure: bool = False) -> Cluster:
         """Replace the credentials by those of a kubeconfig; the old ones are never shown."""
-        body = {"kubeconfig": kubeconfig, "context": context or ""}
-        await self._transport.json("PUT", f"clusters/{segment(name)}/credentials", json=body)
+        body = {"kubeconfig": kubeconfig, "context": context or "", "allow_insecure": allow_insecure}
+        return Cluster.of(await self._transport.json("PUT", f"clusters/{segment(name)}/credentials", json=body))
+
+    async def probe(self, name: str, *, wait: bool = True, seconds: float = 180) -> Cluster:
+        """Have a cluster looked at again: what it is, what Mooring may do there, the ways that bytes take; wait until that is done."""
+        before = (await self.get(name)).answer.get("probed_at")
+        await self._transport.json("POST", f"clusters/{segment(name)}/probe")
+        deadline = time.monotonic() + seconds
+        while True:
+            cluster = await self.get(name)
+            if not wait or cluster.answer.get("probed_at") != before:
+                return cluster
+            if time.monotonic() > deadline:
+                raise MooringError("wait-over", "It takes longer", f"{name} was not looked at within {seconds:.0f} s.", "Look later.")
+            await asyncio.sleep(0.5)
 
     async def detach(self, name: str, *, forget: bool = False) -> Mapping[str, Any]:
         """Detach a cluster and take along what Mooring put into it; return what goes and what stays.
@@ -178,7 +191,7 @@ class Computes:
         body = {"name": name, "cluster": cluster, "namespace": namespace, "create_namespace": create_namespace, **more}
         return Compute.of(await self._transport.json("POST", await self._scope.path(workspace, "computes"), json=body))
 
-    async def update(self, name: str, *, workspace: str | None = None, **changes: Any) -> Compute:
+    async def update(self, name: str, /, *, workspace: str | None = None, **changes: Any) -> Compute:
         """Change a compute in place."""
         return Compute.of(await self._transport.json("PATCH", await self._path(workspace, name), json=changes))
 

@@ -17,6 +17,7 @@ from mooring.client.aio.transport import Backoff, Transport, lost, segment
 from mooring.client.aio.workspaces import Scope, listed
 from mooring.client.models import Called, Deployment, Endpoint
 from mooring.errors import ConnectionLost, MooringError, MooringProblem
+from mooring.files import files_of
 from mooring.jobfile import local_path, read_text, set_over
 
 
@@ -35,6 +36,11 @@ class Endpoints:
         """Create the endpoint of a YAML text."""
         body = {"yaml": yaml, "set": [*overrides]}
         return Endpoint.of(await self._transport.json("POST", await self._scope.path(workspace, "online-endpoints"), json=body))
+
+    async def validate(self, file: str | Path, *, overrides: Sequence[str] = (), workspace: str | None = None) -> Mapping[str, Any]:
+        """Have a YAML file checked without making an endpoint; return what was understood, raise on what is wrong."""
+        body = {"yaml": read_text(Path(file)), "set": [*overrides]}
+        return dict(await self._transport.json("POST", await self._scope.path(workspace, "online-endpoints/validate"), json=body))
 
     async def update(self, name: str, file: str | Path, *, overrides: Sequence[str] = (), workspace: str | None = None) -> Endpoint:
         """Bring an endpoint to what a YAML file says."""
@@ -55,9 +61,26 @@ class Endpoints:
         body = {"traffic": dict(traffic) if traffic is not None else None, "mirror_traffic": dict(mirror) if mirror is not None else None}
         return Endpoint.of(await self._transport.json("PUT", await self._path(workspace, name, "traffic"), json=body))
 
-    async def list(self, *, workspace: str | None = None) -> list[Endpoint]:
-        """Return the endpoints, the newest first."""
-        return [Endpoint.of(one) async for one in listed(self._transport, await self._scope.path(workspace, "online-endpoints"))]
+    async def list(
+        self,
+        *,
+        status: str | Sequence[str] | None = None,
+        compute: str | Sequence[str] | None = None,
+        q: str | None = None,
+        view: str | None = None,
+        sort: str | None = None,
+        most: int | None = None,
+        workspace: str | None = None,
+    ) -> list[Endpoint]:
+        """Return the workspace's endpoints, newest first: of a status, on a compute, that contain `q`, `most` of them at most.
+
+        `view` names a saved view; what is given beside it stands in the view's stead. `sort` is a column as `-name`.
+        """
+        query = {"state": status, "compute": compute, "q": q, "view": view, "sort": sort}
+        return [
+            Endpoint.of(one)
+            async for one in listed(self._transport, await self._scope.path(workspace, "online-endpoints"), query, most=most)
+        ]
 
     async def get(self, name: str, *, workspace: str | None = None) -> Endpoint:
         """Return one endpoint with its deployments."""
@@ -172,8 +195,7 @@ class Deployments:
         """Create the deployment of a YAML text whose paths are relative to `folder`."""
         name, body = await self._body(yaml, Path(folder), overrides, all_traffic, workspace, progress)
         if not (endpoint or name):
-            todo = "Add `endpoint_name:` to the YAML, or name it (`--endpoint-name`)."
-            raise MooringError("endpoint-name-missing", "No endpoint named", "The YAML does not say of which endpoint it is.", todo)
+            raise _unnamed()
         return Deployment.of(await self._transport.json("POST", await self._path(workspace, endpoint or name), json=body))
 
     async def update(
@@ -196,6 +218,22 @@ class Deployments:
         else:
             _, body = await self._body(read_text(Path(file)), Path(file).parent, overrides, all_traffic, workspace, progress)
         return Deployment.of(await self._transport.json("PUT", await self._path(workspace, endpoint, name), json=body))
+
+    async def validate(
+        self, file: str | Path, *, endpoint: str = "", overrides: Sequence[str] = (), workspace: str | None = None
+    ) -> Mapping[str, Any]:
+        """Have a YAML file checked without deploying anything; what it names on this machine is looked for, not sent."""
+        yaml, folder = (read_text(Path(file)), Path(file).parent)
+        fields = set_over(yaml, overrides, source=folder)
+        for named in (_part(fields, "code_configuration", "code"), _part(fields, "model", "path")):
+            place = local_path(named, folder)
+            if place is not None:
+                files_of(place)
+        of = endpoint or str(fields.get("endpoint_name") or "")
+        if not of:
+            raise _unnamed()
+        body = {"yaml": yaml, "set": [*overrides]}
+        return dict(await self._transport.json("POST", await self._path(workspace, of, "validate"), json=body))
 
     async def list(self, *, endpoint: str, workspace: str | None = None) -> list[Deployment]:
         """Return the deployments of an endpoint."""
@@ -349,6 +387,11 @@ class Deployments:
 
     async def _path(self, workspace: str | None, endpoint: str, *rest: str) -> str:
         return await self._scope.path(workspace, "/".join([f"online-endpoints/{segment(endpoint)}/deployments", *map(segment, rest)]))
+
+
+def _unnamed() -> MooringError:
+    todo = "Add `endpoint_name:` to the YAML, or name it (`--endpoint-name`)."
+    return MooringError("endpoint-name-missing", "No endpoint named", "The YAML does not say of which endpoint it is.", todo)
 
 
 def _part(fields: Mapping[str, Any], name: str, inner: str) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mooring.client.aio.transport import Transport
+from mooring.client.aio.workspaces import listed
 from mooring.errors import MooringError, MooringProblem
 
 FINAL = ("done", "failed")
@@ -53,6 +54,14 @@ class Extensions:
         """Return how the objects of two revisions differ, as a unified diff; `to` is the one in force by default."""
         path = f"{_path(cluster)}/revisions/{number}/difference"
         return (await self._transport.send("GET", path, query={"to": to} if to else None, headers={"Accept": "*/*"})).text
+
+    async def revision(self, cluster: str, number: int) -> dict[str, Any]:
+        """Return one revision with its rendered objects, as YAML in `manifest`."""
+        return dict(await self._transport.json("GET", f"{_path(cluster)}/revisions/{number}"))
+
+    async def operations(self, cluster: str, *, most: int | None = None) -> list[dict[str, Any]]:
+        """Return what was done to the extension, the newest first, `most` of them at most."""
+        return [dict(one) async for one in listed(self._transport, f"{_path(cluster)}/operations", most=most)]
 
     async def operation(self, cluster: str, id: int) -> dict[str, Any]:
         """Return one operation: `status`, `steps`, `objects`, `problem`."""

@@ -53,6 +53,10 @@ class Network:
         """Change http_proxy, https_proxy, no_proxy, ca_bundle (PEM) or ca_with_system; an empty text takes one away."""
         return dict(await self._transport.json("PATCH", f"{_path(cluster)}/way-out", json=changes))
 
+    async def checked(self, cluster: str, id: int) -> dict[str, Any]:
+        """Return one check of addresses that was made or is being made."""
+        return dict(await self._transport.json("GET", f"{_path(cluster)}/checks/{id}"))
+
     async def check(self, cluster: str, addresses: Sequence[str], *, seconds: float = 180, wait: bool = True) -> dict[str, Any]:
         """Have addresses tried from a pod of the cluster; wait until that has ended, unless told not to, and return the check."""
         check = dict(await self._transport.json("POST", f"{_path(cluster)}/checks", json={"addresses": [*addresses]}))
