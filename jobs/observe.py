@@ -12,6 +12,8 @@ PULL_PROBLEMS = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrIma
 CONFIG_PROBLEMS = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError"}
 # A pull that fails may be a passing fault of the network; after so many seconds it is told as the job's failure.
 PULL_PATIENCE_SECONDS = 60
+# What the sandbox's simulated nodes write where a kubelet writes the end of a pod and of its containers.
+SIMULATED = "simulated: no container ran"
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,8 @@ def _problem(pod: dict[str, Any], prepare: Any, main: Any, times: dict[str, date
 
 def _why_ended(end: dict[str, Any], pod: dict[str, Any]) -> Told | None:
     code, reason = end.get("exitCode"), end.get("reason")
+    if SIMULATED == end.get("message") == fields(pod.get("status")).get("message"):
+        return Told("job-simulated")
     if reason == "OOMKilled":
         return Told("job-out-of-memory", {"limit": _memory_limit(pod), "where": ""})
     if reason in {"StartError", "ContainerCannotRun"}:

@@ -186,7 +186,7 @@ def _settle_failed(job: Job, processes: list[Process], latest: dict[int, Process
     if not (bad and (used_up or job.object_state in {"Failed", "Complete", "Gone"})):
         _settle_silent(job, latest)
         return
-    drained = all(process.gone or (process.finished and process.log_final) for process in bad)
+    drained = all(process.gone or (process.finished and process.log_final) or _is_simulated(process) for process in bad)
     over = job.object_state in {"Failed", "Complete"} and _patience_over(job)
     if drained or over:
         worst = bad[-1]
@@ -226,7 +226,7 @@ def _good(process: Process) -> bool:
 def _why_bad(process: Process) -> Told | None:
     """Return why a process did not end well, or None while it has not ended, or ended well."""
     found = process.problem or {}
-    if found.get("id") in {"job-out-of-memory", "job-evicted", "job-preparing-failed", "job-container-not-started"}:
+    if found.get("id") in {"job-out-of-memory", "job-evicted", "job-preparing-failed", "job-container-not-started", "job-simulated"}:
         return Told(found["id"], found.get("params") or {})
     exit = process.exit
     if exit is None:
@@ -248,6 +248,11 @@ def _why_bad(process: Process) -> Told | None:
         text = "the pod went away before everything was stored."
         return Told("job-outputs-not-stored", {"code": 0, "text": text})
     return Told("job-log-cut") if process.log_tail_lost else None
+
+
+def _is_simulated(process: Process) -> bool:
+    """Tell whether no container ran, so that neither a log nor outputs will come."""
+    return (process.problem or {}).get("id") == "job-simulated"
 
 
 def _errors(process: Process) -> list[dict[str, Any]]:

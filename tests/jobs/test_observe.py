@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 import jobs.problems  # noqa: F401 - the catalogue that the ids below are of
 from jobs.models import ACTIVE
-from jobs.observe import Told, observe
+from jobs.observe import SIMULATED, Told, observe
+from sandbox import stages
 from studio.core.problems import CATALOGUE
 from tests.jobs.conftest import START, at, ended, pod
 
@@ -142,6 +143,17 @@ def test_a_pod_that_failed_without_containers_is_over_and_says_so() -> None:
 def test_a_succeeded_pod_has_no_problem() -> None:
     seen = observe(pod("ended", phase="Succeeded"), now=SOON)
     assert (seen.status, seen.pod_over, seen.exit_code, seen.problem) == ("Finalizing", True, 0, None)
+
+
+@pytest.mark.parametrize(("said", "by_pod", "told"), [(SIMULATED, SIMULATED, Told("job-simulated")), (SIMULATED, "", None), ("", SIMULATED, None)])
+def test_a_pod_that_only_seemed_to_run_says_so_and_a_command_cannot(said: str, by_pod: str, told: Told | None) -> None:
+    end = {"name": "job", "state": {"terminated": {"exitCode": 0, "message": said, "finishedAt": at(25)}}}
+    seen = observe(pod("ended", phase="Succeeded", message=by_pod, containerStatuses=[end]), now=SOON)
+    assert seen.ended and seen.problem == told
+
+
+def test_its_words_are_those_of_the_simulated_nodes() -> None:
+    assert stages.SAID == SIMULATED
 
 
 def test_a_time_without_a_zone_is_no_reason_to_fail() -> None:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from jobs import progress, sweeping
 from jobs.keeping import append_log, log_topic
 from jobs.models import Job, Process
-from jobs.observe import Told
+from jobs.observe import SIMULATED, Told
 from jobs.selectors import retries_used
 from jobs.services import cancel_job
 from tests.conftest import People
@@ -105,6 +105,14 @@ def test_a_complete_job_whose_runner_stays_silent_has_failed_after_a_while(make_
     progress.saw_object(job, "Complete")
     job.refresh_from_db()
     assert (job.status, job.problem_id) == ("Failed", "job-outputs-not-stored")
+
+
+def test_a_job_of_which_no_container_ran_has_failed_at_once_and_is_not_waited_for(make_job: Make) -> None:
+    job = make_job("Queued")
+    end = {"name": "job", "state": {"terminated": {"exitCode": 0, "message": SIMULATED, "finishedAt": timezone.now().isoformat()}}}
+    saw(job, "ended", phase="Succeeded", message=SIMULATED, containerStatuses=[end])
+    job.refresh_from_db()
+    assert (job.status, job.problem_id) == ("Failed", "job-simulated")
 
 
 def test_an_output_that_could_not_be_stored_fails_a_command_that_ended_well(make_job: Make) -> None:
