@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,13 +31,14 @@ class Pages:
 
 
 @contextlib.contextmanager
-def furnished(data: Path, redis_url: str) -> Iterator[Pages]:
-    """Furnish a database in a folder (`tests/furnish.py`) and serve its pages."""
+def furnished(data: Path, redis_url: str, *, port: int = 0, settings: Mapping[str, str] | None = None) -> Iterator[Pages]:
+    """Furnish a database in a folder (`tests/furnish.py`) and serve its pages, with further settings of the studio."""
     data.chmod(0o700)
-    url = f"http://127.0.0.1:{free_port('127.0.0.1')}"
+    url = f"http://127.0.0.1:{port or free_port('127.0.0.1')}"
     environment = without_ours(dict(os.environ)) | {
         "MOORING_DATA": str(data), "MOORING_DEBUG": "1", "MOORING_LISTEN": url.removeprefix("http://"), "REDIS_URL": redis_url,
         "MOORING_RUNNER_IMAGE": "registry/runner:1", "MOORING_POD_URL": "http://10.0.0.1:8080", "MOORING_LOG_LEVEL": "WARNING",
+        **(settings or {}),
     }  # fmt: skip
     filled = subprocess.run([sys.executable, "-m", "tests.furnish", "--migrate"], cwd=ROOT, env=environment, capture_output=True, text=True,
                             timeout=280, check=False)  # fmt: skip

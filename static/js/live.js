@@ -21,11 +21,14 @@ const gathered = new WeakMap()
 
 const replacing = new Replacing(fire, { find: (id) => document.getElementById(id), later: (run, ms) => setTimeout(run, ms) })
 
+let start = () => {}
+
 /** Start watching what the page names; called once. */
 export function startLive() {
   const { liveUrl, liveCursor = '' } = document.body.dataset
-  if (!liveUrl || !('EventSource' in window)) return
-  const begin = () => {
+  // Nobody is told anything on the page where one signs in.
+  if (!liveUrl || !document.body.dataset.person || !('EventSource' in window)) return
+  start = () => {
     const tab = Math.random().toString(36).slice(2)
     stream = new Stream(liveUrl, liveCursor, {
       tab,
@@ -40,7 +43,7 @@ export function startLive() {
     refreshTopics()
     stream.start()
   }
-  begin()
+  start()
   document.addEventListener('htmx:load', refreshTopics)
   document.addEventListener('htmx:beforeRequest', (event) => {
     const { elt, xhr } = /** @type {any} */ (event).detail
@@ -50,7 +53,7 @@ export function startLive() {
   addEventListener('pagehide', () => stream?.stop())
   addEventListener('pageshow', (event) => {
     if (!event.persisted) return
-    begin()
+    start()
     // Whatever happened while the page lay in the browser's back-forward cache is unknown to it.
     for (const element of watching()) fire(element, { topic: '', event: 'resync', payload: {} })
   })
@@ -163,11 +166,27 @@ async function refused(url) {
 
 let over = false
 
+/** Whether the person behind the page is signed out. */
+export function isSignedOut() {
+  return over
+}
+
+/** Watch again: the person is signed in once more. What happened meanwhile is asked for. */
+export function resume() {
+  over = false
+  const note = document.querySelector('[data-live-ended]')
+  if (note instanceof HTMLElement) note.hidden = true
+  start()
+  for (const element of watching()) fire(element, { topic: '', event: 'resync', payload: {} })
+}
+
 /** The person is signed out: what stands here stays to be read, and the way in is shown. */
 function ended() {
   over = true
   const note = document.querySelector('[data-live-ended]')
   if (note instanceof HTMLElement) note.hidden = false
+  // Where something was typed the way in opens beside it.
+  if (document.querySelector('form[data-guard]')) note?.querySelector('a')?.setAttribute('target', '_blank')
   const stale = document.querySelector('[data-live-stale]')
   if (stale instanceof HTMLElement && stale.dataset.byLive) stale.hidden = true
   const dot = document.querySelector('[data-live-dot]')

@@ -1,51 +1,6 @@
-/** Menus that close themselves, toasts, copy buttons, and the dialog that asks before something is lost. */
-import { icon, make } from './page.js'
-
-const TOAST_MS = 6000
-const ICONS = { good: 'circle-check', wrong: 'alert-circle', look: 'alert-triangle' }
-
-/**
- * Say something for a few seconds; what went wrong stays until it is closed.
- * @param {string} text
- * @param {'good' | 'wrong' | 'look' | 'neutral'} [tone]
- */
-export function toast(text, tone = 'neutral') {
-  const box = document.getElementById('toasts')
-  if (!box) return
-  const close = make('button', { class: 'icon-button small', type: 'button', 'data-toast-close': '', 'aria-label': 'Close' }, icon('x'))
-  const note = make('div', { class: `note slim tone-${tone}`, role: tone === 'wrong' ? 'alert' : 'status' },
-    icon(ICONS[/** @type {keyof typeof ICONS} */ (tone)] ?? 'info-circle'), make('div', { class: 'note-body' }, text), close)
-  box.append(note)
-  fade(note)
-}
-
-/** @param {Element} note */
-function fade(note) {
-  if (note.classList.contains('tone-wrong')) return
-  let timer = setTimeout(() => note.remove(), TOAST_MS)
-  note.addEventListener('pointerenter', () => clearTimeout(timer))
-  note.addEventListener('pointerleave', () => (timer = setTimeout(() => note.remove(), 2000)))
-}
-
-export function startToasts() {
-  for (const note of document.querySelectorAll('#toasts .note')) fade(note)
-  document.addEventListener('click', (event) => {
-    const close = /** @type {Element} */ (event.target).closest?.('[data-toast-close]')
-    close?.closest('.note')?.remove()
-  })
-  document.addEventListener('toast', (event) => {
-    const { text, tone } = /** @type {any} */ (event).detail
-    toast(text, tone)
-  })
-  document.addEventListener('htmx:sendError', () => toast('The studio did not answer. Nothing was changed.', 'wrong'))
-  document.addEventListener('htmx:responseError', (event) => {
-    const { xhr, requestConfig } = /** @type {any} */ (event).detail
-    // A refresh that failed is the live dot's business; what the person did is theirs to know.
-    if (requestConfig?.verb === 'get') return
-    const id = xhr.getResponseHeader('X-Request-Id')
-    toast(`That did not work (${xhr.status}). Reload the page and try again.${id ? ` Request ${id}.` : ''}`, 'wrong')
-  })
-}
+/** Menus that close themselves, copy buttons, and the dialog that asks before something is lost. */
+import { make } from './page.js'
+import { toast } from './toasts.js'
 
 export function startMenus() {
   const open = () => document.querySelectorAll('details.menu[open]')
@@ -55,6 +10,7 @@ export function startMenus() {
   document.addEventListener('keydown', (event) => {
     if (event.key !== 'Escape') return
     for (const menu of open()) {
+      event.preventDefault()
       menu.removeAttribute('open')
       menu.querySelector('summary')?.focus()
     }

@@ -123,6 +123,8 @@ export class Stream {
 
   /** @param {any} told */
   #hear(told) {
+    // Who has stopped wants nothing any more: asked on its behalf, the studio would refuse whoever leads then.
+    if (this.stopped) return
     if (told.type === 'who' || told.type === 'hello') {
       if (told.type === 'who') this.#announce()
       if (this.leading) this.#spread({ type: 'status', state: this.state, cursor: this.cursor, served: this.served })

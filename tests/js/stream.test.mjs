@@ -198,6 +198,17 @@ test('the end of the session is told in every tab, and nothing is asked any more
   assert.equal(browser.open.length, 0)
 })
 
+test('a tab that has stopped lets nobody ask on its behalf', async () => {
+  const browser = new Browser()
+  browser.tab('a', ['jobs:demo'])
+  await browser.tick(500)
+  browser.open[0].listeners.ended()
+  const { told } = browser.tab('b', [])
+  await browser.tick(60_000)
+  assert.equal(browser.open.length, 0)
+  assert.equal(told.ended, 0)
+})
+
 test('a stream that is refused to who is signed out says so; one that fails is tried again', async () => {
   const browser = new Browser()
   const tab = browser.tab('a', ['jobs:demo'])
