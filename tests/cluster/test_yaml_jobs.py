@@ -56,6 +56,8 @@ def basics(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of the original's basic examples, taken out of the clone that was named."""
     if not SNAPSHOT:
         pytest.skip("set MOORING_AZML_EXAMPLES to a clone of Azure/azureml-examples")
+    if (Path(SNAPSHOT) / BASICS).is_dir():
+        return Path(SNAPSHOT) / BASICS
     packed = subprocess.run(["git", "-C", SNAPSHOT, "archive", "HEAD", BASICS], capture_output=True, check=True).stdout
     folder = tmp_path_factory.mktemp("examples")
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
