@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import Count, Q
 
-from compute.models import Compute
+from compute.models import Cluster, Compute
 from compute.services import WORKLOADS, Workloads
 from compute.watching import OBSERVERS, SCOPES, SNAPSHOTS
 from jobs import registering
@@ -38,7 +38,7 @@ def connect() -> None:
     HOLDERS["jobs"] = _held
     for what, largest in BODIES.items():
         register_bodies(rf"^/runner/v1/jobs/[^/]+/{what}", largest)
-    WORKLOADS["jobs"] = Workloads(running_on=_running_on, on_detach=_on_detach)
+    WORKLOADS["jobs"] = Workloads(_running_on, _on_detach, left_in=_left_in, on_cluster_detach=_on_cluster_detach)
 
 
 def _followed_in(cluster_id: int) -> set[str]:
@@ -64,6 +64,19 @@ def _on_detach(compute: Compute, running: str) -> None:
         return
     for job in Job.objects.select_related("workspace").filter(compute=compute, status__in=UNFINISHED):
         # One that ends at this very moment needs no canceling.
+        with contextlib.suppress(ProblemError):
+            cancel_job(None, job)
+
+
+def _left_in(cluster_id: int) -> int:
+    """Return how many jobs have objects in a cluster that are still to be taken out, also where no compute is any more."""
+    left = Q(compute=None, status__in=UNFINISHED) | Q(status__in=FINAL, cleaned=False)
+    return Job.objects.filter(left, cluster_id=cluster_id).count()
+
+
+def _on_cluster_detach(cluster: Cluster) -> None:
+    """Cancel what was left running when its compute was detached: nobody could follow it to its end."""
+    for job in Job.objects.select_related("workspace").filter(cluster=cluster, compute=None, status__in=UNFINISHED):
         with contextlib.suppress(ProblemError):
             cancel_job(None, job)
 

@@ -39,7 +39,12 @@ JOBS = (
     "cluster/test_yaml_jobs.py",
 )
 # What needs a cluster or a browser and no studio that is there already.
-ALONE = ("cluster/test_kube_client.py", "cluster/test_runner_pod.py", "cluster/test_supported_version.py")
+ALONE = (
+    "cluster/test_kube_client.py",
+    "cluster/test_runner_pod.py",
+    "cluster/test_studio_in_pod.py",
+    "cluster/test_supported_version.py",
+)
 # Clusters of their own take long to come and go: they begin early.
 EARLY = ("sandbox/test_plain_user.py", "sandbox/test_cluster_full.py", "sandbox/test_cluster_simulated.py")
 _ORDER = {file: number for number, file in enumerate((*ROUTER, *JOBS, *EARLY))}

@@ -19,7 +19,7 @@ from compute.network.applying import withdraw
 from compute.permissions import CRD_NAME
 from compute.preflight import FirstLook, first_look
 from compute.problems import told
-from compute.services.computes import CANCEL_SECONDS, begin_detach, let_go, running_on_each
+from compute.services.computes import CANCEL_SECONDS, WORKLOADS, begin_detach, let_go, running_on_each
 from studio.audit.services import record
 from studio.core.errors import ProblemError
 from studio.core.nudge import nudge
@@ -209,6 +209,8 @@ def detach_cluster(actor: Any, cluster: Cluster, *, forget: bool = False) -> Clu
             record(actor, "detached", cluster)
             for compute in cluster.computes.select_related("workspace", "cluster"):
                 begin_detach(compute, "cancel", actor)
+            for each in WORKLOADS.values():
+                each.on_cluster_detach(cluster)
         nudge("compute.finish_detach", cluster.pk)
     return cluster
 
@@ -225,6 +227,11 @@ def finish_detach(cluster_id: int) -> None:
     waited = (timezone.now() - cluster.status_at).total_seconds()
     if running and waited < CANCEL_SECONDS:
         _waits(cluster, f"Waiting for {running} jobs to end")
+        return
+    lying = sum(each.left_in(cluster.pk) for each in WORKLOADS.values())
+    if lying and waited < CANCEL_SECONDS:
+        # In a namespace that others made, nothing would take along what is not taken out yet.
+        _waits(cluster, f"Waiting until what {lying} {'job' if lying == 1 else 'jobs'} left is taken out")
         return
     waits = removed_for_detach(cluster)
     if waits:

@@ -40,6 +40,9 @@ class Workloads:
     # compute id → count; computes without any may be left out
     running_on: Callable[[Collection[int]], dict[int, int]]
     on_detach: Callable[[Compute, str], None]
+    # cluster id → how many are over, or on no compute any more, and have objects there that are still to be taken out
+    left_in: Callable[[int], int] = lambda _: 0
+    on_cluster_detach: Callable[[Cluster], None] = lambda _: None
 
 
 # Filled by the apps that run things on computes, keyed by their label.

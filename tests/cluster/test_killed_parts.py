@@ -1,4 +1,4 @@
-"""What a person at the command line sees while parts of the studio are killed under a running job: nothing."""
+"""What a person at the command line sees while parts of the studio, and what runs beside their job, are killed: nothing."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from compute.kube import kinds
+from compute.kube.client import KubeClient
+from tests.cluster.test_runner_pod import process_of
 from tests.studio_process import Studio
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
@@ -22,11 +26,14 @@ command: |
   python -c "import time
   for n in range({LINES}):
       print('line', n, flush=True)
-      time.sleep(0.05)"
+      time.sleep(0.05)
+  open('outputs/kept.txt', 'w').write('kept')"
 """
 
 
-def test_a_streamed_log_is_whole_though_worker_web_and_redis_are_killed(studio: Studio, tmp_path: Path) -> None:
+def test_a_streamed_log_is_whole_though_worker_web_redis_and_the_jobs_sidecar_are_killed(
+    studio: Studio, kube: KubeClient, tmp_path: Path
+) -> None:
     (tmp_path / "job.yml").write_text(JOB, encoding="utf-8")
     words = ("job", "create", "-f", str(tmp_path / "job.yml"), "-w", "demo", "--set", f"compute={studio.compute}", "--stream")
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("MOORING_", "DJANGO_"))}
@@ -40,8 +47,23 @@ def test_a_streamed_log_is_whole_though_worker_web_and_redis_are_killed(studio: 
             pid = studio.pid(name)
             assert pid, f"{name} is not running"
             os.kill(pid, signal.SIGKILL)
+        job = studio.until(lambda: studio.client.jobs.list(most=1), what="the studio to answer")[0]
+        name = studio.client.jobs.get(job.name).answer["processes"][0]["pod"]
+        os.kill(process_of(kube.get(kinds.POD, name, studio.namespace)["metadata"]["uid"], "serve"), signal.SIGKILL)
+        studio.until(lambda: sidecar(kube, studio.namespace, name).get("restartCount"), what="the sidecar to come back")
+        studio.until(lambda: streamed.read_bytes().count(b"\n") > 300, seconds=150, what="the log to go on")
+        # The command has not noticed, and so has nobody who looks at the job.
+        assert studio.client.jobs.get(job.name).status in ("Running", "Finalizing", "Completed")
         assert process.wait(200) == 0, (tmp_path / "told.txt").read_text(encoding="utf-8")
     finally:
         process.kill()
         process.wait()
     assert streamed.read_text(encoding="utf-8").splitlines() == [f"line {number}" for number in range(LINES)]
+    ended = studio.client.jobs.get(job.name)
+    assert (ended.status, ended.problem, ended.answer["retries_used"]) == ("Completed", None, 0)
+    assert "outputs/kept.txt" in {file.path for file in studio.client.jobs.outputs(job.name)}
+
+
+def sidecar(kube: KubeClient, namespace: str, pod: str) -> dict[str, Any]:
+    found = kube.get(kinds.POD, pod, namespace)["status"].get("initContainerStatuses") or []
+    return next((each for each in found if each["name"] == "runner"), {})

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import http.server
 import json
 import os
 import re
 import signal
 import textwrap
+import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -177,6 +179,45 @@ def test_a_job_that_fails_is_tried_again_as_often_as_it_asks_for(studio: Studio)
     assert (ended.status, (ended.problem or {}).get("id"), ended.answer["retries_used"]) == ("Failed", "job-exit-code", 1)
     assert [(each["attempt"], each["exit_code"]) for each in ended.answer["processes"]] == [(1, 4), (2, 4)]
     assert studio.log_of(job.name) == b"tried\n"
+
+
+def test_a_job_whose_second_attempt_succeeds_is_completed(studio: Studio) -> None:
+    with answering([b"4", b"0"]) as port:
+        address = f"http://{studio.sandbox['host_address']}:{port}"
+        script = f"echo tried; exit $(python3 -c \"import urllib.request as web; print(web.urlopen('{address}').read().decode())\")"
+        job = studio.submit(command(script, more="retry_settings: {max_retries: 2}\n"))
+        ended = studio.ended(job.name)
+    assert (ended.status, ended.problem, ended.answer["retries_used"]) == ("Completed", None, 1), ended.reason
+    assert [(each["attempt"], each["exit_code"]) for each in ended.answer["processes"]] == [(1, 4), (2, 0)]
+    logs = [(each.attempt, each.bytes) for each in studio.client.jobs.logs(job.name) if each.file == "std_log.txt"]
+    assert logs == [(1, len(b"tried\n")), (2, len(b"tried\n"))]
+
+
+@contextlib.contextmanager
+def answering(answers: list[bytes]) -> Iterator[int]:
+    """Serve one answer after the other to whoever asks; give the port."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(answers.pop(0))
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("0.0.0.0", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
+def test_an_output_that_cannot_be_stored_fails_a_job_whose_command_succeeded(studio: Studio) -> None:
+    job = studio.submit(command("echo kept > outputs/kept; echo lost > outputs/lost; chmod 000 outputs/lost"))
+    ended = studio.ended(job.name)
+    assert [each["exit_code"] for each in ended.answer["processes"]] == [0]
+    assert (ended.status, (ended.problem or {}).get("id")) == ("Failed", "job-outputs-not-stored"), ended.problem
+    assert "outputs/lost" in str(ended.problem) and [file.path for file in studio.client.jobs.outputs(job.name)] == ["outputs/kept"]
 
 
 def test_a_job_whose_pod_the_quota_refuses_says_so_and_what_would_end_it(studio: Studio, kube: KubeClient) -> None:

@@ -21,7 +21,7 @@ class Running:
     """Stand in for an app that runs things on computes."""
 
     def __init__(self) -> None:
-        self.count = 0
+        self.count = self.left = 0
         self.told: list[str] = []
 
     def on_detach(self, compute: Compute, mode: str) -> None:
@@ -33,7 +33,11 @@ def running() -> Iterator[Running]:
     stand_in = Running()
     before = dict(WORKLOADS)
     WORKLOADS.clear()
-    WORKLOADS["test"] = Workloads(running_on=lambda computes: dict.fromkeys(computes, stand_in.count), on_detach=stand_in.on_detach)
+    WORKLOADS["test"] = Workloads(
+        running_on=lambda computes: dict.fromkeys(computes, stand_in.count),
+        on_detach=stand_in.on_detach,
+        left_in=lambda cluster_id: stand_in.left,
+    )
     yield stand_in
     WORKLOADS.clear()
     WORKLOADS.update(before)
@@ -210,6 +214,19 @@ def test_a_detached_cluster_is_left_clean(
     assert left == ["default", "kube-system"]
     assert kube.list(kinds.CRD) == []
     assert Entry.objects.filter(verb="detached", target_kind="cluster").exists()
+
+
+def test_a_cluster_is_not_let_go_before_what_jobs_left_is_taken_out(
+    operator: User, workspace: Workspace, cluster: Cluster, running: Running
+) -> None:
+    running.left = 2
+    services.detach_cluster(operator, cluster)
+    clusters.finish_detach(cluster.pk)
+    cluster.refresh_from_db()
+    assert (cluster.status, cluster.reason) == ("detaching", "Waiting until what 2 jobs left is taken out")
+    running.left = 0
+    clusters.finish_detach(cluster.pk)
+    assert not Cluster.objects.exists()
 
 
 def test_the_custom_resource_stays_while_another_studio_uses_the_cluster(

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import redis
 
-from compute.models import InstanceType
+from compute.models import Compute, InstanceType
+from compute.services import WORKLOADS
 from jobs import following, launch, observing, services, sweeping
 from jobs.keeping import append_log, stored_bytes
 from jobs.models import Job, Process
@@ -203,3 +204,17 @@ def test_a_redis_that_refuses_costs_a_log_nothing(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr("jobs.keeping.client", refused)
     assert append_log(tmp_path / "log", "log:1.std_log", 0, b"all of it") == 9
     settle(0)
+
+
+def test_a_cluster_that_is_detached_waits_for_what_jobs_left_there_and_cancels_what_no_compute_holds(
+    people: People, compute: Compute, make_job: Callable[..., Job]
+) -> None:
+    over, running = make_job(status="Completed", cleaned=False), make_job(status="Running")
+    make_job(status="Completed", cleaned=True)
+    workloads = WORKLOADS["jobs"]
+    assert workloads.left_in(compute.cluster.pk) == 1
+    Job.objects.update(compute=None)
+    assert workloads.left_in(compute.cluster.pk) == 2
+    workloads.on_cluster_detach(compute.cluster)
+    running.refresh_from_db()
+    assert running.status == "CancelRequested" and over.status == "Completed"
