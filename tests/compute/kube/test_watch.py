@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
+import socket
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 import pytest
 
-from compute.kube import errors, kinds
+from compute.kube import aclient, errors, kinds
 from compute.kube.aclient import AsyncKubeClient
 from compute.kube.watch import Added, Back, Backoff, Change, Deleted, Lost, Modified, Pace, Snapshot, watch
 from tests.fakekube import FakeKube
@@ -311,3 +312,21 @@ def _wait_for_watch(fake: FakeKube) -> None:
     while fake.watching < 1:
         assert time.monotonic() < deadline
         time.sleep(0.005)
+
+
+async def test_a_stream_that_is_given_up_leaves_no_socket_open(team: FakeKube, monkeypatch: pytest.MonkeyPatch) -> None:
+    sockets: list[socket.socket] = []
+
+    def made(address: Any) -> socket.socket:
+        sockets.append(make(address))
+        return sockets[-1]
+
+    make = aclient._socket
+    monkeypatch.setattr(aclient, "_socket", made)
+    async with watching(team) as changes:
+        await following(changes)
+        create(team, "one")
+        await following(changes)
+    # Nobody waits here for what the server says to that.
+    await asyncio.sleep(0)
+    assert [each.fileno() for each in sockets] == [-1] * len(sockets) and sockets
