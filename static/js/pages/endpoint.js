@@ -4,11 +4,19 @@ import { traffic } from '../traffic.js'
 
 each('[data-traffic]', (form) => traffic(/** @type {HTMLFormElement} */ (form)))
 
-// What is being changed is not put back by what came in meanwhile.
-document.addEventListener('htmx:beforeRequest', (event) => {
-  const { elt } = /** @type {any} */ (event).detail
-  if (elt instanceof HTMLElement && elt.querySelector('[data-traffic][data-dirty="1"]')) event.preventDefault()
-})
+// What is being changed is not put back by what came in meanwhile, and a menu that is open stays so: the next event brings it up to date.
+for (const moment of ['htmx:beforeRequest', 'htmx:beforeSwap']) {
+  document.addEventListener(moment, (event) => {
+    const { elt } = /** @type {any} */ (event).detail
+    if (elt instanceof HTMLElement && elt.dataset.liveTopic !== undefined && inHand(elt)) event.preventDefault()
+  })
+}
+
+/** @param {HTMLElement} element */
+function inHand(element) {
+  const counts = [.../** @type {NodeListOf<HTMLInputElement>} */ (element.querySelectorAll('.scale-form input[type="number"]'))]
+  return element.querySelector('[data-traffic][data-dirty="1"], details.menu[open]') !== null || counts.some((one) => one.value !== one.defaultValue)
+}
 
 /**
  * A text that is remembered while the browser is open.
