@@ -19,6 +19,7 @@ ROUTER = (
     "cluster/test_make_run.py",
     "cluster/test_compute_real.py",
     "cluster/test_endpoints.py",
+    "cluster/test_acceptance_endpoints.py",
     "browser/test_endpoints.py",
     "cluster/test_least_rights.py",
     "cluster/test_network.py",

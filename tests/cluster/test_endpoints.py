@@ -4,109 +4,37 @@ from __future__ import annotations
 
 import contextlib
 import json
-import ssl
-import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-import httpx
 import pytest
 
 from compute.kube import kinds
 from compute.kube.client import KubeClient
-from mooring.client import Client, Deployment
+from mooring.client import Client
 from mooring.errors import MooringProblem
 from tests.cluster.extension import ensured
-from tests.cluster.test_ways import ways
+from tests.cluster.serving import (
+    DEPLOYMENT,
+    ENDPOINT,
+    OWN_SERVER,
+    SCRIPT,
+    TRAIN,
+    Caller,
+    asking_all_the_time,
+    deploy,
+    routed,
+    serving_folder,
+    typed,
+    until,
+)
+from tests.cluster.test_ways import ways, write
 from tests.studio_process import Studio
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(420)]
-
-SCRIPT = """
-import json, os
-
-def init():
-    global says
-    with open(os.path.join(os.environ["AZUREML_MODEL_DIR"], "weights", "says.json")) as file:
-        says = json.load(file)
-
-def run(raw):
-    data = json.loads(raw)
-    return {"sum": sum(data.get("data", [])), "says": says["word"], "who": os.environ.get("WHO", "")}
-"""
-OWN_SERVER = """
-import http.server
-
-class Server(http.server.BaseHTTPRequestHandler):
-    def answer(self, text):
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-
-    def do_GET(self):
-        self.answer(b"alive")
-
-    def do_POST(self):
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.answer(f"own {self.path}".encode())
-
-http.server.ThreadingHTTPServer(("", 8080), Server).serve_forever()
-"""
-TRAIN = """
-type: command
-environment: {image: 'mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:latest'}
-command: |
-  python3 - <<'END'
-  import mlflow.sklearn, pandas
-  from mlflow.models import infer_signature
-  from sklearn.linear_model import LinearRegression
-  rows = pandas.DataFrame({"x": [1.0, 2.0, 3.0]})
-  model = LinearRegression().fit(rows, [2.0, 4.0, 6.0])
-  mlflow.sklearn.save_model(model, "outputs/doubler", signature=infer_signature(rows, model.predict(rows)))
-  END
-"""
-ENDPOINT = "name: {name}\ncompute: azureml:local\nauth_mode: Key\ntags: {{team: a}}\n"
-DEPLOYMENT = """
-$schema: https://azuremlschemas.azureedge.net/latest/kubernetesOnlineDeployment.schema.json
-name: {name}
-type: kubernetes
-endpoint_name: {endpoint}
-model: {{path: ./weights/}}
-code_configuration: {{code: ./onlinescoring/, scoring_script: score.py}}
-environment:
-  image: mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:latest
-environment_variables: {{WHO: {name}}}
-request_settings: {{request_timeout_ms: 3000, max_queue_wait_ms: 3000}}
-resources: {{requests: {{cpu: "0.05", memory: "0.06Gi"}}, limits: {{cpu: "1", memory: "200Mi"}}}}
-instance_count: 1
-{more}
-"""
-
-
-class Caller:
-    """Somebody outside who calls endpoints at the router's address, as curl with `--resolve` would."""
-
-    def __init__(self, router: dict[str, Any]) -> None:
-        parts = urlsplit(router["base_url"])
-        self.host, self.port, self.address = parts.hostname, parts.port, router["address"]
-        context = ssl.create_default_context(cafile=router["authority"])
-        self.http = httpx.Client(verify=context, trust_env=False, timeout=10)
-
-    def __call__(
-        self, endpoint: str, key: str | None = None, data: Any = None, *, path: str = "score", deployment: str = ""
-    ) -> httpx.Response:
-        headers = {"Host": f"{self.host}:{self.port}", "Content-Type": "application/json"}
-        headers |= {"Authorization": f"Bearer {key}"} if key else {}
-        headers |= {"azureml-model-deployment": deployment} if deployment else {}
-        url = f"https://{self.address}:{self.port}/api/v1/endpoint/{endpoint}/{path}"
-        body = json.dumps(data if data is not None else {"data": [1, 2, 3]})
-        method = "GET" if path == "swagger.json" else "POST"
-        return self.http.request(method, url, headers=headers, content=body, extensions={"sni_hostname": self.host})
 
 
 @pytest.fixture(scope="module")
@@ -119,13 +47,7 @@ def call(studio: Studio, tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a model and a scoring script, side by side with their YAML."""
-    root = tmp_path_factory.mktemp("serve")
-    for name in ("weights", "onlinescoring"):
-        (root / name).mkdir()
-    (root / "weights" / "says.json").write_text('{"word": "hello"}')
-    (root / "onlinescoring" / "score.py").write_text(SCRIPT)
-    return root
+    return serving_folder(tmp_path_factory.mktemp("serve"))
 
 
 @pytest.fixture(scope="module")
@@ -138,54 +60,6 @@ def flowers(studio: Studio, call: Caller, folder: Path) -> Iterator[str]:
     with contextlib.suppress(MooringProblem):
         studio.client.endpoints.delete("flowers")
         studio.client.endpoints.wait("flowers", timeout_seconds=120)
-
-
-def deploy(studio: Studio, folder: Path, name: str, *, endpoint: str = "flowers", more: str = "", **how: Any) -> Deployment:
-    """Create a deployment and wait until it is ready."""
-    text = DEPLOYMENT.format(name=name, endpoint=endpoint, more=more)
-    studio.client.deployments.create_from_text(text, folder=folder, **how)
-    made = studio.client.deployments.wait(name, endpoint=endpoint, timeout_seconds=120)
-    assert made is not None and made.status == "ready", made and (made.reason, made.replicas)
-    return made
-
-
-def routed(studio: Studio, name: str) -> None:
-    endpoint = studio.client.endpoints.wait(name, timeout_seconds=60)
-    assert endpoint is not None and endpoint.status == "ready", endpoint and endpoint.reason
-
-
-def until(asked: Callable[[], Any], *, seconds: float = 20) -> Any:
-    """Ask again until the answer is true: Envoy follows a moment after the router has said yes."""
-    ends = time.monotonic() + seconds
-    while not (found := asked()):
-        assert time.monotonic() < ends, "it did not happen in time"
-        time.sleep(0.1)
-    return found
-
-
-@contextlib.contextmanager
-def asking_all_the_time(ask: Callable[[], int], callers: int = 1) -> Iterator[Counter[int]]:
-    """Ask as fast as it goes for as long as the block lasts; count the answers by status."""
-    seen: Counter[int] = Counter()
-    stop = threading.Event()
-
-    def run() -> None:
-        while not stop.is_set():
-            try:
-                seen[ask()] += 1
-            except httpx.HTTPError:
-                seen[0] += 1
-            time.sleep(0.01)
-
-    threads = [threading.Thread(target=run) for _ in range(callers)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield seen
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join(30)
 
 
 def test_it_answers_over_tls_with_either_key_and_with_no_other(studio: Studio, call: Caller, flowers: str) -> None:
@@ -247,6 +121,91 @@ def test_traffic_is_shared_mirrored_and_bypassed_by_name(studio: Studio, call: C
     studio.client.endpoints.set_traffic(flowers, mirror={})
     studio.client.deployments.delete("green", endpoint=flowers)
     assert studio.client.deployments.wait("green", endpoint=flowers, timeout_seconds=90) is None
+
+
+def test_the_ids_of_a_request_go_to_the_replicas_log_and_back(studio: Studio, call: Caller, flowers: str) -> None:
+    key = studio.client.endpoints.keys(flowers)["primaryKey"]
+    assert until(lambda: call(flowers, key).status_code == 200)
+    answer = call(flowers, key, x_ms_client_request_id="order-17")
+    given = answer.headers["x-request-id"]
+    assert answer.headers["x-ms-client-request-id"] == "order-17"
+    assert until(lambda: f"id={given} client=order-17" in studio.client.deployments.logs("blue", endpoint=flowers).decode())
+    # What run() raises is told to who asked by the id under which the log has it.
+    raised = call(flowers, key, {"data": "no numbers"})
+    told = raised.json()
+    assert (raised.status_code, told["request_id"]) == (500, raised.headers["x-request-id"]), told
+    assert until(lambda: f"Request {told['request_id']}: run() raised" in studio.client.deployments.logs("blue", endpoint=flowers).decode())
+
+
+def test_the_command_line_does_all_there_is_to_do_with_a_deployment(
+    studio: Studio, kube: KubeClient, call: Caller, flowers: str, folder: Path
+) -> None:
+    key = studio.client.endpoints.keys(flowers)["primaryKey"]
+    (folder / "green.yml").write_text(DEPLOYMENT.format(name="green", endpoint=flowers, more=""))
+    green = ("-n", "green", "-e", flowers)
+
+    def said(group: str, verb: str, *words: str) -> Any:
+        done = typed(studio, f"online-{group}", verb, *words, "-o", "json")
+        assert done.exit_code == 0, (words, done.output, done.exception)
+        return json.loads(done.stdout)
+
+    def who() -> str:
+        return str(call(flowers, key, deployment="green").json()["who"])
+
+    assert said("deployment", "create", "-f", str(folder / "green.yml"))["status"] == "ready"
+    shared = said("endpoint", "update", "-n", flowers, "--traffic", "blue=50 green=50")
+    assert (shared["status"], shared["traffic"]) == ("ready", {"blue": 50, "green": 50})
+    assert until(lambda: {call(flowers, key).json()["who"] for _ in range(20)} == {"blue", "green"})
+    mirrored = said("endpoint", "update", "-n", flowers, "--traffic", "blue=100", "--mirror-traffic", "green=100")
+    assert mirrored["mirror_traffic"] == {"green": 100}
+    assert until(
+        lambda: (
+            call(flowers, key, x_ms_client_request_id="copied")
+            and "client=copied" in typed(studio, "online-deployment", "get-logs", *green).stdout
+        )
+    )
+    assert said("endpoint", "update", "-n", flowers, "--mirror-traffic", "green=0")["mirror_traffic"] == {}
+    assert [one["traffic"] for one in said("endpoint", "list") if one["name"] == flowers] == [{"blue": 100}]
+    assert said("endpoint", "show", flowers)["scoring_uri"].endswith(f"/{flowers}/score")
+
+    assert said("deployment", "scale", *green, "-c", "2")["instance_count"] == 2
+    changed = said("deployment", "update", *green, "--set", "environment_variables.WHO=green2")
+    assert (changed["status"], changed["revision"], changed["instance_count"]) == ("ready", 2, 2)
+    assert until(lambda: who() == "green2")
+    assert said("deployment", "rollback", *green)["revision"] == 1
+    assert until(lambda: who() == "green")
+
+    # Its own deadline, and not the twenty minutes of others, ends a rollout; what kept it from being ready may come later.
+    gate = f"gate-{uuid.uuid4().hex[:8]}"
+    late = (
+        "--set",
+        f"environment_variables.GATE={gate}",
+        "--set",
+        "environment_variables.WHO=late",
+        "--set",
+        "rollout.deadline_seconds=10",
+    )
+    began = time.monotonic()
+    failed = typed(studio, "online-deployment", "update", *green, *late, "-o", "json")
+    assert failed.exit_code == 3 and time.monotonic() - began < 120, failed.stderr
+    assert json.loads(failed.stdout)["revision"] == 1
+    newest = said("deployment", "show", *green)["revisions"][0]
+    assert (newest["number"], newest["problem"]["id"]) == (3, "deployment-not-ready-in-time") and "10 s" in newest["reason"]
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": gate}, "spec": {"ports": [{"port": 80}]}}
+    kube.create(kinds.SERVICE, service, studio.namespace)
+    write(studio, "UPDATE endpoints_deployment SET rollout_deadline_seconds = 240 WHERE name = 'green'")
+    assert said("deployment", "retry", *green)["revision"] == 3
+    assert until(lambda: who() == "late")
+    kube.delete(kinds.SERVICE, gate, studio.namespace)
+
+    before = studio.client.endpoints.keys(flowers)["secondaryKey"]
+    assert said("endpoint", "regenerate-keys", "-n", flowers, "--key-type", "secondary")["status"] == "regenerated"
+    assert until(lambda: call(flowers, before).status_code == 401)
+    assert call(flowers, studio.client.endpoints.keys(flowers)["secondaryKey"]).status_code == 200
+    assert {one["name"] for one in said("deployment", "list", "-e", flowers)} == {"blue", "green"}
+    assert said("deployment", "delete", *green, "--yes")["status"] == "deleted"
+    assert {one["name"] for one in said("deployment", "list", "-e", flowers)} == {"blue"}
+    assert call(flowers, key).json()["who"] == "blue"
 
 
 def test_a_revision_that_fails_goes_back_by_itself_and_nobody_notices(studio: Studio, call: Caller, flowers: str, folder: Path) -> None:
@@ -323,6 +282,8 @@ environment:
     scoring_route: {{path: /predict, port: 8080}}
 environment_variables: {{PYTHONPATH: /srv/models/own-server/1/server}}
 resources: {{requests: {{cpu: 50m, memory: 64Mi}}, limits: {{cpu: "1", memory: 200Mi}}}}
+instance_count: 2
+rollout: {{retry: true}}
 """
     studio.client.deployments.create_from_text(text, folder=folder)
     made = studio.client.deployments.wait("own", endpoint=flowers, timeout_seconds=120)
@@ -332,11 +293,31 @@ resources: {{requests: {{cpu: 50m, memory: 64Mi}}, limits: {{cpu: "1", memory: 2
     key = studio.client.endpoints.keys(flowers)["primaryKey"]
     assert until(lambda: call(flowers, key, deployment="own").status_code == 200)
     assert call(flowers, key, deployment="own").text == "own /predict"
+    retries_are_switched(studio, call, flowers, key)
     with pytest.raises(MooringProblem) as refused:
         studio.client.endpoints.set_traffic(flowers, {"blue": 50, "own": 50})
     assert refused.value.id == "endpoint-routes-differ"
     studio.client.deployments.delete("own", endpoint=flowers)
     assert studio.client.deployments.wait("own", endpoint=flowers, timeout_seconds=90) is None
+
+
+def retries_are_switched(studio: Studio, call: Caller, flowers: str, key: str) -> None:
+    """With retries nobody notices a replica that refuses connections; without them callers do."""
+
+    def status() -> int:
+        return call(flowers, key, deployment="own").status_code
+
+    assert until(lambda: studio.client.deployments.get("own", endpoint=flowers).ready_replicas == 2)
+    pods = {one["pod"] for one in studio.client.deployments.get("own", endpoint=flowers).replicas}
+    assert call(flowers, key, "refuse", deployment="own").status_code == 200
+    assert {status() for _ in range(40)} == {200}
+    assert typed(studio, "online-deployment", "update", "-n", "own", "-e", flowers, "--no-retry").exit_code == 0
+    assert until(lambda: status() == 503, seconds=40)
+    studio.client.deployments.edit("own", endpoint=flowers, retry=True)
+    routed(studio, flowers)
+    # A proxy follows a moment later: what it answers by then is not of retries.
+    assert until(lambda: {status() for _ in range(40)} == {200}, seconds=40)
+    assert {one["pod"] for one in studio.client.deployments.get("own", endpoint=flowers).replicas} == pods
 
 
 def test_an_mlflow_model_of_a_job_is_served_without_code(studio: Studio, call: Caller, flowers: str) -> None:

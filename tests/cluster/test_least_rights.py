@@ -17,7 +17,7 @@ from compute.router import NAMESPACE
 from endpoints.envoy import router_pods, stats_of
 from endpoints.figures.counting import QUERY
 from tests.cluster.extension import clear_extension, ensured
-from tests.cluster.test_endpoints import ENDPOINT, SCRIPT, Caller, deploy, routed, until
+from tests.cluster.serving import ENDPOINT, SCRIPT, Caller, deploy, routed, until
 from tests.studio_process import Studio
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(420)]

@@ -37,15 +37,18 @@ PRINTED = b"a,b\n" + b"".join(b"line %d\n" % number for number in range(2000))
 def ways(studio: Studio, route: str, reached: int) -> Iterator[None]:
     """Let the studio believe for a while that the cluster's probe had found other ways."""
 
-    def write(route: str, reached: int) -> None:
-        with contextlib.closing(sqlite3.connect(studio.data / "mooring.sqlite3", timeout=20)) as database, database:
-            database.execute("UPDATE compute_cluster SET log_route = ?, pods_reach_studio = ?", (route, reached))
-
-    write(route, reached)
+    change = "UPDATE compute_cluster SET log_route = ?, pods_reach_studio = ?"
+    write(studio, change, route, reached)
     try:
         yield
     finally:
-        write("proxy", 1)
+        write(studio, change, "proxy", 1)
+
+
+def write(studio: Studio, change: str, *values: object) -> None:
+    """Change rows of the studio behind its back."""
+    with contextlib.closing(sqlite3.connect(studio.data / "mooring.sqlite3", timeout=20)) as database, database:
+        database.execute(change, values)
 
 
 @pytest.mark.parametrize(
