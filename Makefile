@@ -16,7 +16,10 @@ AGAIN := --reruns 1
 # Some images set it: each of a hundred processes of the tests would compile all our modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run docs setup assets quick test test-versions lint bench sandbox-up sandbox-down clean
+# The same tests again on a PostgreSQL of their own, as far as they ask a database.
+POSTGRES := $(PY) -m tests.postgresql $(PYTEST)
+
+.PHONY: run docs setup assets quick test test-versions test-postgres lint bench sandbox-up sandbox-down clean
 
 run: setup ## a real Kubernetes, the studio, and the sample job
 	@$(PY) setup/run.py
@@ -32,12 +35,19 @@ quick: setup ## tests that need neither a cluster nor a browser
 
 test: setup ## every test, on the sandbox's real cluster and in a real browser
 	@$(PYTEST) $(QUICK) $(AGAIN) -q -n 4
+	@$(POSTGRES) $(QUICK) $(AGAIN) --of-database -q -n 4
 	@$(PYTEST) $(FUZZ) $(AGAIN) -q -n 3
 	@$(PY) -m sandbox up
 	@$(PYTEST) $(WHOLE) $(AGAIN) -q -n 3
 
 test-versions: setup ## the oldest and the newest supported Kubernetes
 	@bash setup/versions.sh
+
+test-postgres: setup ## every test that asks a database, the cluster and browser ones included, on PostgreSQL
+	@$(POSTGRES) $(QUICK) $(AGAIN) --of-database -q -n 4
+	@$(POSTGRES) $(FUZZ) $(AGAIN) -q -n 3
+	@$(PY) -m sandbox up
+	@$(POSTGRES) $(WHOLE) $(AGAIN) -q -n 3
 
 docs: setup ## build the documentation into .mooring/docs, which the studio serves; a broken link fails it
 	@bash setup/docs.sh --anew

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx
 
+from benchmarks.databases import database_of
 from benchmarks.machine import ROOT
 from benchmarks.process import NotThereError, free_port, stop, without_ours
 
@@ -35,7 +36,7 @@ def furnished(data: Path, redis_url: str, *, port: int = 0, settings: Mapping[st
     """Furnish a database in a folder (`tests/furnish.py`) and serve its pages, with further settings of the studio."""
     data.chmod(0o700)
     url = f"http://127.0.0.1:{port or free_port('127.0.0.1')}"
-    environment = without_ours(dict(os.environ)) | {
+    environment = without_ours(dict(os.environ)) | database_of(data) | {
         "MOORING_DATA": str(data), "MOORING_DEBUG": "1", "MOORING_LISTEN": url.removeprefix("http://"), "REDIS_URL": redis_url,
         "MOORING_RUNNER_IMAGE": "registry/runner:1", "MOORING_POD_URL": "http://10.0.0.1:8080", "MOORING_LOG_LEVEL": "WARNING",
         **(settings or {}),

@@ -43,7 +43,7 @@ def measured(root: int, seconds: float, wait: Any) -> dict[str, Any]:
     """Look at a process and all it started for a while; memory is the most that was seen."""
     began, pids = time.monotonic(), family(root)
     before = {pid: cpu_seconds([pid]) for pid in pids}
-    seen: list[float] = []
+    seen = [pss_mb(family(root))]
     while time.monotonic() - began < seconds:
         wait(EVERY_SECONDS * 1000)
         seen.append(pss_mb(family(root)))

@@ -23,6 +23,7 @@ from typing import Any, Self
 
 import httpx
 
+from benchmarks.databases import database_of
 from benchmarks.machine import ROOT
 from mooring.client import Client
 from sandbox import studios
@@ -172,6 +173,7 @@ def launch(data: Path, log: Path, sandbox: dict[str, Any], host: str, port: int)
     environment = (
         without_ours(dict(os.environ))
         | of_studio(sandbox)
+        | database_of(data)
         | {
             "MOORING_DATA": str(data),
             "MOORING_LISTEN": ",".join(dict.fromkeys((f"127.0.0.1:{port}", f"{host}:{port}"))),

@@ -24,6 +24,7 @@ from studio.assets.store import BlobMissing
 from studio.assets.trees import Tree, load_tree, tar_size, tar_stream
 from studio.core.bytes import PIECE, pieces
 from studio.core.errors import ProblemError
+from studio.core.texts import keepable
 
 log = structlog.get_logger(__name__)
 
@@ -166,7 +167,8 @@ def _json(request: HttpRequest) -> dict[str, Any]:
         given = None
     if not isinstance(given, dict):
         raise ProblemError("request-invalid", text="The body is not a JSON object.")
-    return given
+    # What a job's command wrote may be in it.
+    return cast(dict[str, Any], keepable(given))
 
 
 def _no_number(text: str) -> None:

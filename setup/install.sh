@@ -7,11 +7,15 @@ say() { printf '\033[2msetup:\033[0m %s\n' "$*" >&2; }
 
 chromium_found() { command -v chromium || command -v chromium-browser || command -v google-chrome; }
 
+postgres_found() { command -v initdb >/dev/null 2>&1 || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; }
+
 system_packages() {
     local wanted=()
     chromium_found >/dev/null 2>&1 || wanted+=(chromium)
     command -v redis-server >/dev/null 2>&1 || command -v valkey-server >/dev/null 2>&1 || wanted+=(redis-server)
     command -v git >/dev/null 2>&1 || wanted+=(git)
+    # For the tests, and for backups of a studio that uses it.
+    postgres_found || wanted+=(postgresql)
     python3 -c 'import venv, ensurepip' 2>/dev/null || wanted+=(python3-venv)
     [ ${#wanted[@]} -eq 0 ] && return
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
@@ -22,10 +26,13 @@ system_packages() {
     say "installing ${wanted[*]}"
     apt-get update -q >/dev/null
     DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${wanted[@]}" >/dev/null
-    # Debian starts a Redis for the whole machine; the studio has its own.
-    if [[ " ${wanted[*]} " == *" redis-server "* ]] && [ -d /run/systemd/system ]; then
-        systemctl disable --now redis-server >/dev/null 2>&1 || true
-    fi
+    # Debian starts a Redis and a PostgreSQL for the whole machine; the studio and the tests have their own.
+    local service
+    for service in redis-server postgresql; do
+        if [[ " ${wanted[*]} " == *" $service "* ]] && [ -d /run/systemd/system ]; then
+            systemctl disable --now "$service" >/dev/null 2>&1 || true
+        fi
+    done
 }
 
 python_packages() {

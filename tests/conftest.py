@@ -25,6 +25,11 @@ from tests.surroundings import DATA
 __all__ = ["fakekube", "studio", "studio_alone", "tls_router"]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a run on another database leave out what asks none."""
+    parser.addoption("--of-database", action="store_true", help="only tests that use the database")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Change what of the settings only a built checkout or a single process could have."""
     importlib.import_module("studio.celery")  # tasks bind to the studio's own application
@@ -65,9 +70,18 @@ def _let_tables_be_emptied() -> None:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put the tests in order after pytest-django has sorted them."""
+    if config.getoption("--of-database"):
+        others = [item for item in items if not _asks_the_database(item)]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if _asks_the_database(item)]
     put_in_order(items)
+
+
+def _asks_the_database(item: pytest.Item) -> bool:
+    fixtures = set(getattr(item, "fixturenames", ()))
+    return item.get_closest_marker("django_db") is not None or bool(fixtures & {"db", "transactional_db"})
 
 
 @pytest.hookimpl(optionalhook=True)

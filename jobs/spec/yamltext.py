@@ -11,6 +11,7 @@ from typing import Any, Never
 import yaml
 
 from jobs.spec.errors import SpecError, SpecIssue
+from studio.core.texts import SAID, UNKEEPABLE
 
 TEXT_BYTES = 1024 * 1024
 NODES = 50_000
@@ -225,6 +226,7 @@ class _Reader:
                 _TEMPLATE if "{{" in self._line(event) else "Quote the text if it begins with a bracket or a brace.",
             )
         self._count_values(1, event)
+        self._check_text(event)
         if event.tag not in (None, "!", f"{_CORE}str", f"{_CORE}merge"):
             self._check_tag(event, "str")
         if event.anchor:
@@ -260,6 +262,7 @@ class _Reader:
         return value, levels
 
     def _scalar(self, event: Any) -> Any:
+        self._check_text(event)
         tag = event.tag
         if tag is None or tag == "!":
             tag = self._resolver.resolve(yaml.ScalarNode, event.value, event.implicit)
@@ -279,6 +282,10 @@ class _Reader:
                 "Correct it, or quote it to make it text.",
             )
         return constructed
+
+    def _check_text(self, event: Any) -> None:
+        if UNKEEPABLE.search(event.value):
+            _refuse("spec-not-yaml", _place(event), SAID, "Take the escape (such as `\\0`) out of the text.")
 
     def _check_tag(self, event: Any, kind: str) -> None:
         if event.tag not in (None, "!", _CORE + kind):

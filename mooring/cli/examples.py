@@ -9,6 +9,8 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "version": ("mooring version",),
     "doctor": ("mooring doctor", "mooring doctor -o json --query \"[?state=='wrong']\""),
     "completion": ("mooring completion bash > ~/.local/share/bash-completion/completions/mooring", "mooring completion fish | source"),
+    "backup": ("mooring backup /var/backups/mooring.tar.gz", "mooring backup - --without-keys | ssh vault 'cat > mooring.tar'"),
+    "restore": ("mooring restore /var/backups/mooring.tar.gz --data /srv/mooring", "mooring restore mooring.tar --replace"),
     "workspace list": ("mooring workspace list", "mooring workspace list --all -o name"),
     "workspace show": ("mooring workspace show vision -o yaml",),
     "workspace create": ('mooring workspace create vision --display-name "Computer vision"',),

@@ -1,9 +1,9 @@
-"""`mooring up`, `status`, `down`: the studio on this machine."""
+"""`mooring up`, `status`, `down`, `backup`, `restore`: the studio on this machine."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -20,6 +20,8 @@ def add_to(app: typer.Typer) -> None:
     app.command("up")(up)
     app.command("status")(status)
     app.command("down")(down)
+    app.command("backup")(backup)
+    app.command("restore")(restore)
 
 
 def up(
@@ -62,3 +64,46 @@ def down(data: DataOption = None) -> None:
 
     stopped = commands.down(data)
     typer.echo("stopped" if stopped else f"no studio runs on {commands.folder(data)}")
+
+
+def backup(
+    file: Annotated[str, typer.Argument(help="File to make, packed when its name ends in .gz; - for standard output.")],
+    data: DataOption = None,
+    without_keys: Annotated[bool, typer.Option("--without-keys", help="Leave out the keys that open the kept secrets.")] = False,
+    output: Output = "table",
+    query: Query = None,
+) -> None:
+    """Write everything that the studio on this machine keeps into one file, also while it runs."""
+    from mooring.up import commands
+
+    words = ["--without-keys"] if without_keys else []
+    _show(commands.kept(data, "take", *words, "--", _absolute(file), alone=False), file, output, query)
+
+
+def restore(
+    file: Annotated[str, typer.Argument(help="File of `mooring backup`; - for standard input.")],
+    data: DataOption = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Move what is there aside first.")] = False,
+    output: Output = "table",
+    query: Query = None,
+) -> None:
+    """Put a backup back; the studio must not run. Everything is checked before anything is changed."""
+    from mooring.up import commands
+
+    words = ["--replace"] if replace else []
+    _show(commands.kept(data, "restore", *words, "--", _absolute(file), alone=True), "", output, query)
+
+
+def _absolute(file: str) -> str:
+    # The studio's own command runs in another folder.
+    return file if file == "-" else str(Path(file).absolute())
+
+
+def _show(done: dict[str, Any], file: str, output: str, query: str | None) -> None:
+    """Show what was done, beside a backup that goes to standard output on standard error."""
+    from mooring.cli.output import print_result
+
+    if file == "-":
+        typer.echo(f"{done['files']} files, {done['bytes']} bytes", err=True)
+    else:
+        print_result(done, output, query=query)

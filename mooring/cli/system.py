@@ -68,5 +68,6 @@ def _summary(found: dict) -> dict:  # type: ignore[type-arg]
         "late": [row["task"] for row in found["schedule"] if row["late"]],
         "database": f"{(database['bytes'] or 0) / 1024**2:.1f} MiB",
         "disk free": f"{disk['free'] / gib:.1f} of {disk['total'] / gib:.1f} GiB",
+        "last backup": (found["backup"] or {}).get("at", "never"),
         "failed tasks": len(found["failed_tasks"]),
     }

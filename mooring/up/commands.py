@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -100,6 +101,33 @@ def manage(data: Path | None, *words: str, environment: dict[str, str]) -> int:
     preparation.make_folders(place)
     setup = next(one for one in plan.children(place, environment) if one.name == "setup")
     return subprocess.run((sys.executable, "manage.py", *words), cwd=place.root, env=dict(setup.environment), check=False).returncode
+
+
+def kept(data: Path | None, *words: str, alone: bool) -> dict[str, Any]:
+    """Take or restore a backup of a data folder (`manage.py mooring_backup`) and return what was done; `alone` refuses a running studio.
+
+    The file may be this process's own standard input or output. Raises `MooringError` with the problem that the command tells.
+    """
+    place = folder(data)
+    held = lock.FolderLock(place)
+    if alone:
+        preparation.make_folders(plan.layout(data, (), os.environ))
+        held.take(lock.Holder(pid=os.getpid(), url="no address: a backup is being restored"))
+    try:
+        setup = next(one for one in plan.children(plan.layout(data, (), os.environ), os.environ) if one.name == "setup")
+        command = (sys.executable, "manage.py", "mooring_backup", *words)
+        done = subprocess.run(command, cwd=setup.folder, env=dict(setup.environment), stderr=subprocess.PIPE, check=False)
+    finally:
+        held.release()
+    told = done.stderr.decode("utf-8", "replace").strip()
+    try:
+        answer: dict[str, Any] = json.loads(told.splitlines()[-1])
+    except (IndexError, ValueError):
+        raise MooringError("internal", "The studio's own command failed", told[-2000:] or f"It ended with {done.returncode}.",
+                           "Mend what is said and run it again; nothing was changed.") from None  # fmt: skip
+    if done.returncode:
+        raise MooringError(answer["id"], answer["title"], answer["detail"], answer["todo"])
+    return answer
 
 
 def _open_browser(url: str) -> None:

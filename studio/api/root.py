@@ -3,6 +3,7 @@
 from typing import Any
 
 import structlog
+from django.db import DataError
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
@@ -16,6 +17,7 @@ from studio.api.auth import AUTH, signed_in
 from studio.api.conditions import conditional
 from studio.api.description import described
 from studio.api.idempotency import keep, once
+from studio.api.parser import BodyParser
 from studio.api.roles import ask_for_role
 from studio.assets.api import router as assets_router
 from studio.assets.registry.api import router as models_router
@@ -50,7 +52,7 @@ class StudioAPI(NinjaAPI):
         return described(super().get_openapi_schema(*args, **kwargs))
 
 
-api = StudioAPI(title="Mooring", version="1", description="An ML studio for the Kubernetes you already have.",
+api = StudioAPI(title="Mooring", version="1", parser=BodyParser(), description="An ML studio for the Kubernetes you already have.",
                auth=AUTH, docs_url=None, docs_decorator=signed_in, urls_namespace="api")  # fmt: skip
 api.add_decorator(once)
 for people_router in PEOPLE:
@@ -103,11 +105,14 @@ def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
 def _refused(request: HttpRequest, error: HttpError) -> HttpResponse:
     if error.status_code == 403:
         return _told(request, ProblemError("csrf-failed"))
+    if isinstance(error.__cause__, ProblemError):  # the body's parser says more
+        return _told(request, error.__cause__)
     return _told(request, ProblemError("request-invalid", text=str(error)))
 
 
+@api.exception_handler(DataError)
 @api.exception_handler(OverflowError)
-def _too_long(request: HttpRequest, error: OverflowError) -> HttpResponse:
+def _too_long(request: HttpRequest, error: OverflowError | DataError) -> HttpResponse:
     response = problem_response(request, error)
     assert response is not None
     return response

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.contrib.auth.views import redirect_to_login
+from django.db import DataError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
 from django.utils.decorators import sync_and_async_middleware
@@ -164,6 +165,10 @@ def problem_response(request: HttpRequest, error: Exception) -> HttpResponse | N
     if isinstance(error, OverflowError):
         # A number with more digits than the database or a file's offset has.
         error = ProblemError("request-invalid", text="A number is too long.")
+    if isinstance(error, DataError):
+        # Only PostgreSQL says so: a text longer than its column, or one with a zero character in it.
+        log.warning("the database did not take a value", exc_info=error)
+        error = ProblemError("request-invalid", text="A value is too long, or holds a character that cannot be kept.")
     if not isinstance(error, MooringError):
         return None
     if not isinstance(error, ProblemError | ProblemList):

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from studio.accounts.models import User
 from studio.audit.services import record
+from studio.core.caller import caller
 from studio.core.errors import ProblemError
 from studio.signin.device import device
 
@@ -21,7 +22,7 @@ def note_use(request: HttpRequest) -> None:
     key = request.session.session_key
     if not key:
         return
-    seen = {"last_seen_at": timezone.now(), "ip": request.META.get("REMOTE_ADDR") or "0.0.0.0"}
+    seen = {"last_seen_at": timezone.now(), "ip": caller().address or "0.0.0.0"}
     if not UserSession.objects.filter(session_key=key).update(**seen):
         UserSession.objects.create_from_request(request)
 

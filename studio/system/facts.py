@@ -18,6 +18,7 @@ from django.db import DatabaseError, connection
 import mooring
 from studio.live.bus import client
 from studio.system import machine, pulse
+from studio.system.backup.taking import last as last_backup
 from studio.system.models import FailedTask
 
 QUEUES = ("kube", "stream")
@@ -34,6 +35,7 @@ def system() -> dict[str, Any]:
         "schedule": schedule(bus),
         "database": database(),
         "disk": machine.disk(),
+        "backup": last_backup(),
         "failed_tasks": [_failed(row) for row in FailedTask.objects.all()[:50]],
     }
 

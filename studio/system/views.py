@@ -24,6 +24,8 @@ def show(request: HttpRequest) -> HttpResponse:
         "children": [{**child, "since": _time(child.get("since"))} for child in found["children"]],
         "schedule": [{**row, "sent_at": _time(row["sent_at"]), "ran_at": _time(row["ran_at"])} for row in found["schedule"]],
         "memory": sum(child["memory"] or 0 for child in found["children"]),
+        "backup": found["backup"] and {**found["backup"], "at": _time(found["backup"].get("at"))},
+        "backup_guide": "/docs/operators/backup/",
         "failed": FailedTask.objects.all()[:50],
         "here": "System",
     }

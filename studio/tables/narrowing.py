@@ -106,7 +106,7 @@ def counts(parts: Mapping[Any, QuerySet[Any]]) -> dict[Any, int]:
             texts.append("SELECT 0")
             continue
         text, params = limited.query.get_compiler(connection=connection).as_sql()
-        texts.append(f"SELECT COUNT(*) FROM ({text}) AS some")
+        texts.append(f"SELECT COUNT(*) FROM ({text}) AS counted")
         values += params
     with connection.cursor() as cursor:
         cursor.execute("SELECT " + ", ".join(f"({text})" for text in texts), values)

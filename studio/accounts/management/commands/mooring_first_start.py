@@ -6,10 +6,13 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
 
 from studio.accounts.models import ApiToken, Scope, User
 from studio.accounts.services import first_administrator
+from studio.core.versions import unknown_migrations
 
 
 class Command(BaseCommand):
@@ -20,7 +23,14 @@ class Command(BaseCommand):
         parser.add_argument("--url", default=os.environ.get("MOORING_URL", "http://127.0.0.1:8080"))
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if (settings.DATA / "restoring").exists():
+            raise CommandError("A restore of this data folder was broken off. Run `mooring restore --replace` again, with the same file.")
         if options["migrate"]:
+            if newer := _newer():
+                raise CommandError(
+                    f"The database was last used by a newer version of Mooring: it has {', '.join(newer[:3])}."
+                    " Install that version or a newer one, or restore a backup of this version."
+                )
             call_command("migrate", interactive=False, verbosity=0)
         made = first_administrator()
         if made:
@@ -40,3 +50,8 @@ class Command(BaseCommand):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             json.dump({"url": url, "token": kept["token"]}, file)
+
+
+def _newer() -> list[str]:
+    """Return the migrations of the database that this version does not know."""
+    return unknown_migrations(list(MigrationRecorder(connection).applied_migrations()))

@@ -14,6 +14,7 @@ import pytest
 import redis
 from celery import current_app
 from django.conf import settings
+from django.db import connection
 from django.test import Client
 from typer.testing import CliRunner
 
@@ -53,7 +54,8 @@ def test_the_page_shows_processes_queues_leases_and_versions(people: People, sup
     bus.client().set("lease:stream", "host:77:x", px=15000)
     pulse.note(bus.client(), pulse.SENT, "jobs.sweep")
     page = client_for(people.admin).get("/ops/system/").content.decode()
-    for said in ("web", "exit code 1", "3 waiting", "Lease stream", "host:77:x", "jobs.sweep", "SQLite", "Kubernetes client", "Nothing failed"):
+    kind = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}[connection.vendor]
+    for said in ("web", "exit code 1", "3 waiting", "Lease stream", "host:77:x", "jobs.sweep", kind, "Kubernetes client", "Nothing failed"):
         assert said in page, said
     part = client_for(people.admin).get("/ops/system/", headers={"HX-Request": "true"}).content.decode()
     assert "<html" not in part and 'id="live"' in part

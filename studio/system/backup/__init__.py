@@ -1,0 +1,1 @@
+"""Everything a studio keeps, as one file: database, keys, files by content, logs."""
