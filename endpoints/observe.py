@@ -19,7 +19,7 @@ from jobs.observe import (
 )
 from jobs.texts import shortened
 
-__all__ = ["Rollout", "Seen", "Told", "observe", "rollout_of", "route_accepted"]
+__all__ = ["Rollout", "Seen", "Told", "observe", "refused_since", "rollout_of", "route_accepted"]
 
 # A pull that fails may be a passing fault of the network; after so many seconds it is told as the rollout's failure.
 PULL_PATIENCE_SECONDS = 60
@@ -126,7 +126,10 @@ def rollout_of(thing: dict[str, Any]) -> Rollout:
 
 
 def route_accepted(route: dict[str, Any], gateway: str) -> tuple[bool | None, str]:
-    """Return whether the router has taken an HTTPRoute over as it is now (None: it has not said yet), and what it says."""
+    """Return whether the router has taken an HTTPRoute over as it is now (None: it has not said yet), and what it says.
+
+    What it says of an older version of the route does not count.
+    """
     generation = fields(route.get("metadata")).get("generation") or 0
     parents = fields(route.get("status")).get("parents")
     for parent in parents if isinstance(parents, list) else []:
@@ -136,12 +139,24 @@ def route_accepted(route: dict[str, Any], gateway: str) -> tuple[bool | None, st
         said = {"conditions": parent.get("conditions")}
         accepted, resolved = condition(said, "Accepted"), condition(said, "ResolvedRefs")
         if min(_number(accepted, "observedGeneration"), _number(resolved, "observedGeneration")) < generation:
-            return None, ""
+            continue
         for one in (accepted, resolved):
             if one.get("status") != "True":
                 return False, shortened(str(one.get("message") or one.get("reason") or "it does not say why"))
         return True, ""
     return None, ""
+
+
+def refused_since(route: dict[str, Any], gateway: str) -> datetime | None:
+    """Return since when the router has not found something that the route names; None where it has, or says no to the route."""
+    parents = fields(route.get("status")).get("parents")
+    for parent in parents if isinstance(parents, list) else []:
+        if fields(fields(parent).get("parentRef")).get("name") == gateway:
+            said = {"conditions": fields(parent).get("conditions")}
+            resolved = condition(said, "ResolvedRefs")
+            if condition(said, "Accepted").get("status") == "True" and resolved.get("status") == "False":
+                return time_of(resolved.get("lastTransitionTime"))
+    return None
 
 
 def _standing(status: dict[str, Any], prepare: Any, server: Any, *, ready: bool, ending: bool) -> tuple[str, str]:

@@ -21,7 +21,7 @@ from compute.models import StudioIdentity
 from compute.router import GATEWAY, NAMESPACE
 from endpoints import routing, warming
 from endpoints.models import Deployment, DeploymentStatus, Endpoint, EndpointStatus
-from endpoints.observe import route_accepted
+from endpoints.observe import refused_since, route_accepted
 from studio.core.errors import ProblemError
 from studio.core.nudge import nudge
 from studio.core.states import move, touch
@@ -31,6 +31,8 @@ log = structlog.get_logger(__name__)
 ROUNDS = 5
 # How long one call waits for the router to say that it has taken the route over; the sweep asks again.
 ACCEPT_SECONDS, ASK_SECONDS = 5.0, 0.1
+# The router watches routes and what they name one apart from the other: what it does not find yet it finds a moment later.
+FIND_SECONDS = 30
 ACTIVE = (EndpointStatus.CREATING, EndpointStatus.UPDATING, EndpointStatus.FAILED, EndpointStatus.READY)
 
 
@@ -161,22 +163,24 @@ def _made_known(client: KubeClient, endpoint: Endpoint, plan: routing.Plan) -> b
 
 
 def _asked(client: KubeClient, plan: routing.Plan) -> tuple[bool | None, str]:
-    """Wait a moment for the router's word on the route."""
+    """Wait a moment for the router's word on the route; that it does not find what was applied just now is none yet."""
     ends = time.monotonic() + ACCEPT_SECONDS
-    accepted, text = None, ""
-    while accepted is None and time.monotonic() < ends:
+    while True:
         route = client.get(kinds.HTTP_ROUTE, plan.object_name, plan.namespace)
         accepted, text = route_accepted(route, plan.gateway)
-        if accepted is None:
-            time.sleep(ASK_SECONDS)
-    return accepted, text
+        since = refused_since(route, plan.gateway) if accepted is False else None
+        if since is not None and abs((timezone.now() - since).total_seconds()) < FIND_SECONDS:
+            accepted = None
+        if accepted is not None or time.monotonic() > ends:
+            return accepted, text
+        time.sleep(ASK_SECONDS)
 
 
 def _note(client: KubeClient, endpoint: Endpoint, plan: routing.Plan, generation: int) -> None:
     """Wait a moment for the router's word, and move the endpoint by it."""
     accepted, text = _asked(client, plan)
     if accepted is None:
-        _explain(endpoint, "Waiting for the router to take it over")
+        _explain(endpoint, f"Waiting for the router: {text}" if text else "Waiting for the router to take it over")
         return
     if not accepted:
         # It is applied again by the sweep: what the router lacks may come.

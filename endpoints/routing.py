@@ -237,7 +237,9 @@ def _rule(
     references: list[dict[str, Any]],
     more: list[dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
-    rewrite = {"type": "URLRewrite", "urlRewrite": {"path": {"type": "ReplaceFullPath", "replaceFullPath": target}}}
+    # To Envoy a backslash here refers to a part of what was asked for.
+    path_there = target.replace("\\", "%5C")
+    rewrite = {"type": "URLRewrite", "urlRewrite": {"path": {"type": "ReplaceFullPath", "replaceFullPath": path_there}}}
     match = without_empty({"path": {"type": "Exact", "value": path}, "headers": headers})
     filters = [rewrite, *(more or [])]
     return {"name": name, "matches": [match], "filters": filters, "timeouts": {"request": f"{timeout}s"}, "backendRefs": references}

@@ -93,9 +93,7 @@ def test_it_ends_for_who_may_not_see_it_any_longer_and_with_its_replica(people: 
     ("query", "status"),
     [({"pod": "other"}, 404), ({"container": "other"}, 404), ({"previous": "true"}, 422)],
 )
-def test_what_cannot_be_followed_is_refused(
-    people: People, client_for: Any, replica: Replica, query: dict[str, str], status: int
-) -> None:
+def test_what_cannot_be_followed_is_refused(people: People, client_for: Any, replica: Replica, query: dict[str, str], status: int) -> None:
     assert client_for(people.reader).get(f"{URL}/logs", {"follow": "true", **query}).status_code == status
 
 

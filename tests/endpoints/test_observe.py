@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from endpoints.observe import observe, rollout_of, route_accepted
+from endpoints.observe import observe, refused_since, rollout_of, route_accepted
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 SCHEDULED = {"type": "PodScheduled", "status": "True", "lastTransitionTime": (NOW - timedelta(seconds=10)).isoformat()}
@@ -134,3 +134,26 @@ def test_the_routers_word_counts_when_it_is_about_the_newest_route() -> None:
     assert route_accepted(route("False"), "mooring-router") == (False, "why")
     assert route_accepted(route("True", 1), "mooring-router")[0] is None
     assert route_accepted(route("True"), "another")[0] is None
+
+
+def test_what_the_router_does_not_find_is_told_with_its_time_and_what_another_controller_said_before_is_not_heard() -> None:
+    def said(status: str, generation: int, since: str = "2026-01-02T03:04:05Z") -> list[dict[str, Any]]:
+        return [
+            {"type": "Accepted", "status": "True", "observedGeneration": generation},
+            {
+                "type": "ResolvedRefs",
+                "status": status,
+                "observedGeneration": generation,
+                "message": "no filter",
+                "lastTransitionTime": since,
+            },
+        ]
+
+    parent = {"name": "mooring-router"}
+    old, new = ({"parentRef": parent, "conditions": said("False", number)} for number in (1, 2))
+    route = {"metadata": {"generation": 2}, "status": {"parents": [old, new]}}
+    assert route_accepted(route, "mooring-router") == (False, "no filter")
+    since = refused_since(route, "mooring-router")
+    assert since is not None and since.isoformat() == "2026-01-02T03:04:05+00:00"
+    found = {"metadata": {"generation": 2}, "status": {"parents": [{"parentRef": parent, "conditions": said("True", 2)}]}}
+    assert refused_since(found, "mooring-router") is None

@@ -117,6 +117,11 @@ def test_an_own_containers_path_is_what_requests_are_rewritten_to() -> None:
         assert rules(plan)[name]["filters"][0]["urlRewrite"]["path"]["replaceFullPath"] == "/v1/models/x:predict"
 
 
+def test_a_backslash_in_a_path_refers_to_nothing() -> None:
+    plan = replace(PLAN, backends=(Backend(7, "blue", score_path="/\\9/x"),), traffic={"blue": 100})
+    assert rules(plan)["weights"]["filters"][0]["urlRewrite"]["path"]["replaceFullPath"] == "/%5C9/x"
+
+
 def test_both_keys_open_the_endpoint_and_no_key_reaches_the_model() -> None:
     assert {name: base64.b64decode(value) for name, value in render_secret(PLAN)["data"].items()} == {
         "primary": b"one",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from compute.kube import kinds
 from compute.kube.errors import Unreachable
@@ -107,3 +109,38 @@ def test_where_no_proxy_can_be_asked_time_is_all_there_is(endpoint: Endpoint, mo
 def test_whoever_has_had_a_share_gets_another_in_one_step(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     Endpoint.objects.filter(pk=endpoint.pk).update(applied=endpoint.applied | {"deployments": ["blue", "green"]})
     assert applied_to(Router(-1), endpoint, monkeypatch) == [{"blue": 50, "green": 50}]
+
+
+class Finding(Router):
+    """A router that does not find what a route names until it was asked so often, and says since when."""
+
+    def __init__(self, asked: int, since: datetime) -> None:
+        super().__init__(-1)
+        self.left, self.since = asked, since
+
+    def get(self, *_: Any) -> dict[str, Any]:
+        route = super().get()
+        if self.left:
+            self.left -= 1
+            resolved = route["status"]["parents"][0]["conditions"][1]
+            resolved |= {"status": "False", "message": "Unable to translate HTTPRouteFilter", "lastTransitionTime": self.since.isoformat()}
+        return route
+
+
+def test_what_the_router_does_not_find_at_once_is_waited_for(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routes, "ASK_SECONDS", 0.0)
+    monkeypatch.setattr(warming, "BLIND_SECONDS", 0.0)
+    applied_to(Finding(3, timezone.now()), endpoint, monkeypatch)
+    assert (endpoint.status, endpoint.problem_id) == ("ready", "")
+
+
+def test_while_it_is_waited_for_the_endpoint_says_so_and_has_not_failed(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routes, "ACCEPT_SECONDS", 0.0)
+    Endpoint.objects.filter(pk=endpoint.pk).update(applied=endpoint.applied | {"deployments": ["blue", "green"]})
+    applied_to(Finding(1_000_000, timezone.now()), endpoint, monkeypatch)
+    assert (endpoint.status, endpoint.reason) == ("updating", "Waiting for the router: Unable to translate HTTPRouteFilter")
+
+
+def test_what_the_router_has_not_found_for_long_is_a_refusal(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    applied_to(Finding(1_000_000, timezone.now() - timedelta(minutes=2)), endpoint, monkeypatch)
+    assert (endpoint.status, endpoint.problem_id) == ("failed", "endpoint-refused-by-router")

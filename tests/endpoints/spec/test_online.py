@@ -94,3 +94,22 @@ def test_a_model_is_registered_or_lies_beside_the_yaml() -> None:
         assert (
             refused(spec.load_deployment, f"name: blue\nenvironment: {{image: x}}\nmodel: {wrong}\n")[0][0] == "spec-reference-not-usable"
         )
+
+
+@pytest.mark.parametrize("path", ["score", r"/\9", r"/a\1b", "/a b", '/"', "/{x}", "/a?b=c", "/a#b", "/%zz", "/" + "a" * 1024])
+def test_a_route_that_is_no_path_is_refused_before_any_router_sees_it(path: str) -> None:
+    text = (
+        DEPLOYMENT.split("model:")[0]
+        + f"environment: {{image: 'r/x:1', inference_config: {{scoring_route: {{path: '{path}', port: 80}}}}}}\n"
+    )
+    assert [id for id, _ in refused(spec.load_deployment, text)] == ["spec-value-not-allowed"]
+
+
+@pytest.mark.parametrize("path", ["/", "/score", "/v1/models/x:predict", "/a%20b/c;d=1", "/~me/(x)*"])
+def test_a_path_of_an_own_container_is_taken_as_it_is(path: str) -> None:
+    text = (
+        DEPLOYMENT.split("model:")[0]
+        + f"environment: {{image: 'r/x:1', inference_config: {{scoring_route: {{path: '{path}', port: 80}}}}}}\n"
+    )
+    config = spec.load_deployment(text).model.inference_config
+    assert config is not None and config.scoring_route is not None and config.scoring_route.path == path

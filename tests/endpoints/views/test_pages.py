@@ -102,7 +102,9 @@ def test_an_operator_is_not_told_to_ask_an_operator(people: People, client_for: 
     pages = [reverse("endpoints:list", args=["team"]), reverse("endpoints:new", args=["team"]), reverse("jobs:new", args=["team"])]
     for page in pages:
         text = client.get(page).content.decode()
-        assert "No compute yet" in text and reverse("compute:cluster-list") in text.split("<main")[1] and "Ask " not in text.split("<main")[1]
+        assert (
+            "No compute yet" in text and reverse("compute:cluster-list") in text.split("<main")[1] and "Ask " not in text.split("<main")[1]
+        )
     request.getfixturevalue("compute")
     Extension.objects.update(settings={"enableInference": False})
     text = client.get(pages[0]).content.decode()
