@@ -10,9 +10,9 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from compute.extension.envoy import router_pods, stats_of
 from compute.kube.client import KubeClient
 from compute.kube.errors import KubeError
-from endpoints.envoy import router_pods, stats_of
 from endpoints.routing import Backend, Plan, render_route
 
 MEMBERS = "envoy_cluster_membership_healthy"

@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from compute.connections import kube_client
+from compute.extension import refusals
 from compute.extension.checking import owned_elsewhere
 from compute.extension.looking import Looker
 from compute.extension.models import OPEN, Extension, ExtensionOperation, ExtensionStatus
@@ -51,6 +52,11 @@ def watch_extension(extension_id: int) -> None:
         looker = Looker(client)
         seen = [each.as_row() for each in looker.look(found)]
         router = looker.router(wanted) if wanted.enable_inference else {}
+        if wanted.enable_inference and found:
+            router["proxies"], refusal = refusals.look(client, row.router.get("proxies") or {})
+            if refusal is not None:
+                seen.insert(0, refusal.as_row())
+                router["problem_id"] = "extension-router-refuses"
     except (KubeError, KubeconfigRefused) as error:
         log.info("extension could not be looked at", cluster=row.cluster.name, error=str(error))
         Extension.objects.filter(pk=row.pk).update(seen_at=timezone.now())
@@ -75,9 +81,13 @@ def _note(row: Extension, state: str, text: str, seen: list[dict[str, str]], rou
     if row.status != status:
         move(row, status, expect=row.status, reason=reason, problem_id=problem, **facts)
         return
-    changed = (row.health, row.reason, row.router) != (seen, reason, router)
-    if changed:
+    if (row.health, row.reason, _shown(row.router)) != (seen, reason, _shown(router)):
         touch(row, reason=reason, problem_id=problem, **facts)
         row.announce()
     else:
-        Extension.objects.filter(pk=row.pk).update(seen_at=facts["seen_at"])
+        Extension.objects.filter(pk=row.pk).update(seen_at=facts["seen_at"], router=router)
+
+
+def _shown(router: dict[str, Any]) -> dict[str, Any]:
+    """Return what of a router's facts people see: what its proxies count changes all the time."""
+    return {key: value for key, value in router.items() if key != "proxies"}

@@ -36,7 +36,8 @@ register(
     Problem("extension-helm-missing", "There is no Helm 4", TEXT,
             "Install Helm 4 on the studio's machine, or set MOORING_HELM to its path, and start the studio again.", 409, "administrator"),
     Problem("extension-charts-missing", "The charts cannot be used", TEXT,
-            "Set MOORING_EXTENSION_CHARTS to a folder with gateway-helm-<version>.tgz, or open the way to the registry.",
+            "Set MOORING_EXTENSION_CHARTS to a folder with gateway-helm-<version>.tgz or to the oci:// repository that holds the chart, "
+            "or open the way to the registry.",
             409, "administrator"),
     Problem("extension-helm-failed", "Helm failed", TEXT, "Look at Helm's output, mend what it names, and try again.", 502),
     Problem("extension-not-ready", "The extension did not get ready in time", "After {seconds} s: {text}",
@@ -46,6 +47,8 @@ register(
             "Install a load balancer controller in the cluster, or set inferenceRouterServiceType to nodePort. An address that "
             "comes later is taken up by itself.", 504),
     Problem("extension-degraded", "The extension is not whole", TEXT, "Look at the objects that are not ready.", 409),
+    Problem("extension-router-refuses", "The router refuses its configuration", TEXT,
+            "Remove or mend the route that it names; endpoints go on as they were until then, and no change reaches them.", 409),
     Problem("extension-pending", "Helm is at work on the release", TEXT,
             "Wait until whoever runs Helm on this cluster is done; the operation goes on by itself.", 409),
     Problem("extension-revision-none", "There is no such revision", "The extension of {cluster} has no revision {number}.",

@@ -14,13 +14,13 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from compute.extension.envoy import router_pods, stats_of
 from compute.kube import kinds
 from compute.kube.client import KubeClient
 from compute.kube.errors import KubeError
 from compute.kube.kubeconfig_parts import KubeconfigRefused
 from compute.models import Cluster, ClusterStatus
 from compute.selectors import kube_client
-from endpoints.envoy import router_pods, stats_of
 from endpoints.figures.counting import QUERY, REFUSED, Backend, Count, Mirror, backend_of, counts_in, since
 from endpoints.figures.models import RouterReading, RouterSample, Sample
 from endpoints.models import Deployment, Endpoint

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from compute.extension.envoy import router_pods, stats_of
 from compute.kube import kinds
 from compute.kube.client import KubeClient
 from compute.kube.config import Connection, connection, render_kubeconfig
 from compute.kube.errors import Forbidden
 from compute.router import NAMESPACE
-from endpoints.envoy import router_pods, stats_of
 from endpoints.figures.counting import QUERY
 from tests.cluster.extension import clear_extension, ensured
 from tests.cluster.serving import ENDPOINT, SCRIPT, Caller, deploy, routed, until
