@@ -1,4 +1,4 @@
-"""Put the chart together in a folder: our own, the dependency from the preloaded folder or a registry, and the CRDs beside it."""
+"""Put the chart together in a folder: our own, the dependency from a folder or an OCI registry, and the CRDs beside it."""
 
 import shutil
 import tarfile
@@ -21,8 +21,22 @@ MOST_BYTES = 64 * 1024 * 1024
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
+OCI = "oci://"
+
+
 class ChartUnusable(Exception):
     """The charts are not there or not what they should be; the text says which."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the dependency comes from: a folder, else an OCI repository, else where our own chart says."""
+
+    folder: Path | None = None
+    repository: str = ""
+    # A file as `docker login` and `helm registry login` write it.
+    login: str = ""
+    plain_http: bool = False
 
 
 @dataclass(frozen=True)
@@ -35,16 +49,27 @@ class Assembled:
     envoy_gateway_crds: list[dict[str, Any]]
 
 
+def source_of(settings: Any) -> Source:
+    """Return where the studio's settings say that the dependency comes from; raises ChartUnusable."""
+    given = str(settings.EXTENSION_CHARTS).strip()
+    if not given.startswith(OCI) and "://" in given:
+        raise ChartUnusable(f"{given} is neither a folder nor a repository of the form {OCI}registry/path.")
+    is_oci = given.startswith(OCI)
+    return Source(
+        folder=Path(given) if given and not is_oci else None,
+        repository=given.rstrip("/").removesuffix(f"/{DEPENDENCY}") if is_oci else "",
+        login=str(settings.EXTENSION_CHARTS_LOGIN),
+        plain_http=bool(settings.EXTENSION_CHARTS_PLAIN_HTTP),
+    )
+
+
 def own_version() -> str:
     """Return the version of our own chart."""
     return str(_chart_yaml(OWN)["version"])
 
 
-def assemble(helm: Helm, charts: str, *, router: bool) -> Assembled:
-    """Put the chart together in Helm's own folder; without the router it has no dependency.
-
-    `charts` is a folder with `gateway-helm-<version>.tgz`; empty, Helm pulls it from the public repository.
-    """
+def assemble(helm: Helm, source: Source, *, router: bool) -> Assembled:
+    """Put the chart together in Helm's own folder; without the router it has no dependency."""
     folder = helm.folder / "chart"
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(OWN, folder)
@@ -54,9 +79,9 @@ def assemble(helm: Helm, charts: str, *, router: bool) -> Assembled:
         _write(folder, about)
         return Assembled(folder, "", [], [])
     wanted = _chart_yaml(folder)["dependencies"][0]
-    archive = _in_folder(Path(charts), str(wanted["version"])) if charts else _pulled(helm, wanted)
+    archive = _in_folder(source.folder, str(wanted["version"])) if source.folder else _pulled(helm, wanted, source)
     dependency = _unpacked(archive, folder / "charts")
-    crds = _definitions(Path(charts) if charts else None, dependency / "charts" / "crds" / "crds")
+    crds = _definitions(source.folder, dependency / "charts" / "crds" / "crds")
     _slimmed(dependency)
     about = _chart_yaml(folder)
     version = str(_chart_yaml(dependency)["version"])
@@ -77,16 +102,29 @@ def _in_folder(folder: Path, version: str) -> Path:
     return found[0]
 
 
-def _pulled(helm: Helm, wanted: dict[str, Any]) -> Path:
+def _pulled(helm: Helm, wanted: dict[str, Any], source: Source) -> Path:
+    """Pull the dependency; the tag is the version with or without its `v`, as whoever pushed it wrote it."""
     place = helm.folder / "pulled"
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir()
-    address = f"{wanted['repository']}/{wanted['name']}"
-    try:
-        helm.run(["pull", address, "--version", str(wanted["version"]), "--destination", str(place)], seconds=PULL_SECONDS)
-    except HelmFailed as error:
-        raise ChartUnusable(f"{address} could not be pulled: {error.text}") from error
-    return next(place.glob("*.tgz"))
+    address = f"{source.repository or wanted['repository']}/{wanted['name']}"
+    version = str(wanted["version"])
+    more = ["--plain-http"] if source.plain_http else []
+    if source.login:
+        if not Path(source.login).is_file():
+            raise ChartUnusable(f"There is no file {source.login} to sign in at the registry with.")
+        more += ["--registry-config", source.login]
+    refusals: list[str] = []
+    for tag in (version, version.removeprefix("v") if version.startswith("v") else f"v{version}"):
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir()
+        try:
+            helm.run(["pull", address, "--version", tag, "--destination", str(place), *more], seconds=PULL_SECONDS)
+        except HelmFailed as error:
+            refusals.append(error.text)
+            if "not found" not in error.text:
+                break
+        else:
+            return next(place.glob("*.tgz"))
+    raise ChartUnusable(f"{address} {version} could not be pulled: {refusals[0]}")
 
 
 def _unpacked(archive: Path, into: Path) -> Path:

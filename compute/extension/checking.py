@@ -1,9 +1,8 @@
 """Check what is wanted against a cluster before anything is touched; every problem is found, each at its field."""
 
 from collections.abc import Iterable
-from typing import Any
 
-from compute.extension import crds, release
+from compute.extension import crds, release, taken
 from compute.extension.wanted import Wanted, Wrong
 from compute.kube import kinds
 from compute.kube.capacity import tolerates
@@ -12,7 +11,7 @@ from compute.kube.errors import Forbidden
 from compute.models import Cluster, Node, StudioIdentity
 from compute.network.applying import read_secret
 from compute.permissions import EXTENSION_NEEDS, ROUTER_NEEDS, questions
-from compute.router import GATEWAY_CLASS, NAMESPACE
+from compute.router import NAMESPACE
 from studio.core.errors import ProblemError, ProblemList
 
 HA_NODES = 3
@@ -101,7 +100,7 @@ def _certificate(cluster: Cluster, client: KubeClient, wanted: Wanted) -> list[P
 
 
 def _owners(client: KubeClient, wanted: Wanted, *, take_over: bool) -> list[ProblemError]:
-    """Return who else has the release, the class of gateways, or the Gateway."""
+    """Return who else has the release, or one of the router's own names."""
     try:
         owner = release.owner(client)
     except Forbidden:
@@ -110,23 +109,8 @@ def _owners(client: KubeClient, wanted: Wanted, *, take_over: bool) -> list[Prob
         return [owned_elsewhere(owner)]
     if not wanted.enable_inference:
         return []
-    taken = _taken(client)
-    return [ProblemError("extension-name-in-use", field="enableInference", text=taken)] if taken else []
-
-
-def _taken(client: KubeClient) -> str:
-    if not client.has_api(kinds.GATEWAY_CLASS):
-        return ""
-    found = client.find(kinds.GATEWAY_CLASS, GATEWAY_CLASS)
-    if found is None or _is_of_the_release(found):
-        return ""
-    by = (found.get("spec") or {}).get("controllerName")
-    return f"The cluster has a GatewayClass {GATEWAY_CLASS} already, of the controller {by}."
-
-
-def _is_of_the_release(found: dict[str, Any]) -> bool:
-    annotations = found["metadata"].get("annotations") or {}
-    return bool(annotations.get("meta.helm.sh/release-name") == release.RELEASE)
+    names = taken.taken_by_others(client)
+    return [ProblemError("extension-name-in-use", field="enableInference", text=taken.sentence(names))] if names else []
 
 
 def _rights(client: KubeClient, wanted: Wanted) -> list[ProblemError]:

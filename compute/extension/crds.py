@@ -28,6 +28,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "securitypolicies.gateway.envoyproxy.io": ("v1alpha1",),
     "clienttrafficpolicies.gateway.envoyproxy.io": ("v1alpha1",),
     "backendtrafficpolicies.gateway.envoyproxy.io": ("v1alpha1",),
+    "httproutefilters.gateway.envoyproxy.io": ("v1alpha1",),
 }
 # Fields that our objects set: a definition that lacks one would drop it without a word.
 FIELDS: dict[str, tuple[str, ...]] = {
@@ -35,10 +36,17 @@ FIELDS: dict[str, tuple[str, ...]] = {
         "spec.provider.kubernetes.envoyDeployment.name",
         "spec.provider.kubernetes.envoyService.name",
         "spec.shutdown.drainTimeout",
+        "spec.mergeBackends",
     ),
     "securitypolicies.gateway.envoyproxy.io": ("spec.authorization.defaultAction", "spec.apiKeyAuth.sanitize", "spec.targetRefs"),
     "clienttrafficpolicies.gateway.envoyproxy.io": ("spec.tls.minVersion", "spec.targetRefs"),
-    "backendtrafficpolicies.gateway.envoyproxy.io": ("spec.retry.retryOn", "spec.targetRefs"),
+    "backendtrafficpolicies.gateway.envoyproxy.io": (
+        "spec.retry.retryOn",
+        "spec.targetRefs",
+        "spec.mergeType",
+        "spec.healthCheck.panicThreshold",
+    ),
+    "httproutefilters.gateway.envoyproxy.io": ("spec.directResponse.body", "spec.directResponse.contentType"),
 }
 SERVED_SECONDS = 30.0
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -24,6 +25,7 @@ KEPT = ("PATH", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_pr
 FOLDER = "helm-"
 TAIL_BYTES = 16_384
 POLL_SECONDS = 0.2
+RENDER_SECONDS = 60.0
 GRACE_SECONDS = 5.0
 # A worker that is killed takes its Helm along: what it left is then for the next leg to mend, with nobody else at it.
 _DIE_WITH_PARENT = (
@@ -33,6 +35,9 @@ _DIE_WITH_PARENT = (
     "if os.getppid()!=parent: os._exit(137)\n"
     "os.execv(sys.argv[2],sys.argv[2:])\n"
 )
+
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class HelmMissing(Exception):
@@ -84,6 +89,16 @@ class Helm:
         if child.returncode:
             raise HelmFailed(_said(printed) or f"Helm ended with {child.returncode}.", printed)
         return printed
+
+    def rendered(self, release: str, chart: Path, namespace: str, values: Path) -> list[dict[str, Any]]:
+        """Return the objects that a chart makes of values, without asking the cluster; raises HelmFailed."""
+        place = self.folder / "rendered"
+        shutil.rmtree(place, ignore_errors=True)
+        self.run(["template", release, str(chart), "--namespace", namespace, "--values", str(values), "--skip-crds", "--no-hooks",
+                  "--output-dir", str(place)], seconds=RENDER_SECONDS)  # fmt: skip
+        texts = (file.read_text(encoding="utf-8") for file in sorted(place.rglob("*.yaml")))
+        found = [each for text in texts for each in yaml.load_all(text, Loader=_LOADER)]
+        return [each for each in found if isinstance(each, dict) and each.get("kind")]
 
     def write(self, name: str, values: Mapping[str, object]) -> Path:
         """Write values as YAML into Helm's folder and return where."""

@@ -7,6 +7,7 @@ release is mended (back to the last revision that stood, or away with a half ins
 
 import time
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -15,15 +16,27 @@ from django.db import transaction
 from django.utils import timezone
 
 from compute.connections import connection_of, kube_client
-from compute.extension import checking, crds, removing
-from compute.extension.chart import Assembled, ChartUnusable, assemble
+from compute.extension import checking, crds, removing, taken
+from compute.extension.chart import Assembled, ChartUnusable, assemble, source_of
 from compute.extension.helm import Helm, HelmFailed, HelmMissing, find_program, helm_for
 from compute.extension.legs import Hold, Lost, held
 from compute.extension.looking import Looker
 from compute.extension.models import ExtensionOperation, ExtensionRevision, ExtensionStatus, OperationKind
 from compute.extension.notes import BUSY, OUTPUT_CHARS, Notes
 from compute.extension.observe import WAITING, Seen, worst
-from compute.extension.release import MARK, NAMESPACE, PENDING, RELEASE, Entry, history, last_deployed, newest, owner, read_release
+from compute.extension.release import (
+    MARK,
+    NAMESPACE,
+    PENDING,
+    RELEASE,
+    Entry,
+    history,
+    last_deployed,
+    newest,
+    owner,
+    read_release,
+    stood_last,
+)
 from compute.extension.values import chart_values
 from compute.extension.wanted import Wanted, read
 from compute.kube import kinds
@@ -128,13 +141,18 @@ class _Leg:
 
     def _prepare(self, client: KubeClient, helm: Helm) -> Assembled:
         """Do everything that goes before Helm; each step looks first whether it is done."""
-        if not self.notes.is_done("check"):
+        checked = self.notes.is_done("check")
+        if not checked:
             self.notes.step("check", "moving", "Asking the cluster")
             problems = checking.check(self.cluster, client, self.wanted, take_over=self.operation.take_over)
             if problems:
                 raise problems[0]
+        chart = assemble(helm, source_of(settings), router=self.wanted.enable_inference)
+        if not checked:
+            names = taken.taken_of(client, helm.rendered(RELEASE, chart.folder, NAMESPACE, self._values(helm)))
+            if names:
+                raise ProblemError("extension-name-in-use", text=taken.sentence(names))
             self.notes.step("check", "done")
-        chart = assemble(helm, settings.EXTENSION_CHARTS, router=self.wanted.enable_inference)
         _make_namespace(client)
         if self.wanted.enable_inference:
             self._definitions(client, chart)
@@ -167,11 +185,13 @@ class _Leg:
             self.notes.step("certificate", "done", "In the cluster")
 
     def _upgrade_arguments(self, helm: Helm, chart: Assembled) -> list[str]:
-        values = helm.write("values.yaml", chart_values(self.wanted, settings.EXTENSION_IMAGES, studio=StudioIdentity.get()))
         labels = f"{MARK}={self.operation.pk},{STUDIO}={StudioIdentity.get()}"
-        return ["upgrade", RELEASE, str(chart.folder), "--install", "--namespace", NAMESPACE, "--values", str(values), "--skip-crds",
-                "--reset-values", "--labels", labels, "--history-max", HISTORY, "--timeout", HOOK_TIMEOUT, "--server-side=true",
-                "--force-conflicts"]  # fmt: skip
+        return ["upgrade", RELEASE, str(chart.folder), "--install", "--namespace", NAMESPACE, "--values", str(self._values(helm)),
+                "--skip-crds", "--reset-values", "--labels", labels, "--history-max", HISTORY, "--timeout", HOOK_TIMEOUT,
+                "--server-side=true", "--force-conflicts"]  # fmt: skip
+
+    def _values(self, helm: Helm) -> Path:
+        return helm.write("values.yaml", chart_values(self.wanted, settings.EXTENSION_IMAGES, studio=StudioIdentity.get()))
 
     def _rollback_arguments(self) -> list[str]:
         target = self.extension.revisions.filter(number=self.operation.target or 0, kept=True).first()
@@ -191,17 +211,18 @@ class _Leg:
             if last.status != "deployed":
                 found = read_release(client, last.revision)
                 raise HelmFailed(f"{last.status}: {found.description if found else ''}".strip(": "), self.operation.output)
-            self._submitted(client, last)
+            self._submitted(client, entries)
             return
         last = self._mended(client, helm, entries, ours=before is not None)
         self.notes.keep(helm_before=last.revision if last else 0)
         self.notes.step("helm", "moving", f"helm {arguments[0]}")
         output = helm.run(arguments, seconds=HELM_SECONDS, while_it_runs=self._watching_helm(client))
         self.notes.keep(output=output[-OUTPUT_CHARS:])
-        last = newest(history(client))
+        entries = history(client)
+        last = newest(entries)
         if last is None or last.status != "deployed":
             raise HelmFailed(f"The release is {last.status if last else 'not there'} after Helm ended well.", output)
-        self._submitted(client, last)
+        self._submitted(client, entries)
 
     def _mended(self, client: KubeClient, helm: Helm, entries: list[Entry], *, ours: bool) -> Entry | None:
         """Return Helm's newest revision after mending one that a killed Helm left in between."""
@@ -210,9 +231,14 @@ class _Leg:
             return last
         if not ours and timezone.now().timestamp() - last.at < FOREIGN.total_seconds():
             raise _NotNow(f"The release is {last.status}: Helm is at work on it, or was until a moment ago.")
-        stood = last_deployed(entries)
+        if last.status == "uninstalling" and self.operation.kind == OperationKind.ROLLBACK:
+            # The history is there still, and with it what is to be brought back.
+            return last
+        stood = stood_last(entries)
         if stood and last.status in PENDING:
             self.notes.step("helm", "moving", f"The release was left {last.status}: going back to Helm's revision {stood.revision}")
+            # The revision that mends is not what this operation is to bring: a leg that finds it standing goes on after it.
+            self.notes.keep(helm_before=last.revision + 1)
             helm.run(["rollback", RELEASE, str(stood.revision), "--namespace", NAMESPACE, "--history-max", HISTORY, "--timeout",
                       HOOK_TIMEOUT, "--force-conflicts"], seconds=HELM_SECONDS, while_it_runs=self.hold.check)  # fmt: skip
         else:
@@ -240,8 +266,9 @@ class _Leg:
 
         return look
 
-    def _submitted(self, client: KubeClient, entry: Entry) -> None:
+    def _submitted(self, client: KubeClient, entries: list[Entry]) -> None:
         """Note what stands in the cluster now as a revision; once, however often an operation is taken up."""
+        entry = entries[-1]
         found = read_release(client, entry.revision)
         if found is None:
             raise HelmFailed(f"Helm's revision {entry.revision} cannot be read.", self.operation.output)
@@ -263,6 +290,8 @@ class _Leg:
                     actor=operation.actor,
                 )
             type(extension).objects.filter(pk=extension.pk).update(revision=row.number, settings=operation.settings)
+            # Newer ones push the oldest out of Helm's history: they cannot be brought back any more.
+            extension.revisions.filter(kept=True).exclude(helm_revision__in=[each.revision for each in entries]).update(kept=False)
             extension.refresh_from_db()
             self.notes.keep(submitted_at=operation.submitted_at or timezone.now())
         self.notes.step("helm", "done", f"Revision {row.number} (Helm's {entry.revision})")
@@ -276,6 +305,8 @@ class _Leg:
         if found is None:
             raise HelmFailed("The release is not in the cluster any more.", self.operation.output)
         looker = Looker(client)
+        # What the proxies refuse is told by the looks afterwards, which go on from the one before.
+        proxies = {key: value for key, value in self.extension.router.items() if key == "proxies"}
         while True:
             self.hold.check()
             seen = looker.look(found)
@@ -283,7 +314,7 @@ class _Leg:
             rows = [each.as_row() for each in seen]
             state, text = worst(rows)
             router = looker.router(self.wanted) if self.wanted.enable_inference else {}
-            facts: dict[str, Any] = {"health": rows, "seen_at": timezone.now(), "router": router | {"ready": state == "ready"}}
+            facts: dict[str, Any] = {"health": rows, "seen_at": timezone.now(), "router": router | {"ready": state == "ready"} | proxies}
             if state == "ready":
                 self.notes.objects(seen, at_once=True)
                 self.notes.step("objects", "done", f"All {len(seen)} are there and ready")

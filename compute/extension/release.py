@@ -105,6 +105,14 @@ def last_deployed(entries: list[Entry]) -> Entry | None:
     return next((each for each in reversed(entries) if each.status == "deployed"), None)
 
 
+def stood_last(entries: list[Entry]) -> Entry | None:
+    """Return the newest revision that stands, or stood until the one after it was almost done.
+
+    Helm says of the old one that it is superseded before it says of the new one that it is deployed.
+    """
+    return last_deployed(entries) or next((each for each in reversed(entries) if each.status == "superseded"), None)
+
+
 def newest(entries: list[Entry]) -> Entry | None:
     """Return the newest revision, whatever became of it."""
     return entries[-1] if entries else None

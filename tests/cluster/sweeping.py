@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 import re
 import tempfile
@@ -32,6 +33,8 @@ from sandbox.console import Console
 NAMESPACES = re.compile(r"(mooring-test-[0-9a-f]{8}(-\w+)?|mooring-limited-[0-9a-f]{8}|test-[0-9a-f]{10}|sandbox-test(-[0-9a-f]{8})?)")
 INSTANCE_TYPES = re.compile(r"(test|tiny)-[0-9a-f]{8}")
 PROBES = "mooring-probe-"
+# A definition that a test made somebody else's says with this what it was.
+WAS = "mooring.dev/test-was"
 PROBE_SECONDS = 600  # a probe's pod ends by itself at 300 s
 GONE_SECONDS = 90
 
@@ -68,6 +71,9 @@ def sweep(kubeconfig: str) -> None:
         for name in _names(client, kinds.INSTANCE_TYPE):
             if INSTANCE_TYPES.fullmatch(name):
                 client.delete(kinds.INSTANCE_TYPE, name)
+        for each in client.list(kinds.CRD):
+            if was := (each["metadata"].get("annotations") or {}).get(WAS):
+                client.patch(kinds.CRD, each["metadata"]["name"], {"metadata": json.loads(was)})
         for kind in (kinds.POD, kinds.SECRET):
             for each in client.list(kind, SYSTEM_NAMESPACE):
                 if each["metadata"]["name"].startswith(PROBES) and _age(each) > PROBE_SECONDS:

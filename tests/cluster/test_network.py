@@ -6,6 +6,7 @@ import base64
 import json
 import ssl
 import threading
+import uuid
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -35,6 +36,26 @@ command: |
   told["secure"] = urllib.request.urlopen("https://secure.example/", timeout=20).read().decode()
   print("TOLD " + json.dumps(told))
   SCRIPT
+"""
+
+
+SCORE = """
+import os, urllib.request
+
+def init():
+    assert os.environ["SSL_CERT_FILE"] == "/mooring-ca/ca.pem"
+    assert urllib.request.urlopen("http://world.example/plain", timeout=20).status == 204
+    assert urllib.request.urlopen("https://secure.example/", timeout=20).read() == b"hello"
+
+def run(raw):
+    return 1
+"""
+DEPLOYMENT = """
+name: blue
+endpoint_name: {endpoint}
+code_configuration: {{code: ./code/, scoring_script: score.py}}
+environment: {{image: 'python:3.12'}}
+resources: {{requests: {{cpu: "0.05", memory: "0.06Gi"}}, limits: {{cpu: "1", memory: "200Mi"}}}}
 """
 
 
@@ -97,6 +118,27 @@ def test_a_jobs_command_goes_through_the_proxy_and_trusts_the_authority(studio: 
     assert told["SSL_CERT_FILE"] == "/mooring-ca/ca.pem" and told["file"] > 1
     assert ("GET", "http://world.example/plain") in behind_a_proxy.asked
     assert ("CONNECT", "secure.example:443") in behind_a_proxy.asked
+
+
+def test_a_deployments_script_goes_through_the_proxy_and_trusts_the_authority(
+    studio: Studio, kube: KubeClient, tls_router: dict[str, Any], behind_a_proxy: Server, tmp_path: Path
+) -> None:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "score.py").write_text(SCORE)
+    name = f"out-{uuid.uuid4().hex[:6]}"
+    studio.client.endpoints.create_from_text(f"name: {name}\ncompute: azureml:{studio.compute}\nauth_mode: Key\n")
+    behind_a_proxy.asked.clear()
+    try:
+        studio.client.deployments.create_from_text(DEPLOYMENT.format(endpoint=name), folder=tmp_path)
+        made = studio.client.deployments.wait("blue", endpoint=name, timeout_seconds=180)
+        # Its script asked both while it was loaded: it would not be ready without an answer.
+        assert made is not None and made.status == "ready", made and (made.reason, made.replicas)
+        assert {("GET", "http://world.example/plain"), ("CONNECT", "secure.example:443")} <= set(behind_a_proxy.asked)
+        mine = kube.list(kinds.POD, studio.namespace, labels={"mooring.dev/endpoint": name})
+        assert mine and USER not in json.dumps([*mine, *kube.list(kinds.DEPLOYMENT, studio.namespace)])
+    finally:
+        studio.client.endpoints.delete(name)
+        studio.client.endpoints.wait(name, timeout_seconds=120)
 
 
 def test_the_proxys_password_stands_in_no_object_but_the_jobs_secret(studio: Studio, kube: KubeClient, behind_a_proxy: Server) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import http.client
+import json
 import socket
 import ssl
 import threading
@@ -125,7 +126,7 @@ def test_a_certificate_for_another_name_is_refused_before_the_router_has_it(stud
 
 
 def test_an_existing_secret_is_shown_as_it_stands_and_followed_when_it_is_renewed(studio: Studio, kube: KubeClient, router: Any) -> None:
-    where, _ = router
+    where, uploaded = router
     first, second = family((NAME,)), family((NAME,))
     # Which certificate it is says its digest; by whom it is trusted is tried above.
     context = ssl.create_default_context()
@@ -133,6 +134,17 @@ def test_an_existing_secret_is_shown_as_it_stands_and_followed_when_it_is_renewe
     body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "own-tls", "namespace": NAMESPACE}, "type": "kubernetes.io/tls"}
     kube.apply(kinds.SECRET, body | {"stringData": {"tls.crt": first.chain, "tls.key": first.leaf.key}}, NAMESPACE)
     try:
+        # Copied to where the router looks, and again when it is renewed.
+        shown = studio.cli("cluster", "network", "certificate", studio.cluster, "--secret", "own-tls", "-o", "json")
+        assert json.loads(shown.stdout)["certificate"]["status"] == "ready"
+        studio.until(lambda: asked(where, context)[0] == digest(first), what="the router to show the copy of the Secret's certificate")
+        kube.apply(kinds.SECRET, body | {"stringData": {"tls.crt": second.chain, "tls.key": second.leaf.key}}, NAMESPACE)
+        studio.client.transport.json("POST", f"clusters/{studio.cluster}/probe")
+        studio.until(lambda: asked(where, context)[0] == digest(second), seconds=60, what="the renewal to be followed")
+        studio.client.network.set_certificate(studio.cluster, chain=uploaded.chain, key=uploaded.leaf.key)
+        studio.until(lambda: asked(where, context)[0] == digest(uploaded), what="the uploaded certificate to be there")
+        # Used where it stands, without a copy.
+        kube.apply(kinds.SECRET, body | {"stringData": {"tls.crt": first.chain, "tls.key": first.leaf.key}}, NAMESPACE)
         change = studio.client.extensions.change(studio.cluster, {"sslSecret": "own-tls"})
         studio.client.extensions.wait(studio.cluster, change["id"], seconds=240)
         studio.until(lambda: asked(where, context)[0] == digest(first), what="the router to show the Secret's certificate")

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from compute import manifests
-from compute.extension.chart import assemble
+from compute.extension.chart import Source, assemble
 from compute.extension.helm import find_program, helm_for
 from compute.extension.release import NAMESPACE, RELEASE
 from compute.extension.values import chart_values
@@ -90,12 +89,9 @@ def test_three_routers_stand_on_three_nodes_and_do_so_while_they_are_renewed(sim
     wanted, wrongs = read({"enableInference": True, "inferenceRouterServiceType": "nodePort", "allowInsecureConnections": True})
     main = sandbox_json("status")
     with helm_for(given, find_program(main["programs"]["helm"]), tmp_path, "test") as helm, KubeClient(given) as kube:
-        chart = assemble(helm, main["extension"]["charts"], router=True)
+        chart = assemble(helm, Source(folder=Path(main["extension"]["charts"])), router=True)
         values = helm.write("values.yaml", chart_values(wanted, {}, studio="test"))
-        out = tmp_path / "rendered"
-        words = ["template", RELEASE, str(chart.folder), "--namespace", NAMESPACE, "--values", str(values), "--output-dir", str(out)]
-        helm.run(words, seconds=60)
-        proxy = yaml.safe_load(next(out.rglob("envoyproxy.yaml")).read_text())
+        proxy = next(each for each in helm.rendered(RELEASE, chart.folder, NAMESPACE, values) if each["kind"] == "EnvoyProxy")
         definition = next(each for each in chart.envoy_gateway_crds if each["spec"]["names"]["kind"] == "EnvoyProxy")
         kube.apply(kinds.CRD, definition)
         kube.apply(kinds.NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})

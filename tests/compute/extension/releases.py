@@ -56,6 +56,11 @@ def main() -> None:
         return
     import yaml
 
+    if verb == "template":
+        place = Path(sys.argv[sys.argv.index("--output-dir") + 1])
+        place.mkdir()
+        (place / "settings.yaml").write_text(yaml.safe_dump(SETTINGS_MAP))
+        return
     from compute.kube import kinds
     from compute.kube.client import KubeClient
     from compute.kube.config import connection
@@ -79,6 +84,8 @@ def main() -> None:
             print("Error: the cluster does not want it", file=sys.stderr)
             sys.exit(1)
         manifest = f"# {verb} {number}\n" + yaml.safe_dump(SETTINGS_MAP | {"data": {"settings": json.dumps(values.get("settings"))}})
-        client.apply(kinds.CONFIG_MAP, SETTINGS_MAP, NAMESPACE)
+        annotations = {"meta.helm.sh/release-name": RELEASE, "meta.helm.sh/release-namespace": NAMESPACE}
+        kept = SETTINGS_MAP | {"metadata": SETTINGS_MAP["metadata"] | {"annotations": annotations}}
+        client.apply(kinds.CONFIG_MAP, kept, NAMESPACE)
         client.create(kinds.SECRET, secret(number, "deployed", manifest=manifest, **values), NAMESPACE)
         print(f"{verb}: done")

@@ -71,8 +71,16 @@ def test_ours_are_upgraded_with_the_chart_and_never_downgraded() -> None:
         ("gateways.gateway.networking.k8s.io", {"version": "v1.0.0"}, "version v1.0.0, it takes v1.2 or newer"),
         ("httproutes.gateway.networking.k8s.io", {"served": ("v1beta1",)}, "v1 is not served"),
         ("securitypolicies.gateway.envoyproxy.io", {"whole": False}, "it has no field spec.authorization.defaultAction"),
+        ("httproutefilters.gateway.envoyproxy.io", {"whole": False}, "it has no field spec.directResponse.body"),
     ],
 )
 def test_those_of_others_that_do_not_do_are_told(name: str, other: Object, said: str) -> None:
     there = by_name(ALL) | {name: definition(name, **other)}
     assert crds.plan(ALL, there, source="chart-1").conflicts == [f"{name}: {said}"] == crds.conflicts(there)
+
+
+def test_the_definition_of_an_older_envoy_gateway_that_lacks_a_field_of_ours_is_told() -> None:
+    older = definition("envoyproxies.gateway.envoyproxy.io")
+    del older["spec"]["versions"][2]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["mergeBackends"]
+    told = crds.conflicts(by_name(ALL) | {"envoyproxies.gateway.envoyproxy.io": older})
+    assert told == ["envoyproxies.gateway.envoyproxy.io: it has no field spec.mergeBackends"]

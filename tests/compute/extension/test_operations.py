@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from compute.connections import kube_client
 from compute.extension import health, operations, selectors, services
-from compute.extension.legs import Hold, held
+from compute.extension.legs import Hold, Lost, held
 from compute.extension.models import Extension, ExtensionOperation
 from compute.extension.observe import Seen
 from compute.extension.release import history
@@ -169,6 +169,117 @@ def test_a_half_change_goes_back_to_what_stood_and_is_begun_anew(operator: User,
     assert done(operation).status == "done"
     assert [(each.revision, each.status) for each in history(kube_client(cluster))][-2:] == [(3, "superseded"), (4, "deployed")]
     assert Extension.objects.get(cluster=cluster).revisions.get(number=2).helm_revision == 4
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"), [("change", "pending-rollback"), ("rollback", "pending-upgrade"), ("remove", "pending-rollback")]
+)
+def test_a_release_left_pending_is_mended_by_whatever_is_done_next(operator: User, cluster: Cluster, kind: str, status: str) -> None:
+    installed(operator, cluster)
+    done(services.change_extension(operator, cluster, settings={"nodeSelector.pool": "ml"}))
+    kube_client(cluster).create(kinds.SECRET, secret(3, status, studio=StudioIdentity.get()), NAMESPACE)
+    begin = {
+        "change": lambda: services.change_extension(operator, cluster, settings={"nodeSelector.pool": "other"}),
+        "rollback": lambda: services.roll_back_extension(operator, cluster, revision=1),
+        "remove": lambda: services.remove_extension(operator, cluster),
+    }
+    assert done(begin[kind]()).status == "done"
+    left = [(each.revision, each.status) for each in history(kube_client(cluster))][-2:]
+    assert left == ([] if kind == "remove" else [(4, "superseded"), (5, "deployed")])
+    selector = {"change": {"pool": "other"}, "rollback": {}, "remove": None}[kind]
+    assert Extension.objects.get(cluster=cluster).settings.get("nodeSelector") == selector
+
+
+def test_a_change_killed_when_it_was_almost_done_takes_nothing_away(operator: User, cluster: Cluster) -> None:
+    installed(operator, cluster)
+    operation = services.change_extension(operator, cluster, settings={"nodeSelector.pool": "ml"})
+    ExtensionOperation.objects.filter(pk=operation.pk).update(status="running", helm_before=1)
+    client = kube_client(cluster)
+    client.patch(kinds.SECRET, history(client)[0].name, {"metadata": {"labels": {"status": "superseded"}}}, NAMESPACE)
+    client.create(kinds.SECRET, secret(2, "pending-upgrade", studio=StudioIdentity.get()), NAMESPACE)
+    assert done(operation).status == "done"
+    assert [(each.revision, each.status) for each in history(client)][-2:] == [(3, "superseded"), (4, "deployed")]
+
+
+def test_a_worker_that_is_killed_when_it_has_mended_does_not_take_that_for_the_change(
+    operator: User, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed(operator, cluster)
+    operation = services.change_extension(operator, cluster, settings={"nodeSelector.pool": "ml"})
+    ExtensionOperation.objects.filter(pk=operation.pk).update(status="running", helm_before=1)
+    kube_client(cluster).create(kinds.SECRET, secret(2, "pending-upgrade", studio=StudioIdentity.get()), NAMESPACE)
+    run = operations.Helm.run
+
+    def killed(helm: Any, arguments: Any, **how: Any) -> str:
+        printed = run(helm, arguments, **how)
+        if arguments[0] == "rollback":
+            raise Lost
+        return printed
+
+    monkeypatch.setattr(operations.Helm, "run", killed)
+    assert done(operation).status == "running"
+    monkeypatch.setattr(operations.Helm, "run", run)
+    assert done(operation).status == "done"
+    row = Extension.objects.get(cluster=cluster)
+    assert row.settings["nodeSelector"] == {"pool": "ml"} and row.revisions.get(number=2).helm_revision == 4
+
+
+def test_a_removal_that_was_cut_off_is_ended_by_the_next_leg_and_gone_back_from_by_a_rollback(operator: User, cluster: Cluster) -> None:
+    client = kube_client(cluster)
+    for kind in ("remove", "rollback"):
+        row = installed(operator, cluster)
+        client.patch(kinds.SECRET, history(client)[-1].name, {"metadata": {"labels": {"status": "uninstalling"}}}, NAMESPACE)
+        if kind == "remove":
+            operation = services.remove_extension(operator, cluster)
+            ExtensionOperation.objects.filter(pk=operation.pk).update(status="running")
+            assert done(operation).status == "done" and history(client) == []
+        else:
+            assert done(services.roll_back_extension(operator, cluster, revision=row.revision)).status == "done"
+            assert history(client)[-1].status == "deployed"
+
+
+def test_a_revision_that_newer_ones_pushed_out_of_helms_history_cannot_be_brought_back(operator: User, cluster: Cluster) -> None:
+    installed(operator, cluster)
+    client = kube_client(cluster)
+    client.delete(kinds.SECRET, history(client)[0].name, NAMESPACE)
+    client.create(kinds.SECRET, secret(9, "deployed", studio=StudioIdentity.get()), NAMESPACE)
+    assert done(services.change_extension(operator, cluster, settings={"nodeSelector.pool": "ml"})).status == "done"
+    with pytest.raises(ProblemError) as refused:
+        services.roll_back_extension(operator, cluster, revision=1)
+    assert refused.value.problem.id == "extension-revision-gone"
+
+
+def test_the_routers_names_are_looked_up_when_settings_are_checked(operator: User, cluster: Cluster) -> None:
+    client = kube_client(cluster)
+    metadata = {"name": "mooring-router"}
+    client.create(
+        kinds.SERVICE, {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"ports": [{"port": 80}]}}, NAMESPACE
+    )
+    with pytest.raises(ProblemList) as refused:
+        services.check_settings(cluster, ROUTER)
+    assert problems_of(refused.value) == {"extension-name-in-use": "enableInference"}
+    assert "Service mooring-system/mooring-router" in refused.value.errors[0].text
+    own = {"gateway.envoyproxy.io/owning-gateway-name": "mooring-router", "gateway.envoyproxy.io/owning-gateway-namespace": NAMESPACE}
+    client.patch(kinds.SERVICE, "mooring-router", {"metadata": {"labels": own}}, NAMESPACE)
+    assert services.check_settings(cluster, ROUTER)
+
+
+def test_every_name_of_the_rendered_chart_is_looked_up_before_anything_is_touched(operator: User, cluster: Cluster) -> None:
+    client = kube_client(cluster)
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mooring-extension"}}
+    client.create(kinds.CONFIG_MAP, body, NAMESPACE)
+    operation = done(services.install_extension(operator, cluster, settings=TRAINING))
+    assert (operation.status, operation.problem["id"]) == ("failed", "extension-name-in-use")
+    assert "ConfigMap mooring-system/mooring-extension" in operation.problem["text"] and history(client) == []
+    client.delete(kinds.CONFIG_MAP, "mooring-extension", NAMESPACE)
+    assert installed(operator, cluster).revision == 1
+
+
+def test_a_wrong_place_of_the_charts_ends_it_with_what_to_set(operator: User, cluster: Cluster, settings: Any) -> None:
+    settings.EXTENSION_CHARTS = "https://charts.example/mooring"
+    operation = done(services.install_extension(operator, cluster, settings=TRAINING))
+    assert (operation.status, operation.problem["id"]) == ("failed", "extension-charts-missing")
+    assert "oci://" in operation.problem["text"] and "MOORING_EXTENSION_CHARTS" in operation.problem["todo"]
 
 
 def test_somebody_elses_helm_is_waited_for(operator: User, cluster: Cluster) -> None:
