@@ -18,6 +18,7 @@ from jobs.observe import Seen, Told
 from studio.core.errors import ProblemError
 from studio.core.nudge import nudge
 from studio.core.states import move
+from studio.core.texts import keepable
 
 log = structlog.get_logger(__name__)
 
@@ -80,7 +81,7 @@ def lost_cluster(job: Job) -> None:
 
 def usable_exit(exit: Any) -> dict[str, Any] | None:
     """Return how a command ended if it can be that: the command itself may have written it."""
-    return exit if isinstance(exit, dict) and isinstance(exit.get("code"), int) else None
+    return keepable(exit) if isinstance(exit, dict) and isinstance(exit.get("code"), int) else None
 
 
 def saw_object(job: Job, state: str) -> None:
