@@ -224,7 +224,8 @@ def _why_ended(end: dict[str, Any], pod: dict[str, Any]) -> Told:
     if reason == "OOMKilled":
         return Told("deployment-out-of-memory", {"limit": _memory_limit(pod)})
     if id in SCORING:
-        return Told(id, {"text": text})
+        # What stands behind it is another sentence.
+        return Told(id, {"text": text if not text or text.endswith((".", "…")) else f"{text}."})
     if reason in {"StartError", "ContainerCannotRun"}:
         return Told("deployment-container-not-started", {"text": text})
     return Told("deployment-crashed", {"code": code, "text": text or "It printed nothing."})

@@ -77,7 +77,7 @@ def test_it_says_which_revision_and_whether_it_serves() -> None:
 def test_what_no_further_start_would_change_is_hopeless_at_once() -> None:
     said = json.dumps({"id": "user-script-import-error", "text": "No module named 'x'"})
     seen = observe(pod(server=ended(f"Traceback\n{said}")), now=NOW)
-    assert seen.problem and (seen.problem.id, seen.problem.params) == ("user-script-import-error", {"text": "No module named 'x'"})
+    assert seen.problem and (seen.problem.id, seen.problem.params) == ("user-script-import-error", {"text": "No module named 'x'."})
     assert seen.hopeless
 
 
