@@ -15,7 +15,7 @@ from sandbox.binaries import Binaries
 from sandbox.console import Console
 from sandbox.errors import SandboxError
 from sandbox.images import catalogue
-from sandbox.layout import FullLayout, Layout, SimulatedLayout, free_slot
+from sandbox.layout import FullLayout, Layout, SimulatedLayout, first_slot, free_slot
 from sandbox.locks import held
 from sandbox.places import ClusterPlace, cache_folder, read_json, state_folder, write_json, write_text
 from sandbox.simulated import SimulatedNodes
@@ -172,7 +172,7 @@ def _version(text: str | None, found: Record | None, console: Console) -> str:
 def _slot(name: str) -> int:
     records = [Record.load_own(ClusterPlace.of(other)) for other in names() if other != name]
     taken = {record.slot for record in records if record}
-    slot = free_slot(taken, network.routes(), is_port_free=_is_port_free)
+    slot = free_slot(taken, network.routes(), first=first_slot(os.geteuid()), is_port_free=_is_port_free)
     if slot is None:
         raise SandboxError("network", "no block of addresses is free for another cluster.", "Remove one with “down --purge”.")
     return slot

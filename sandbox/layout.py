@@ -113,18 +113,25 @@ class SimulatedLayout:
 Layout = FullLayout | SimulatedLayout
 
 
-def free_slot(taken: set[int], networks: list[str], *, is_port_free: object = None) -> int | None:
-    """Return the lowest slot that no cluster has and whose addresses no route of this machine covers.
+def first_slot(user: int) -> int:
+    """Return where the search for a slot begins: each user has clusters of their own, and they must not meet while they start."""
+    half = SLOTS // 2
+    return half + user % half if user else 0
+
+
+def free_slot(taken: set[int], networks: list[str], *, first: int = 0, is_port_free: object = None) -> int | None:
+    """Return the first slot that no cluster has and whose addresses no route of this machine covers.
 
     ``networks`` are the machine's routes as CIDR blocks; ``is_port_free`` is asked for each port of a slot when given.
     """
     routed = [ipaddress.ip_network(network, strict=False) for network in networks]
-    for slot in range(SLOTS):
+    for step in range(SLOTS):
+        slot = (first + step) % SLOTS
         block = ipaddress.ip_network(FullLayout(slot).block)
         if slot in taken or any(block.overlaps(network) for network in routed if network.version == 4):
             continue
-        first = FIRST_PORT + slot * PORTS_PER_SLOT
-        if callable(is_port_free) and not all(is_port_free(first + step) for step in range(PORTS_PER_SLOT)):
+        ports = range(FIRST_PORT + slot * PORTS_PER_SLOT, FIRST_PORT + (slot + 1) * PORTS_PER_SLOT)
+        if callable(is_port_free) and not all(is_port_free(port) for port in ports):
             continue
         return slot
     return None

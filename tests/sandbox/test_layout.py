@@ -3,7 +3,7 @@ from __future__ import annotations
 import ipaddress
 from itertools import combinations
 
-from sandbox.layout import SLOTS, FullLayout, SimulatedLayout, free_slot
+from sandbox.layout import SLOTS, FullLayout, SimulatedLayout, first_slot, free_slot
 
 
 def test_no_two_clusters_share_an_address() -> None:
@@ -45,3 +45,13 @@ def test_it_passes_over_a_slot_with_a_port_in_use() -> None:
 
 def test_it_finds_no_slot_when_everything_is_routed() -> None:
     assert free_slot(set(), ["10.0.0.0/8"]) is None
+
+
+def test_somebody_elses_clusters_begin_where_roots_do_not_come() -> None:
+    assert first_slot(0) == 0
+    assert {first_slot(user) for user in range(1000, 1100)} == set(range(SLOTS // 2, SLOTS))
+
+
+def test_the_search_goes_once_around() -> None:
+    assert free_slot({SLOTS - 1}, [], first=SLOTS - 1) == 0
+    assert free_slot(set(range(SLOTS)), [], first=5) is None
