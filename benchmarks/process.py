@@ -11,12 +11,10 @@ import os
 import re
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -95,9 +93,7 @@ class StudioProcess:
     def _be_remembered(self) -> None:
         """Have the sandbox know whose is what a run leaves in the cluster that is killed."""
         if self.sandbox.get("mode") in ("full", "simulated"):
-            with closing(sqlite3.connect(self.data / "mooring.sqlite3")) as database:
-                (identity,) = database.execute("select value from compute_studioidentity").fetchone()
-            studios.remember(self.sandbox["name"], identity, self.data)
+            studios.remember(self.sandbox["name"], studios.kept_identity(self.data), self.data)
 
     def until(self, condition: Callable[[], Any], *, seconds: float = 60, what: str = "it") -> Any:
         """Ask again until the answer is true; raises with the end of the studio's log when it never was."""

@@ -2,13 +2,16 @@
 
 A cluster outlives the studios beside it. What belongs to one bears its identity (the label ``mooring.dev/studio``); nobody else
 may use those names, and only the studio itself would tidy up. So the cluster's folder remembers each identity with its data
-folder, and the data folder has a file that says which identity it is: it may move, and another studio may take its place.
+folder, and the data folder says which identity it has, in its database or in a file: it may move, another studio may take its place,
+and a backup of the first may be put back.
 """
 
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +33,7 @@ RELEASE, GATEWAY, GATEWAY_CLASS = "mooring-extension", "mooring-router", "moorin
 OWNED_BY_ROUTER = f"gateway.envoyproxy.io/owning-gateway-name={GATEWAY}"
 TYPES = "instancetypes.mooring.dev"
 ROUTES = "httproutes.gateway.networking.k8s.io"
-MARKER = "studio-identity"
+MARKER, DATABASE = "studio-identity", "mooring.sqlite3"
 ROUTER_SECONDS, GONE_SECONDS = 20, 120
 
 
@@ -49,10 +52,22 @@ class Studio:
 
 def identity_of(data: Path) -> str:
     """Return the identity that a data folder has, nothing while it has none."""
+    if kept := kept_identity(data):
+        return kept
     try:
         return (data / MARKER).read_text().strip()
     except OSError:
         return ""
+
+
+def kept_identity(data: Path) -> str:
+    """Return the identity in the database of a data folder, if one lies there: a restored backup brings its own along."""
+    try:
+        with closing(sqlite3.connect(f"{(data / DATABASE).absolute().as_uri()}?mode=ro", uri=True, timeout=5)) as database:
+            found = database.execute("select value from compute_studioidentity").fetchone()
+    except sqlite3.Error:
+        return ""
+    return str(found[0]) if found else ""
 
 
 def remember(name: str, identity: str, data: Path) -> None:
@@ -60,7 +75,7 @@ def remember(name: str, identity: str, data: Path) -> None:
     place = ClusterPlace.of(name)
     if not place.root.is_dir():
         return
-    if identity_of(data) != identity:
+    if not (data / MARKER).exists() or (data / MARKER).read_text().strip() != identity:
         write_text(data / MARKER, f"{identity}\n", 0o600)
     with _lock(name):
         known = read_json(_file(place))

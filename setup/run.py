@@ -62,11 +62,11 @@ def main() -> int:
             return 1 if once else 0
         cluster = bring_up_cluster()
         simulated = bool(cluster.get("simulated"))
-        tidy_up(cluster, data)
         environment, url = surroundings(cluster, data, os.environ)
         studio = start_studio(environment, data)
         wait_until_ready(studio, url)
         be_remembered(cluster, data, environment)
+        tidy_up(cluster)
         token = json.loads((data / "run" / "cli-token.json").read_text(encoding="utf-8"))["token"]
         with Client(url, token, workspace="demo") as client:
             good, endpoint = bring_to_life(client, cluster, data, environment.get("MOORING_RUNNER_IMAGE", ""))
@@ -106,30 +106,34 @@ def bring_up_cluster() -> dict[str, Any]:
     return dict(status)
 
 
-def tidy_up(cluster: Mapping[str, Any], data: Path) -> None:
-    """Remove from the sandbox's own cluster what earlier studios have left whose data folder was deleted, and say so."""
+def be_remembered(cluster: Mapping[str, Any], data: Path, environment: Mapping[str, str]) -> None:
+    """Have the sandbox remember whose studio this is, before it puts anything into the cluster."""
+    if cluster.get("mode") == "given":
+        return
+    identity = studios.kept_identity(data)
+    if not identity:  # at the first start, or with a database elsewhere
+        command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", IDENTITY]
+        asked = subprocess.run(command, cwd=ROOT, env=dict(environment), capture_output=True, text=True, timeout=120, check=False)
+        if asked.returncode:
+            raise Failed(f"the studio's identity could not be read: {asked.stderr.strip()[-400:]}")
+        identity = asked.stdout.split()[-1]
+    studios.remember(str(cluster["name"]), identity, data)
+
+
+def tidy_up(cluster: Mapping[str, Any]) -> None:
+    """Remove from the sandbox's own cluster what earlier studios have left whose data folder was deleted, and say so.
+
+    Comes after this studio is remembered: a data folder that was moved, or put back from a backup, is none that is gone.
+    """
     if cluster.get("mode") == "given":
         return
     name = str(cluster["name"])
     try:
-        if identity := studios.identity_of(data):
-            studios.remember(name, identity, data)  # it may have been moved here
         for studio in studios.gone(name):
             if removed := studios.sweep(name, [studio], Console()):
                 say(f"the data folder {studio.data} is gone; what its studio had left in the cluster was removed: {', '.join(removed)}")
     except SandboxError as error:
         say(f"what an earlier studio has left in the cluster could not be removed; this one goes on beside it. {error}")
-
-
-def be_remembered(cluster: Mapping[str, Any], data: Path, environment: Mapping[str, str]) -> None:
-    """Have the sandbox remember whose studio this is, before it puts anything into the cluster."""
-    if cluster.get("mode") == "given" or studios.identity_of(data):
-        return
-    command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", IDENTITY]
-    asked = subprocess.run(command, cwd=ROOT, env=dict(environment), capture_output=True, text=True, timeout=120, check=False)
-    if asked.returncode:
-        raise Failed(f"the studio's identity could not be read: {asked.stderr.strip()[-400:]}")
-    studios.remember(str(cluster["name"]), asked.stdout.split()[-1], data)
 
 
 def surroundings(cluster: Mapping[str, Any], data: Path, given: Mapping[str, str]) -> tuple[dict[str, str], str]:

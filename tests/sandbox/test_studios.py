@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -58,6 +60,27 @@ def test_one_whose_data_folder_was_moved_is_followed(data: Path) -> None:
     assert gone() == ["abc"]  # until it is started there
     studios.remember("one", studios.identity_of(moved), moved)
     assert gone() == [] and [one.data for one in studios.known("one")] == [moved]
+
+
+def database(folder: Path, identity: str) -> None:
+    with closing(sqlite3.connect(folder / studios.DATABASE)) as made:
+        made.execute("create table compute_studioidentity (id integer primary key, value varchar(16))")
+        made.execute("insert into compute_studioidentity (value) values (?)", (identity,))
+        made.commit()
+
+
+def test_one_whose_backup_was_put_back_is_not_gone(data: Path) -> None:
+    shutil.rmtree(data)
+    data.mkdir()
+    database(data, "abc")  # all that a backup brings
+    assert gone() == [] and studios.identity_of(data) == "abc"
+
+
+def test_the_database_says_it_before_the_file_does(data: Path) -> None:
+    database(data, "def")  # the backup of another studio, put back over this one
+    assert studios.identity_of(data) == "def" and gone() == ["abc"]
+    studios.remember("one", "def", data)
+    assert (data / studios.MARKER).read_text() == "def\n"
 
 
 def test_one_that_has_left_nothing_is_forgotten(data: Path) -> None:
