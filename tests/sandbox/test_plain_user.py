@@ -82,6 +82,8 @@ def person() -> Iterator[Person]:
     one = Person(61_000 + os.getpid() % 4_000, Path(tempfile.mkdtemp(prefix="mooring-plain-")))
     one.folder.chmod(0o755)
     try:
+        # Nothing to do after `make test`; else what is copied below would not be what `make run` finds done.
+        subprocess.run(["make", "setup"], cwd=ROOT, capture_output=True, check=True)
         one.home.mkdir()
         one.checkout.mkdir()
         _checkout(one)
