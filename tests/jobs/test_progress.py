@@ -15,6 +15,7 @@ from jobs.models import Job, Process
 from jobs.observe import SIMULATED, Told
 from jobs.selectors import retries_used
 from jobs.services import cancel_job
+from studio.core.texts import keepable
 from tests.conftest import People
 from tests.jobs.conftest import START, ended, exited, seen, write_log
 
@@ -315,7 +316,7 @@ def test_a_job_that_was_asked_to_end_never_completes_nor_fails(make_job: Make, p
 def test_an_exit_that_the_command_forged_hurts_nobody_else(make_job: Make, forged: dict[str, Any]) -> None:
     bad, good = make_job("Queued"), make_job("Queued")
     process, other = saw(bad, "running", uid="bad"), saw(good, "ended", uid="good")
-    Process.objects.filter(pk=process.pk).update(exit=exited() | forged, finished=True, log_final=True)
+    Process.objects.filter(pk=process.pk).update(exit=keepable(exited() | forged), finished=True, log_final=True)
     Process.objects.filter(pk=other.pk).update(exit=exited(), finished=True, log_final=True)
     Job.objects.update(status_at=START)
     sweeping.sweep()
