@@ -25,6 +25,17 @@ _JOBS = (
     ("CancelRequested", "A sweep that takes too long", "flowers", 30, None),
     ("Canceled", "", "Default", 2000, 1990),
 )
+# The objects of the extension as they were seen last: those that do something, then some that only have to be there.
+_HEALTH = [
+    {"kind": kind, "name": name, "namespace": "mooring-system", "state": "ready", "text": text}
+    for kind, name, text in (
+        ("Deployment", "envoy-gateway", "1 of 1 ready"), ("Deployment", "mooring-router", "3 of 3 ready"),
+        ("Service", "mooring-router", "LoadBalancer 10.0.1.9"), ("Gateway", "mooring-router", "takes requests at 10.0.1.9"),
+        ("GatewayClass", "mooring", "accepted"), ("SecurityPolicy", "mooring-deny", "accepted"), ("EnvoyProxy", "mooring-router", ""),
+        ("ConfigMap", "envoy-gateway-config", ""), ("ServiceAccount", "envoy-gateway", ""), ("ClusterRole", "mooring-envoy-gateway", ""),
+        ("RoleBinding", "mooring-envoy-gateway", ""),
+    )
+]  # fmt: skip
 _REASONS = {
     "Queued": "Waiting: 1 GPU needed, 0 free on gpu-a",
     "Failed": "The command ended with exit code 1",
@@ -61,7 +72,6 @@ def _people() -> tuple[dict[str, Any], Any]:
 
 
 def _clusters(operator: Any, now: datetime) -> tuple[Any, Any]:
-    from compute.extension.models import Extension, ExtensionOperation, ExtensionRevision
     from compute.models import Change, Cluster, InstanceType
     from compute.network.models import EgressCheck, RouterCertificate
 
@@ -79,17 +89,7 @@ def _clusters(operator: Any, now: datetime) -> tuple[Any, Any]:
         InstanceType.objects.create(cluster=cluster, group="mooring.dev", name="small", spec=_TYPE, is_default=True,
                                     description="Two cores")  # fmt: skip
     InstanceType.objects.create(cluster=ready, group="mooring.dev", name="gpu", spec=_GPU, description="One A100")
-    settings = {"enableTraining": True, "enableInference": True}
-    extension = Extension.objects.create(
-        cluster=ready, status="ready", revision=1, settings=settings, seen_at=now,
-        router={"base_url": "https://models.example.org", "ready": True},
-        health=[{"kind": kind, "name": name, "state": "ready", "text": text} for kind, name, text in (
-            ("Deployment", "envoy-gateway", "1 of 1 ready"), ("Gateway", "mooring", "takes requests at 10.0.1.9"),
-            ("Deployment", "envoy-mooring", "3 of 3 ready"), ("Service", "envoy-mooring", "LoadBalancer 10.0.1.9"))],
-    )  # fmt: skip
-    ExtensionOperation.objects.create(extension=extension, kind="install", status="done", actor=operator, started_at=now, ended_at=now)
-    ExtensionRevision.objects.create(extension=extension, number=1, helm_revision=1, kind="install", digest="0", manifest="kind: Gateway",
-                                     settings=settings, actor=operator)  # fmt: skip
+    _extension(ready, operator, now)
     RouterCertificate.objects.create(
         cluster=ready, source="upload", chain="chain", key=PLANTED, set_at=now, set_by=operator, ends_at=now + timedelta(days=12),
         status="ready", facts={"subject": "models.example.org", "names": ["models.example.org"], "issuer": "An authority",
@@ -97,6 +97,40 @@ def _clusters(operator: Any, now: datetime) -> tuple[Any, Any]:
     )  # fmt: skip
     EgressCheck.objects.create(cluster=ready, addresses=["https://packages.example.org"], status="done", cleaned=True, asked_by=operator)
     return ready, lost
+
+
+def _extension(cluster: Any, operator: Any, now: datetime) -> None:
+    """Install the extension, as an install on one node that was later changed to three routers behind a load balancer leaves it."""
+    from compute.extension.models import Extension, ExtensionOperation, ExtensionRevision, OperationKind
+    from compute.extension.notes import STEPS, TITLES
+
+    first = {"enableTraining": True, "enableInference": True, "inferenceRouterServiceType": "nodePort",
+             "inferenceRouterHA": False, "sslCname": "models.example.org"}  # fmt: skip
+    settings = first | {"inferenceRouterServiceType": "loadBalancer", "inferenceRouterHA": True}
+    charts = {"mooring-extension": "0.1.0", "gateway-helm": "1.9.1"}
+    extension = Extension.objects.create(
+        cluster=cluster, status="ready", revision=2, settings=settings, health=_HEALTH, seen_at=now,
+        router={"base_url": "https://models.example.org", "host": "models.example.org", "address": "10.0.1.9", "ready": True},
+    )  # fmt: skip
+    for number, (kind, wanted, days) in enumerate((("install", first, 40), ("change", settings, 3)), start=1):
+        at = now - timedelta(days=days)
+        steps = [{"key": key, "title": TITLES[key], "state": "done", "text": ""} for key in STEPS[OperationKind(kind)]]
+        done = ExtensionOperation.objects.create(extension=extension, kind=kind, status="done", settings=wanted, actor=operator, steps=steps,
+                                                 objects_seen=_HEALTH, ended_at=at + timedelta(seconds=74))  # fmt: skip
+        ExtensionOperation.objects.filter(pk=done.pk).update(started_at=at)
+        kept = ExtensionRevision.objects.create(extension=extension, number=number, helm_revision=number, kind=kind, digest=f"{number}" * 64,
+                                                manifest=_manifest(wanted), settings=wanted, charts=charts, actor=operator)  # fmt: skip
+        ExtensionRevision.objects.filter(pk=kept.pk).update(made_at=at)
+
+
+def _manifest(wanted: dict[str, Any]) -> str:
+    service = {"nodePort": "NodePort", "loadBalancer": "LoadBalancer"}[wanted["inferenceRouterServiceType"]]
+    replicas = 3 if wanted.get("inferenceRouterHA") else 1
+    return (
+        "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata:\n  name: mooring-router\n---\n"
+        "apiVersion: gateway.envoyproxy.io/v1alpha1\nkind: EnvoyProxy\nmetadata:\n  name: mooring-router\nspec:\n  provider:\n"
+        f"    kubernetes:\n      envoyDeployment:\n        replicas: {replicas}\n      envoyService:\n        type: {service}\n"
+    )
 
 
 def _node(cluster: Any, index: int, now: datetime) -> None:
