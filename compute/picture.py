@@ -8,6 +8,8 @@ from typing import Any
 COLOURS = ("var(--m-moving)", "var(--m-good)", "var(--m-look)", "#8a63d2", "#0f9ba8", "#c2528b")
 OTHERS = "var(--m-neutral)"
 WIDTH, HEIGHT = 100.0, 40.0
+MOST = 48
+TONES = ("wrong", "look", "good")
 
 
 @dataclass(frozen=True)
@@ -33,21 +35,28 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Picture:
-    """Draw a cluster, with what the colours mean."""
+    """Draw a cluster, with what the colours mean; of very many nodes (`count`) those that are looked for first."""
 
     nodes: list[Drawn]
     legend: list[dict[str, str]]
+    count: int = 0
 
 
 def draw_nodes(nodes: Iterable[Any]) -> Picture:
-    """Return the picture: each node is filled by the scarcest of CPU, memory and GPU that each owner asked for."""
+    """Return the picture: each node is filled by the scarcest of CPU, memory and GPU that each owner asked for.
+
+    Of more than MOST nodes those that take no pods and the fullest are drawn.
+    """
     nodes = list(nodes)
     workspaces = sorted({part["owner"] for node in nodes for part in node.runs if part["kind"] == "workspace"})
     colours = {name: COLOURS[index % len(COLOURS)] for index, name in enumerate(workspaces)}
     legend = [{"name": name, "colour": colour} for name, colour in colours.items()]
     if any(part["kind"] != "workspace" for node in nodes for part in node.runs):
         legend.append({"name": "everything else", "colour": OTHERS})
-    return Picture([_drawn(node, colours) for node in nodes], legend)
+    drawn = [_drawn(node, colours) for node in nodes]
+    if len(drawn) > MOST:
+        drawn.sort(key=lambda one: (TONES.index(one.tone), -one.share))
+    return Picture(drawn[:MOST], legend, len(drawn))
 
 
 def _drawn(node: Any, colours: dict[str, str]) -> Drawn:

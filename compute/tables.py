@@ -51,9 +51,10 @@ CLUSTERS = register_table(
         whose="operator",
         icon="server",
         cells="compute/cells.html",
+        css="clusters-list",
         empty="The Kubernetes clusters that operators attach will be listed here.",
         columns=(
-            Column("name", "Name", cell="cluster", sort=True, css="text-nowrap"),
+            Column("name", "Name", cell="cluster", sort=True),
             Column("status", "State", cell="state", sort=True, css="state-cell", value=lambda line: word_of(line.row.status)),
             Column("distribution", "Kubernetes", cell="kubernetes", sort=True, value=_kubernetes),
             Column("nodes", "Nodes", sort=True, number=True, shown=False, value=lambda line: line.extra["capacity"].nodes),
@@ -77,6 +78,7 @@ CLUSTERS = register_table(
 NODES = register_table(
     Table(
         key="nodes",
+        css="clusters-list",
         noun="node",
         whose="operator",
         icon="server-2",

@@ -22,6 +22,8 @@ from studio.core.errors import MooringError
 from studio.core.forms import show_problems
 from studio.tables.page import list_page
 
+COMPUTES_SHOWN = 10
+
 
 @operator_view
 def cluster_list(request: HttpRequest) -> HttpResponseBase:
@@ -41,7 +43,8 @@ def overview(request: HttpRequest, name: str) -> HttpResponse:
         "picture": draw_nodes(nodes),
         "owners": _owners(nodes),
         "changes": cluster.changes.all()[:8],
-        "computes": cluster.computes.select_related("workspace", "cluster"),
+        "computes": list(cluster.computes.select_related("workspace", "cluster")[:COMPUTES_SHOWN]),
+        "compute_count": cluster.computes.count(),
         "gpu_products": cluster.facts.get("gpu_products") or [],
         "certificate": certificate_of(cluster),
     }

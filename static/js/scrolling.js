@@ -8,6 +8,8 @@ function fit(box) {
   const beyond = box.scrollWidth > box.clientWidth + 1 || box.scrollHeight > box.clientHeight + 1
   if (beyond) box.setAttribute('tabindex', '0')
   else box.removeAttribute('tabindex')
+  // Its head stays in sight while it fits; one that is too wide scrolls in its own frame instead of sticking out of it.
+  if (box.matches('.table-wrap')) box.classList.toggle('beyond', box.scrollWidth > box.clientWidth + 1)
 }
 
 export function startScrolling() {

@@ -22,6 +22,8 @@ from studio.frame import guide
 JOBS_SHOWN = 8
 ENDPOINTS_SHOWN = 6
 COMPUTES_SHOWN = 4
+CLUSTERS_SHOWN = 20
+TROUBLES_SHOWN = 8
 CHANGES_SHOWN = 8
 
 
@@ -69,11 +71,18 @@ def operators_home(request: HttpRequest) -> HttpResponse:
     """Show IT operations all clusters, what they have free, and what is wrong anywhere."""
     clusters = list(computing.clusters().prefetch_related("nodes").select_related("extension", "certificate"))
     nodes = [node for cluster in clusters if cluster.status != ClusterStatus.UNREACHABLE for node in cluster.nodes.all()]
+    # Of very many those that ask for somebody come first; the list has them all.
+    first = sorted(clusters, key=lambda cluster: (cluster.status == ClusterStatus.READY, cluster.name))[:CLUSTERS_SHOWN]
+    shown = clusters if len(clusters) <= CLUSTERS_SHOWN else first
+    wrong = troubles(clusters)
+    guiding = guide.operators(request.user)
     context = {
-        "rows": [{"cluster": cluster, "capacity": computing.capacity_of(cluster.nodes.all())} | _parts(cluster) for cluster in clusters],
+        "rows": [{"cluster": cluster, "capacity": computing.capacity_of(cluster.nodes.all())} | _parts(cluster) for cluster in shown],
+        "cluster_count": len(clusters),
         "capacity": computing.capacity_of(nodes),
-        "troubles": troubles(clusters),
-        "guide": guide.operators(request.user),
+        "troubles": wrong if "wrong" in request.GET else wrong[:TROUBLES_SHOWN],
+        "trouble_count": len(wrong),
+        "guide": guiding,
         "changes": Change.objects.select_related("cluster")[:CHANGES_SHOWN],
         "here": "Fleet",
     }

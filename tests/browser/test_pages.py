@@ -32,6 +32,11 @@ RUN = """async (what) => {
     .map((one) => `${one.id}: ${one.help}: ${one.nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(' ¦ ')}`)
 }"""
 
+# A table that is wider than its frame scrolls in it.
+STICKS_OUT = """() => [...document.querySelectorAll('.table-wrap')]
+  .filter((box) => getComputedStyle(box).overflowX === 'visible' && box.scrollWidth > box.clientWidth + 1)
+  .map((box) => `${box.querySelector('table')?.className} by ${box.scrollWidth - box.clientWidth} px`)"""
+
 
 def test_every_page_is_right_at_both_widths_and_in_both_themes(new_context: Callable[..., BrowserContext], pages: Pages, tmp_path: Path) -> None:
     # The browser's own protection from scripts that are put in stays on: axe goes in by the debugger, not by the page.
@@ -58,6 +63,7 @@ def test_every_page_is_right_at_both_widths_and_in_both_themes(new_context: Call
             wrong += [f"{path} at {width} px, {theme}: {one}" for one in page.evaluate(RUN, what)]
             beyond = page.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth")
             wrong += [f"{path} is {beyond} px wider than {width} px"] if beyond > 0 else []
+            wrong += [f"{path} at {width} px: {one} sticks out of its frame" for one in page.evaluate(STICKS_OUT)]
             if what == "all":
                 looks.keep(page, f"{path.strip('/').replace('/', '-') or 'home'}-{width}-{theme}")
     looks.report()

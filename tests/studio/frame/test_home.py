@@ -86,6 +86,29 @@ def test_an_operators_home_lists_what_is_wrong_the_worst_first(studio_full: Simp
     assert "worker-2.gpu-a.example.org" in page
 
 
+def test_of_very_many_clusters_those_that_ask_for_somebody_come_first_and_the_rest_is_a_link_away(
+    studio_full: SimpleNamespace, client_for: Callable[..., Client]
+) -> None:
+    Cluster.objects.bulk_create(
+        [Cluster(name=f"many-{n:02}", server="https://x", status="unreachable" if n >= 50 else "ready", reason="Away.") for n in range(60)]
+    )
+    client = client_for(studio_full.operator)
+    page = client.get("/ops/")
+    assert [row["cluster"].name for row in page.context["rows"]][1:12] == [*(f"many-{n}" for n in range(50, 60)), "on-premises"]
+    assert len(page.context["rows"]) == 20 and "20 of 62" in page.content.decode()
+    count = page.context["trouble_count"]
+    assert len(page.context["troubles"]) == 8 < count and f'href="?wrong=all">Show all {count}' in page.content.decode()
+    assert len(client.get("/ops/?wrong=all").context["troubles"]) == count
+
+
+def test_an_operator_without_a_cluster_is_told_once_what_to_do(studio_full: SimpleNamespace, client_for: Callable[..., Client]) -> None:
+    Cluster.objects.all().delete()
+    client = client_for(studio_full.operator)
+    assert "No cluster yet" not in of(client, "/ops/") and "First steps" in of(client, "/ops/")
+    client.post("/guide/operators/", {"away": "yes"})
+    assert "No cluster yet" in of(client, "/ops/")
+
+
 def test_it_says_so_when_nothing_is_wrong(studio_full: SimpleNamespace, client_for: Callable[..., Client]) -> None:
     Cluster.objects.filter(name="on-premises").delete()
     Cluster.objects.update(status="ready", findings=[])
