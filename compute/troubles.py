@@ -65,7 +65,7 @@ def shown(one: Trouble) -> dict[str, Any]:
 def _of_cluster(cluster: Cluster) -> list[Trouble]:
     url = reverse("compute:cluster", args=[cluster.name])
     if cluster.status == ClusterStatus.UNREACHABLE:
-        text = cluster.reason or "It does not answer."
+        text = f"{cluster.reason.rstrip('.') or 'It does not answer'}."
         seen = f" It was last seen at {cluster.seen_at:%Y-%m-%d %H:%M} UTC." if cluster.seen_at else " It was never reached."
         return [Trouble("wrong", cluster.name, "cluster", "The cluster is lost", text + seen, _todo(cluster.problem_id),
                         cluster.problem_id, url, cluster.status_at)]  # fmt: skip
