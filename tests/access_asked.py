@@ -29,6 +29,7 @@ TYPE = {"spec": {"resources": {"requests": {"cpu": "1", "memory": "1Gi"}, "limit
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", API_W + "yaml/check"): {"kind": "command-job", "yaml": "command: echo"},
     ("POST", "api/v1/me/tokens"): {"name": "laptop"},
+    ("PATCH", "api/v1/me"): {"theme": "dark"},
     ("POST", "api/v1/workspaces"): {"name": "another"},
     ("POST", "api/v1/users"): {"username": "another"},
     ("PATCH", API_USER): {"operator": True},

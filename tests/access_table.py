@@ -283,6 +283,7 @@ TABLE: dict[tuple[str, str], str] = {
     ("GET", "api/v1/notifications/preferences"): SIGNED_IN,
     ("PATCH", "api/v1/notifications/preferences"): SIGNED_IN,
     ("GET", "api/v1/me"): SIGNED_IN,
+    ("PATCH", "api/v1/me"): SIGNED_IN,
     ("POST", "api/v1/me/tokens"): SIGNED_IN,
     ("DELETE", "api/v1/me/token"): SIGNED_IN,
     ("GET", "api/v1/me/sessions"): SIGNED_IN,

@@ -1,4 +1,4 @@
-"""`mooring login`, `logout`, `whoami`, `version`: who one is, and where."""
+"""`mooring login`, `logout`, `whoami`, `profile`, `version`: who one is, and where."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("login")(login)
     app.command("logout")(logout)
     app.command("whoami")(whoami)
+    app.command("profile")(profile)
     app.command("version")(version)
 
 
@@ -81,6 +82,20 @@ def whoami(output: Output = "table", query: Query = None) -> None:
         shown["roles"] = [role for role, has in me.roles.items() if has]
         shown["workspaces"] = [f"{one['name']} ({one['role']})" for one in me.workspaces]
     print_result(shown, output, query=query)
+
+
+def profile(
+    full_name: Annotated[str | None, typer.Option("--full-name", help="What others read.")] = None,
+    time_zone: Annotated[str | None, typer.Option("--time-zone", help="As Europe/Berlin; an empty text is the browser's.")] = None,
+    theme: Annotated[str | None, typer.Option(help="auto, light or dark.")] = None,
+    output: Output = "table",
+    query: Query = None,
+) -> None:
+    """Show how you are called and how pages look to you, or change it; changing takes a token with the scope account."""
+    with session.connect() as studio:
+        changes = full_name is not None or time_zone is not None or theme is not None
+        answer = (studio.change_me(full_name=full_name, time_zone=time_zone, theme=theme) if changes else studio.me()).answer
+    print_result(dict(answer), output, ("username", "full_name", "time_zone", "theme"), query)
 
 
 def version(output: Output = "table", query: Query = None) -> None:

@@ -6,6 +6,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "login": ("mooring login --url https://studio.example", "mooring login --url https://studio.example --token - < token.txt"),
     "logout": ("mooring logout",),
     "whoami": ("mooring whoami", "mooring whoami -o json --query roles"),
+    "profile": ("mooring profile", 'mooring profile --full-name "Ada Lovelace" --time-zone Europe/London'),
     "version": ("mooring version",),
     "doctor": ("mooring doctor", "mooring doctor -o json --query \"[?state=='wrong']\""),
     "completion": ("mooring completion bash > ~/.local/share/bash-completion/completions/mooring", "mooring completion fish | source"),

@@ -157,6 +157,10 @@ class Client:
         """Return who the token belongs to, with roles and workspaces."""
         return Me.of(self.transport.json("GET", "me"))
 
+    def change_me(self, *, full_name: str | None = None, time_zone: str | None = None, theme: str | None = None) -> Me:
+        """Change how the person is called and how pages look to them; what is None stays. `theme` is auto, light or dark."""
+        return Me.of(self.transport.json("PATCH", "me", json={"full_name": full_name, "time_zone": time_zone, "theme": theme}))
+
     def search(
         self, text: str, *, kinds: Sequence[str] = (), workspace: str | None = None, limit: int = 6
     ) -> list[Mapping[str, Any]]:

@@ -1,6 +1,6 @@
 """API operations of the caller on themselves: who they are, and their tokens."""
 
-from typing import Any
+from typing import Any, Literal
 
 from django.http import HttpRequest
 from ninja import Query, Router, Schema
@@ -12,6 +12,9 @@ from studio.accounts.models import ApiToken
 from studio.core.errors import ProblemError
 from studio.people import selectors, shown, tokens
 from studio.people.lists import OWN_TOKENS
+from studio.people.users import names_of
+from studio.signin import preferences
+from studio.signin.profile import change_profile
 from studio.tables.operations import list_query, listed_rows
 
 router = Router(tags=["people"])
@@ -27,11 +30,29 @@ class TokenIn(Schema):
     days: int | None = Field(None, ge=0, le=100_000)
 
 
+class ProfileChange(Schema):
+    """What people change of themselves; what is not given stays. An empty time zone is that of the browser."""
+
+    full_name: str | None = None
+    time_zone: str | None = None
+    theme: Literal["auto", "light", "dark"] | None = None
+
+
+@router.patch("/me")
+def change_me(request: HttpRequest, given: ProfileChange) -> dict[str, Any]:
+    """Change how the caller is called, and how pages look to them."""
+    user: Any = request.user
+    names = dict(zip(("first_name", "last_name"), names_of(given.full_name), strict=True)) if given.full_name is not None else {}
+    change_profile(user, user, **names, time_zone=given.time_zone, theme=given.theme)
+    return me(request)
+
+
 @router.get("/me")
 def me(request: HttpRequest) -> dict[str, Any]:
     """Tell who the caller is and what they may use."""
     user: Any = request.user
     spaces = [{"name": space.name, "role": role_in(user, space)} for space in workspaces_of(user)]
+    looks = preferences.of(user)
     roles = {"operator": user.is_operator or user.is_admin, "administrator": user.is_admin}
     answer = {
         "studio_version": __version__,
@@ -39,6 +60,8 @@ def me(request: HttpRequest) -> dict[str, Any]:
         "full_name": user.get_full_name(),
         "roles": roles,
         "workspaces": spaces,
+        "time_zone": looks.time_zone or None,
+        "theme": looks.theme,
     }
     token = token_of(user)
     return answer | ({"token": shown.token(token)} if token else {})

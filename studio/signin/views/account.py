@@ -1,17 +1,15 @@
 """The tabs "Profile" and "Sessions" of a person's own account."""
 
 from django.contrib import messages
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
 from studio.accounts.models import User
-from studio.audit.services import record
 from studio.core.templatetags.mooring import THEME_COOKIE
 from studio.signin import preferences, sessions
 from studio.signin.forms import ProfileForm
-from studio.signin.models import Preferences
+from studio.signin.profile import change_profile
 
 
 def profile(request: HttpRequest) -> HttpResponse:
@@ -60,14 +58,7 @@ def end_others(request: HttpRequest) -> HttpResponse:
 
 def _saved(request: HttpRequest, user: User, form: ProfileForm) -> HttpResponse:
     given = form.cleaned_data
-    with transaction.atomic():
-        before = {"first name": user.first_name, "last name": user.last_name}
-        after = {"first name": given["first_name"], "last name": given["last_name"]}
-        user.first_name, user.last_name = given["first_name"], given["last_name"]
-        if before != after:
-            user.save(update_fields=["first_name", "last_name"])
-            record(user, "changed", user, diff={key: [before[key], after[key]] for key in before if before[key] != after[key]})
-        Preferences.objects.update_or_create(user=user, defaults={"time_zone": given["time_zone"], "theme": given["theme"]})
+    change_profile(user, user, **given)
     request.session[preferences.ZONE] = given["time_zone"]
     messages.success(request, "Saved.")
     response = redirect("account_profile")

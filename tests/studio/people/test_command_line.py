@@ -146,3 +146,14 @@ def test_a_token_without_the_scope_account_makes_and_revokes_none(people: People
     for words in (["create", "ci"], ["revoke", str(ApiToken.issue(people.owner, name="old")[0].pk), "--yes"]):
         assert refused(run(people.owner, "token", *words, scopes=tuple(usual_scopes()))) == "token-scope-needed"
     assert not ApiToken.objects.filter(name="ci").exists() and ApiToken.objects.get(name="old").revoked_at is None
+
+
+def test_a_person_changes_their_own_name_time_zone_and_theme(people: People, run: Run) -> None:
+    assert told(run(people.reader, "profile", "-o", "json"))["theme"] == "auto"
+    changed = told(run(people.reader, "profile", "--full-name", "Rita de Reader", "--time-zone", "Europe/Berlin", "--theme", "dark", "-o", "json"))
+    assert (changed["full_name"], changed["time_zone"], changed["theme"]) == ("Rita de Reader", "Europe/Berlin", "dark")
+    assert Entry.objects.get(verb="changed", target_name="the-reader").diff == {"first name": ["", "Rita"], "last name": ["", "de Reader"]}
+    assert told(run(people.reader, "profile", "--time-zone", "", "-o", "json"))["theme"] == "dark"
+    assert refused(run(people.reader, "profile", "--time-zone", "Atlantis")) == "request-invalid"
+    assert refused(run(people.reader, "profile", "--theme", "pink")) == "request-invalid"
+    assert refused(run(people.reader, "profile", "--theme", "light", scopes=tuple(usual_scopes()))) == "token-scope-needed"
