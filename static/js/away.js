@@ -2,18 +2,28 @@
 import { isSignedOut, resume } from './live.js'
 import { toast } from './toasts.js'
 
+const ASK_MS = 3000
+let offline = false
+
+/**
+ * A machine without a network may well reach a studio of its own: offline is who says so and gets no answer.
+ * @param {Element | null} note
+ */
+async function ask(note) {
+  offline = !navigator.onLine && !(await fetch('/healthz', { cache: 'no-store' }).then(() => true, () => false))
+  if (note instanceof HTMLElement) note.hidden = !offline
+  if (offline) setTimeout(() => ask(note), ASK_MS)
+}
+
 export function startAway() {
   const note = document.querySelector('[data-offline]')
-  const show = () => {
-    if (note instanceof HTMLElement) note.hidden = navigator.onLine
-  }
-  addEventListener('offline', show)
-  addEventListener('online', show)
-  show()
+  addEventListener('offline', () => ask(note))
+  addEventListener('online', () => ask(note))
+  if (!navigator.onLine) ask(note)
   document.addEventListener('submit', (event) => {
     const form = event.target
     if (!(form instanceof HTMLFormElement) || form.method === 'dialog') return
-    const said = !navigator.onLine ? 'You are offline: nothing was sent. What you typed stays here.'
+    const said = offline ? 'You are offline: nothing was sent. What you typed stays here.'
       : isSignedOut() ? 'You are signed out: nothing was sent. What you typed stays here; sign in again in another tab, and send it then.' : ''
     if (!said) return
     event.preventDefault()
