@@ -174,14 +174,14 @@ class Sweep:
         for name in made:
             # Whatever runs is not waited for.
             self.tool("delete", "jobs,deployments,pods", "--all", "-n", name, "--grace-period=0", "--force", "--wait=false", timeout=90)
-        self._delete("namespace", made)
         for name in self._names("namespaces", self.selector):
-            if name != SYSTEM:
+            if name not in (SYSTEM, *made):
                 self.tool("label", "namespace", name, f"{LABEL}-", f"{WORKSPACE}-", f"{COMPUTE}-")
                 self.removed.append(f"the label of namespace {name}")
         if has(self.tool, TYPES):
             self._delete("instancetype.mooring.dev", self._names(TYPES, self.selector))
-        self._system()
+        # All at once: each takes a while to go.
+        self._delete("namespace", [*made, *self._system()])
         self._definition()
         return self.removed
 
@@ -205,19 +205,19 @@ class Sweep:
                 self.tool("patch", "gatewayclass", GATEWAY_CLASS, "--type=merge", "--patch", '{"metadata":{"finalizers":null}}')
         self.removed.append(f"the extension with its router ({RELEASE} in {SYSTEM})")
 
-    def _system(self) -> None:
-        """Remove the namespace that studios share, unless another one uses it: then what is in there of this one goes."""
+    def _system(self) -> list[str]:
+        """Return the namespace that studios share if it goes; it stays when another one uses it, without what is this one's in there."""
         found = self.tool("get", "namespace", SYSTEM, "-o", "json", "--ignore-not-found").strip()
         if not found:
-            return
+            return []
+        mine = json.loads(found)["metadata"].get("labels", {}).get(LABEL) == self.identity
         others = sorted(self._others())
-        if json.loads(found)["metadata"].get("labels", {}).get(LABEL) != self.identity:
-            self.tool("delete", "secrets,pods", "-n", SYSTEM, "-l", self.selector)
-        elif others:
+        if mine and not others:
+            return [SYSTEM]
+        if mine:
             self.tool("label", "namespace", SYSTEM, f"{LABEL}={others[0]}", "--overwrite")
-            self.tool("delete", "secrets,pods", "-n", SYSTEM, "-l", self.selector)
-        else:
-            self._delete("namespace", [SYSTEM])
+        self.tool("delete", "secrets,pods", "-n", SYSTEM, "-l", self.selector)
+        return []
 
     def _definition(self) -> None:
         """Remove the custom resource that this studio has installed, once nobody has anything of its kind."""

@@ -201,7 +201,7 @@ def test_what_studios_have_left_whose_data_folders_are_gone_is_removed_and_nothi
 
     (tmp_path / "first" / studios.MARKER).unlink()
     removed = sandbox_json("sweep", "--name", NAME)["removed"]
-    assert removed == ["namespace of-first", "the label of namespace foreign", "instancetype of-first"]
+    assert removed == ["the label of namespace foreign", "instancetype of-first", "namespace of-first"]
     # What studios share goes to the next one.
     assert left() == {"of-second": "second", "of-nobody-known": "third", NAMESPACE: "second"}
     assert kubernetes.get("namespace", "foreign")["metadata"]["labels"]["team"] == "theirs"
@@ -209,5 +209,5 @@ def test_what_studios_have_left_whose_data_folders_are_gone_is_removed_and_nothi
     kubernetes("delete", "namespace", "of-nobody-known")
     (tmp_path / "second" / studios.MARKER).write_text("another")
     removed = sandbox_json("sweep", "--name", NAME)["removed"]
-    assert removed == ["namespace of-second", "instancetype of-second", f"namespace {NAMESPACE}"]
+    assert removed == ["instancetype of-second", "namespace of-second", f"namespace {NAMESPACE}"]
     assert left() == {} and sandbox_json("studios", "--name", NAME) == {"studios": []}
