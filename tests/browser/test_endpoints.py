@@ -102,6 +102,8 @@ def test_an_endpoint_is_made_tried_shared_and_looked_at(
     page.get_by_role("button", name="Review", exact=True).click()
     page.get_by_role("button", name="Add deployment").click()
     expect(page.locator(".deployment").nth(1).locator(".state").first).to_have_text("Ready", timeout=SLOW_MS)
+    # Until the router has taken it over nobody reaches it by its name.
+    settled(page)
 
     page.goto(f"{studio.url}/w/demo/endpoints/factors/test/")
     page.get_by_role("button", name="Example", exact=True).click()
