@@ -24,9 +24,18 @@ def index_of(log: Path) -> Path:
     return log.with_name(f"{log.name}.times")
 
 
+# When this process last noted something of a log, so that a busy one's index is not opened for each piece.
+_noted: dict[Path, int] = {}
+MOST_NOTED = 1000
+
+
 def note_arrival(log: Path, offset: int) -> None:
     """Note that what begins at `offset` comes now, unless something came just before; a log matters more than its times."""
     now = time.time_ns() // 1_000_000
+    if 0 <= now - _noted.get(log, 0) < EACH_MS:
+        return
+    if len(_noted) >= MOST_NOTED:
+        _noted.clear()
     with suppress(OSError):
         descriptor = os.open(index_of(log), os.O_RDWR | os.O_CREAT, 0o600)
         try:
@@ -35,10 +44,12 @@ def note_arrival(log: Path, offset: int) -> None:
                 last, came = RECORD.unpack(os.pread(descriptor, RECORD.size, (count - 1) * RECORD.size))
                 # A clock that was set back counts from there.
                 if last > offset or 0 <= now - came < EACH_MS:
+                    _noted[log] = came
                     return
                 # Who noted this place never brought its bytes.
                 count -= last == offset
             os.pwrite(descriptor, RECORD.pack(offset, now), count * RECORD.size)
+            _noted[log] = now
         finally:
             os.close(descriptor)
 

@@ -21,6 +21,8 @@ export class LogSource {
     this.taker = taker
     this.tell = tell
     this.get = get
+    /** Whether nobody keeps when bytes came: then this page's own clock has to do. */
+    this.unkept = false
     this.size = 0
     this.wanted = 0
     /** @type {Promise<void> | null} */
@@ -81,7 +83,7 @@ export class LogSource {
       this.pull(upTo)
       return
     }
-    this.taker.take(payload.offset, bytesOf(payload.data), payload.at ?? 0)
+    this.taker.take(payload.offset, bytesOf(payload.data), payload.at ?? (this.unkept ? Date.now() : 0))
     this.tell.changed()
   }
 }

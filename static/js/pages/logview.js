@@ -52,6 +52,7 @@ async function start(root) {
     cut: () => (cutAbove = true),
   }
   const source = byLines ? new LineSource(url, log, tellSource) : new LogSource(url, log, tellSource)
+  if (source instanceof LogSource) source.unkept = !root.dataset.times
   // --- lines come ---
 
   function onLines() {
