@@ -38,7 +38,9 @@ def connect() -> None:
     HOLDERS["jobs"] = _held
     for what, largest in BODIES.items():
         register_bodies(rf"^/runner/v1/jobs/[^/]+/{what}", largest)
-    WORKLOADS["jobs"] = Workloads(_running_on, _on_detach, left_in=_left_in, on_cluster_detach=_on_cluster_detach)
+    WORKLOADS["jobs"] = Workloads(
+        _running_on, _on_detach, running_in=_running_in, left_in=_left_in, on_cluster_detach=_on_cluster_detach
+    )
 
 
 def _followed_in(cluster_id: int) -> set[str]:
@@ -68,10 +70,12 @@ def _on_detach(compute: Compute, running: str) -> None:
             cancel_job(None, job)
 
 
+def _running_in(cluster_id: int) -> int:
+    return Job.objects.filter(cluster_id=cluster_id, compute=None, status__in=UNFINISHED).count()
+
+
 def _left_in(cluster_id: int) -> int:
-    """Return how many jobs have objects in a cluster that are still to be taken out, also where no compute is any more."""
-    left = Q(compute=None, status__in=UNFINISHED) | Q(status__in=FINAL, cleaned=False)
-    return Job.objects.filter(left, cluster_id=cluster_id).count()
+    return Job.objects.filter(cluster_id=cluster_id, status__in=FINAL, cleaned=False).count()
 
 
 def _on_cluster_detach(cluster: Cluster) -> None:

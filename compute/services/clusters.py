@@ -19,7 +19,7 @@ from compute.network.applying import withdraw
 from compute.permissions import CRD_NAME
 from compute.preflight import FirstLook, first_look
 from compute.problems import told
-from compute.services.computes import CANCEL_SECONDS, WORKLOADS, begin_detach, let_go, running_on_each
+from compute.services.computes import CANCEL_SECONDS, WORKLOADS, begin_detach, let_go, running_in
 from studio.audit.services import record
 from studio.core.errors import ProblemError
 from studio.core.nudge import nudge
@@ -182,7 +182,7 @@ def what_goes(cluster: Cluster) -> Going:
         stays.append(f"instance types {', '.join(others)} (not made by this studio)")
     return Going(
         computes=[f"{compute.workspace.name}/{compute.name}" for compute in computes],
-        running=sum(running_on_each(computes).values()),
+        running=running_in(cluster),
         namespaces=made,
         instance_types=types,
         custom_resource=takes_resource,
@@ -223,7 +223,7 @@ def finish_detach(cluster_id: int) -> None:
     cluster = Cluster.objects.filter(pk=cluster_id, status=ClusterStatus.DETACHING).first()
     if cluster is None:
         return
-    running = sum(running_on_each(cluster.computes.all()).values())
+    running = running_in(cluster)
     waited = (timezone.now() - cluster.status_at).total_seconds()
     if running and waited < CANCEL_SECONDS:
         _waits(cluster, f"Waiting for {running} jobs to end")

@@ -40,7 +40,9 @@ class Workloads:
     # compute id → count; computes without any may be left out
     running_on: Callable[[Collection[int]], dict[int, int]]
     on_detach: Callable[[Compute, str], None]
-    # cluster id → how many are over, or on no compute any more, and have objects there that are still to be taken out
+    # cluster id → how many run there on no compute any more
+    running_in: Callable[[int], int] = lambda _: 0
+    # cluster id → how many are over and have objects there that are still to be taken out
     left_in: Callable[[int], int] = lambda _: 0
     on_cluster_detach: Callable[[Cluster], None] = lambda _: None
 
@@ -67,6 +69,12 @@ def running_on_each(computes: Iterable[Compute]) -> dict[int, int]:
     ids = [compute.pk for compute in computes]
     counted = [each.running_on(ids) for each in WORKLOADS.values()]
     return {id: sum(counts.get(id, 0) for counts in counted) for id in ids}
+
+
+def running_in(cluster: Cluster) -> int:
+    """Return how many jobs (and the like) have not ended on a cluster, those whose compute is gone among them."""
+    held = running_on_each(cluster.computes.all()).values()
+    return sum(held) + sum(each.running_in(cluster.pk) for each in WORKLOADS.values())
 
 
 def let_go(compute: Compute, running: str) -> None:

@@ -211,9 +211,12 @@ def test_detaching_leaves_nothing_of_it_behind(inside: Inside, kube: KubeClient)
         inside.until(lambda: inside.client.computes.get("own").status == "ready", what="the compute to be ready")
         inside.client.clusters.create_instance_type("here", f"test-{inside.home[5:13]}", TYPE)
         assert inside.run("echo kept > outputs/kept", compute="own").status == "Completed"
-        # One is still running when the cluster is let go.
+        # One is still running when the cluster is let go, and was left by the compute that it ran on.
         running = inside.client.jobs.create_from_text(JOB.format(image=inside.images["python"], compute="local", command="sleep 300")).name
         inside.until(lambda: inside.client.jobs.get(running).status == "Running", seconds=120, what="the job to run")
+        inside.client.computes.detach("local", running="leave")
+        inside.until(lambda: [one.name for one in inside.client.computes.list()] == ["own"], what="the compute to be gone")
+        assert inside.client.jobs.get(running).status == "Running"
         identity = kube.get(kinds.NAMESPACE, made)["metadata"]["labels"][STUDIO]
         inside.client.clusters.detach("here")
         inside.until(lambda: not inside.client.clusters.list(), seconds=150, what="the cluster to be let go")

@@ -212,9 +212,9 @@ def test_a_cluster_that_is_detached_waits_for_what_jobs_left_there_and_cancels_w
     over, running = make_job(status="Completed", cleaned=False), make_job(status="Running")
     make_job(status="Completed", cleaned=True)
     workloads = WORKLOADS["jobs"]
-    assert workloads.left_in(compute.cluster.pk) == 1
+    assert (workloads.running_in(compute.cluster.pk), workloads.left_in(compute.cluster.pk)) == (0, 1)
     Job.objects.update(compute=None)
-    assert workloads.left_in(compute.cluster.pk) == 2
+    assert (workloads.running_in(compute.cluster.pk), workloads.left_in(compute.cluster.pk)) == (1, 1)
     workloads.on_cluster_detach(compute.cluster)
     running.refresh_from_db()
     assert running.status == "CancelRequested" and over.status == "Completed"
