@@ -127,7 +127,7 @@ def _for_samples(endpoint: Endpoint, router: Router, address: str, *, private: b
         "address": address,
         "router": router,
         "private": private,
-        "resolve": f"{router.host}:{router.port}:{router.address}" if needs_resolving(router) else "",
+        "resolve": f"{router.host}:{router.port}:{router.address}:{router.port}" if needs_resolving(router) else "",
         "ca_file": f"{endpoint.name}-ca.pem",
     }
 
