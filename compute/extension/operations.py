@@ -16,7 +16,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from compute.connections import connection_of, kube_client
-from compute.extension import checking, crds, removing, taken
+from compute.extension import checking, crds, refusals, removing, taken
 from compute.extension.chart import Assembled, ChartUnusable, assemble, source_of
 from compute.extension.helm import Helm, HelmFailed, HelmMissing, find_program, helm_for
 from compute.extension.legs import Hold, Lost, held
@@ -316,6 +316,9 @@ class _Leg:
             router = looker.router(self.wanted) if self.wanted.enable_inference else {}
             facts: dict[str, Any] = {"health": rows, "seen_at": timezone.now(), "router": router | {"ready": state == "ready"} | proxies}
             if state == "ready":
+                if self.wanted.enable_inference:
+                    # What is counted now is where the first look afterwards goes on from.
+                    facts["router"]["proxies"] = refusals.look(client, self.extension.router.get("proxies") or {})[0]
                 self.notes.objects(seen, at_once=True)
                 self.notes.step("objects", "done", f"All {len(seen)} are there and ready")
                 self.notes.done(ExtensionStatus.READY, **facts)

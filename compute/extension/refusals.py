@@ -35,7 +35,7 @@ def counted(client: KubeClient) -> Counts:
     except KubeError:
         return counts
     for pod in pods:
-        with suppress(KubeError):
+        with suppress(KubeError, ValueError):
             text = stats_of(client, pod, QUERY) or ""
             counts |= {f"{pod['metadata']['name']} {part}": each for part, each in counts_in(text).items()}
     return counts

@@ -199,7 +199,47 @@ def test_jobs_are_refused_where_training_is_off(studio: Studio, there: dict[str,
     extensions.wait(studio.cluster, extensions.change(studio.cluster, {"enableTraining": True})["id"], seconds=240)
 
 
+@contextlib.contextmanager
+def route_that_envoy_refuses(kube: KubeClient, namespace: str) -> Iterator[str]:
+    """Have a route that Envoy Gateway accepts, and that no proxy takes: Envoy knows no such word in a header."""
+    slice = kinds.Kind("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", True)
+    name = f"broken-{uuid.uuid4().hex[:6]}"
+    header = {"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": [{"name": "x-broken", "value": "%NOSUCH%"}]}}
+    match = {"path": {"type": "PathPrefix", "value": f"/{name}"}}
+    parents = [{"name": "mooring-router", "namespace": NAMESPACE}]
+    rules = [{"matches": [match], "filters": [header], "backendRefs": [{"name": name, "port": 80}]}]
+    made = {
+        kinds.SERVICE: {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": {"ports": [{"port": 80}]}},
+        slice: {
+            "apiVersion": slice.api_version,
+            "kind": slice.name,
+            "metadata": {"name": name, "labels": {"kubernetes.io/service-name": name}},
+            "addressType": "IPv4",
+            "endpoints": [{"addresses": ["198.51.100.1"]}],
+            "ports": [{"port": 80, "name": ""}],
+        },
+        kinds.HTTP_ROUTE: {
+            "apiVersion": "gateway.networking.k8s.io/v1",
+            "kind": "HTTPRoute",
+            "metadata": {"name": name},
+            "spec": {"parentRefs": parents, "rules": rules},
+        },
+    }
+    try:
+        for kind, thing in made.items():
+            kube.create(kind, thing, namespace)
+        yield name
+    finally:
+        for kind in reversed(made):
+            kube.delete(kind, name, namespace)
+
+
 def test_what_breaks_shows_as_degraded_and_heals(studio: Studio, kube: KubeClient, there: dict[str, Any]) -> None:
+    refuses = "extension-router-refuses"
+    with route_that_envoy_refuses(kube, studio.namespace) as name:
+        studio.until(lambda: studio.client.extensions.get(studio.cluster)["problem"] == refuses, seconds=120, what="the refusal to be told")
+        reason = studio.client.extensions.get(studio.cluster)["reason"]
+        assert "NOSUCH" in reason and f"Routes that no studio made: {studio.namespace}/{name}" in reason
     kube.patch(kinds.DEPLOYMENT, "envoy-gateway", {"spec": {"replicas": 0}}, NAMESPACE)
     kube.delete(kinds.GATEWAY, "mooring-router", NAMESPACE)
     said = "Gateway mooring-router"
