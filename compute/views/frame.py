@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, Q, Value
 from django.urls import reverse
 from django.utils import timezone
 
+from compute.instance_types import IMPLICIT
 from compute.models import Cluster, ClusterStatus
 from studio.core.errors import ProblemError
 from studio.core.numbers import duration
@@ -28,7 +29,10 @@ def cluster_or_404(name: str) -> Cluster:
     counts = {
         "node_count": Count("nodes", distinct=True),
         "compute_count": Count("computes", distinct=True),
-        "type_count": Count("instance_types", distinct=True),
+        # As the list has them: by name, with the implicit one unless a type of that name stands for it.
+        "type_count": Count("instance_types__name", distinct=True)
+        + Value(1)
+        - Count("instance_types__name", filter=Q(instance_types__name=IMPLICIT), distinct=True),
     }
     row = Cluster.objects.annotate(**counts).filter(name=name).first()
     if row is None:

@@ -12,6 +12,7 @@ from django.utils import timezone
 from typer.testing import CliRunner
 
 from compute.models import Cluster, Compute, InstanceType, Node
+from compute.views.frame import cluster_or_404
 from studio.accounts.models import ApiToken
 from studio.assets.models import ImageRule
 from studio.tables.models import SavedView
@@ -105,3 +106,12 @@ def test_the_command_takes_the_same(people: People, fleet: None, live_server: An
     made = ImageRule.objects.get(pattern="julia:*")
     CliRunner().invoke(app, ["image-rule", "delete", str(made.pk), "--yes"], catch_exceptions=False)
     assert not ImageRule.objects.filter(pattern="julia:*").exists()
+
+
+def test_the_tab_counts_what_the_list_has(people: People, fleet: None, client_for: Callable[..., Client]) -> None:
+    spec = {"resources": SIZE}
+    InstanceType.objects.create(cluster=Cluster.objects.get(name="c"), group="mooring.dev", name="defaultinstancetype", spec=spec)
+    InstanceType.objects.create(cluster=Cluster.objects.get(name="b"), group="amlarc.azureml.com", name="plain", spec=spec)
+    for name, count in (("a", 1), ("b", 3), ("c", 1)):
+        listed = client_for(people.operator).get(f"/api/v1/clusters/{name}/instance-types").json()["items"]
+        assert getattr(cluster_or_404(name), "type_count") == len(listed) == count  # noqa: B009
