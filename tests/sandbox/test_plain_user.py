@@ -49,7 +49,7 @@ class Person:
 
     def __call__(self, *words: str, check: bool = False) -> subprocess.CompletedProcess[str]:
         """Run a command in the checkout."""
-        foreign = ("MOORING_", "DJANGO_", "REDIS", "DATABASE_", "KUBECONFIG", "XDG_", "PYTEST_")
+        foreign = ("MOORING_", "DJANGO_", "REDIS", "DATABASE_", "KUBECONFIG", "XDG_", "PYTEST_", "MAKE", "MFLAGS")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         own = {"HOME": str(self.home), "USER": "plain", "RUN_ONCE": "1", "LD_LIBRARY_PATH": str(self.python / "lib")}
         # Without these a root whose rights outlive a change of uid would stay root in all but name.
