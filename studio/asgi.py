@@ -1,17 +1,13 @@
 """The studio as an ASGI application."""
 
 import os
-import tempfile
 
-from django.conf import settings
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "studio.settings")
 # The queue's app becomes the current one, so that nudges know where to go.
 import studio.celery  # noqa: F401
 
-# Bodies wait on the disk that they go to, not in a /tmp that may be memory.
-tempfile.tempdir = settings.FILE_UPLOAD_TEMP_DIR
 _django = get_asgi_application()
 
 # Only now: these need Django's apps.

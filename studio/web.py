@@ -2,8 +2,10 @@
 
 import os
 import socket
+import tempfile
 
 import uvicorn
+from django.conf import settings
 
 from studio import environment as env
 
@@ -25,6 +27,9 @@ def sockets(addresses: list[str]) -> list[socket.socket]:
 def main() -> None:
     """Serve until told to stop."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "studio.settings")
+    # Bodies wait on the disk that they go to, not in a /tmp that may be memory. Of this process alone: who imports the
+    # application, as tests do, keeps the folder that other processes know.
+    tempfile.tempdir = settings.FILE_UPLOAD_TEMP_DIR
     config = uvicorn.Config(
         "studio.asgi:application",
         log_config=None,
