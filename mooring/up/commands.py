@@ -124,7 +124,7 @@ def kept(data: Path | None, *words: str, alone: bool) -> dict[str, Any]:
         answer: dict[str, Any] = json.loads(told.splitlines()[-1])
     except (IndexError, ValueError):
         raise MooringError("internal", "The studio's own command failed", told[-2000:] or f"It ended with {done.returncode}.",
-                           "Mend what is said and run it again; nothing was changed.") from None  # fmt: skip
+                           "Mend what is said and run it again.") from None  # fmt: skip
     if done.returncode:
         raise MooringError(answer["id"], answer["title"], answer["detail"], answer["todo"])
     return answer

@@ -13,7 +13,7 @@ register(
             "None of the encryption keys of this studio is one that the backup was made with.",
             "Nothing was changed. Put the keys of the studio that was backed up into MOORING_ENCRYPTION_KEYS, or into the file"
             " keys/encryption_keys of the data folder.", 409),
-    Problem("restore-over-data", "There is a studio already", "{folder} or its database holds a studio.",
+    Problem("restore-over-data", "There is a studio already", "{folder} or its database holds a studio, or tables of something else.",
             "Give --replace to move what is there aside, or restore into an empty folder with --data.", 409),
     Problem("restore-beside-others", "Something else uses the database", "{count} other connections to the database are open.",
             "Stop every part of the studio on every machine, and restore again.", 409),
@@ -21,5 +21,8 @@ register(
             "Nothing was written. Give another name, or remove the file.", 409),
     Problem("backup-failed", "The backup could not be taken", "{why}.",
             "No file was left behind. Mend what is said, and take the backup again.", 500),
+    Problem("restore-broken-off", "The restore was broken off", "{why}.",
+            "Mend what is said, and run the same command again with --replace. What was there before lies in before-restore-… of the data"
+            " folder.", 500),
     who="administrator",
 )  # fmt: skip

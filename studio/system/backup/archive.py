@@ -1,7 +1,7 @@
 """The file of a backup: a tar whose last member holds the SHA-256 of all others, as `sha256sum -c` reads them. Free of Django.
 
 It is written and read as a stream, so that it may come from or go to a pipe. What is read is hostile until the sums were compared:
-only plain files with plain names below known folders are taken, and nothing else is on the disk before the end was seen.
+only plain files with plain names below known folders are taken, and nothing of them is used before the end was seen.
 """
 
 from __future__ import annotations
@@ -51,7 +51,12 @@ class Writer:
         self.add_bytes(ABOUT, json.dumps({"format": FORMAT, **about}, indent=1).encode())
 
     def add(self, file: IO[bytes], name: str, size: int, at: float = 0) -> None:
-        """Add the first `size` bytes of an open file; raise `OSError` when it has fewer."""
+        """Add the first `size` bytes of an open file.
+
+        Raises `OSError` when it has fewer, `ArchiveError` for a name that `unpack` would refuse.
+        """
+        if not _is_plain(name):
+            raise ArchiveError(f"the name {name[:200]!r} cannot be put back: move the file elsewhere")
         member = tarfile.TarInfo(name)
         member.size, member.mtime, member.mode = size, int(at), 0o600
         summing = _Summing(file, size)
@@ -112,9 +117,13 @@ def _checked(tar: tarfile.TarFile, member: tarfile.TarInfo, known: tuple[str, ..
     if opened is None:
         raise ArchiveError(f"{member.name[:200]!r} is not a plain file")
     first = member.name.partition("/")[0]
-    if len(member.name) > 500 or not _NAME.fullmatch(member.name) or first not in (ABOUT, SUMS, *known):
+    if not _is_plain(member.name) or first not in (ABOUT, SUMS, *known):
         raise ArchiveError(f"{member.name[:200]!r} has no place in a backup")
     return opened
+
+
+def _is_plain(name: str) -> bool:
+    return len(name) <= 500 and _NAME.fullmatch(name) is not None
 
 
 def _about(member: tarfile.TarInfo, opened: IO[bytes]) -> tuple[dict[str, Any], str]:

@@ -26,11 +26,11 @@ def kind() -> str:
 
 
 def holds_something() -> bool:
-    """Tell whether the studio was ever set up in this database."""
+    """Tell whether there is any table in this database, a studio's or anybody else's: a restore drops them all."""
     if kind() == "sqlite" and not Path(str(connection.settings_dict["NAME"])).exists():
         return False
     try:
-        return "accounts_user" in connection.introspection.table_names()
+        return bool(connection.introspection.table_names())
     except DatabaseError:
         return kind() == "sqlite"  # a file that is no database is somebody's, too
 

@@ -53,6 +53,12 @@ def test_an_error_while_it_is_written_leaves_it_without_an_end(tmp_path: Path) -
         unpack(io.BytesIO(out.getvalue()), tmp_path, KNOWN)
 
 
+@pytest.mark.parametrize("name", ["keys/my key", "runs/../x", "keys/" + "a" * 500])
+def test_a_name_that_could_not_be_put_back_is_refused_when_it_is_written(name: str) -> None:
+    with pytest.raises(ArchiveError, match="cannot be put back"):
+        archive({name: b""})
+
+
 def test_a_changed_byte_is_found(tmp_path: Path) -> None:
     whole = archive().replace(b"\0secret\0", b"\0sEcret\0").replace(b"a line", b"A line", 1)
     with pytest.raises(ArchiveError, match="SHA-256 differs"):

@@ -8,8 +8,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from studio.core.errors import ProblemError
+from studio.system.backup.archive import ArchiveError
 from studio.system.backup.databases import DatabaseToolError
-from studio.system.backup.restoring import restore
+from studio.system.backup.restoring import Restored, restore
 from studio.system.backup.taking import Taken, take
 
 
@@ -31,7 +32,7 @@ class Command(BaseCommand):
             if options["what"] == "take":
                 _tell(asdict(_take(file, keys=not options["without_keys"])))
             else:
-                _tell(asdict(restore(file, replace=options["replace"])))
+                _tell(asdict(_restore(file, replace=options["replace"])))
         except ProblemError as error:
             _tell(error.as_dict())
             sys.exit(1)
@@ -47,5 +48,12 @@ def _take(file: str, *, keys: bool) -> Taken:
         return take(file, keys=keys)
     except FileExistsError:
         raise ProblemError("backup-in-the-way", file=file) from None
-    except (OSError, DatabaseToolError) as error:
+    except (OSError, ArchiveError, DatabaseToolError) as error:
         raise ProblemError("backup-failed", why=str(error)) from error
+
+
+def _restore(file: str, *, replace: bool) -> Restored:
+    try:
+        return restore(file, replace=replace)
+    except (OSError, DatabaseToolError) as error:
+        raise ProblemError("restore-broken-off", why=str(error)) from error
