@@ -12,6 +12,8 @@ WHOLE := -m "cluster or browser or slow" --dist loadfile --no-loadscope-reorder 
 # Three thousand tests with real parts on a machine shared with others: one that fails is asked once more, and the summary names it
 # (docs/decisions/0008-asked-once-more.md).
 AGAIN := --reruns 1
+# A real node or a browser may be behind for some seconds: asked again at once it would be the same moment.
+LATER := --reruns 2 --reruns-delay 5 --tb=short
 
 # Some images set it: each of a hundred processes of the tests would compile all our modules again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -38,7 +40,7 @@ test: setup ## every test, on the sandbox's real cluster and in a real browser
 	@$(POSTGRES) $(QUICK) $(AGAIN) --of-database -q -n 4
 	@$(PYTEST) $(FUZZ) $(AGAIN) -q -n 3
 	@$(PY) -m sandbox up
-	@$(PYTEST) $(WHOLE) $(AGAIN) -q -n 3
+	@$(PYTEST) $(WHOLE) $(LATER) -q -n 3
 
 test-versions: setup ## the oldest and the newest supported Kubernetes
 	@bash setup/versions.sh
@@ -47,7 +49,7 @@ test-postgres: setup ## every test that asks a database, the cluster and browser
 	@$(POSTGRES) $(QUICK) $(AGAIN) --of-database -q -n 4
 	@$(POSTGRES) $(FUZZ) $(AGAIN) -q -n 3
 	@$(PY) -m sandbox up
-	@$(POSTGRES) $(WHOLE) $(AGAIN) -q -n 3
+	@$(POSTGRES) $(WHOLE) $(LATER) -q -n 3
 
 docs: setup ## build the documentation into .mooring/docs, which the studio serves; a broken link fails it
 	@bash setup/docs.sh --anew

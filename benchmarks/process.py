@@ -95,14 +95,15 @@ class StudioProcess:
         if self.sandbox.get("mode") in ("full", "simulated"):
             studios.remember(self.sandbox["name"], studios.kept_identity(self.data), self.data)
 
-    def until(self, condition: Callable[[], Any], *, seconds: float = 60, what: str = "it") -> Any:
-        """Ask again until the answer is true; raises with the end of the studio's log when it never was."""
+    def until(self, condition: Callable[[], Any], *, seconds: float = 60, what: str | Callable[[], str] = "it") -> Any:
+        """Ask again until the answer is true; raises with `what` and the end of the studio's log when it never was."""
         deadline = time.monotonic() + seconds
         while not (found := condition()):
             if self.process.poll() is not None:
                 raise NotThereError(f"the studio ended with {self.process.returncode}; its last lines:\n{self.tail()}")
             if time.monotonic() > deadline:
-                raise NotThereError(f"{what} did not happen within {seconds} s; the studio's last lines:\n{self.tail()}")
+                named = what if isinstance(what, str) else what()
+                raise NotThereError(f"{named} did not happen within {seconds} s; the studio's last lines:\n{self.tail()}")
             time.sleep(0.1)
         return found
 

@@ -21,6 +21,7 @@ from tests.fakekube import fakekube
 from tests.sharing import put_in_order, scheduler
 from tests.studio_process import studio, studio_alone
 from tests.surroundings import DATA
+from tests.telling import tell
 
 __all__ = ["fakekube", "studio", "studio_alone", "tls_router"]
 
@@ -88,6 +89,12 @@ def _asks_the_database(item: pytest.Item) -> bool:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Say which tests run in one process."""
     return scheduler(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say at the very end what failed, also of that which passed when it was asked once more."""
+    tell(terminalreporter)
 
 
 @pytest.fixture(scope="session", autouse=True)

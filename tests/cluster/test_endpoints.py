@@ -74,11 +74,11 @@ def test_it_answers_over_tls_with_either_key_and_with_no_other(studio: Studio, c
 
 def test_the_studio_calls_it_through_the_router(studio: Studio, call: Caller, flowers: str) -> None:
     answer = studio.client.endpoints.invoke(flowers, b'{"data": [4]}')
-    assert (answer.status, answer.way, json.loads(answer.content)["sum"]) == (200, "router", 4)
+    assert (answer.status, answer.way, json.loads(answer.content).get("sum")) == (200, "router", 4), answer
     request = studio.data.parent / "sample.json"
     request.write_text('{"data": [1, 1]}')
     done = studio.cli("online-endpoint", "invoke", "-n", flowers, "-r", str(request))
-    assert json.loads(done.stdout)["sum"] == 2
+    assert json.loads(done.stdout).get("sum") == 2, done
 
 
 def test_a_key_never_comes_out_but_by_asking_for_it(studio: Studio, call: Caller, flowers: str) -> None:

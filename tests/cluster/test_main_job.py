@@ -12,7 +12,7 @@ import textwrap
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ import pytest
 
 from compute.kube import kinds
 from compute.kube.client import KubeClient
+from jobs.manifests import JOB_NAME
 from mooring.client import Job
 from tests.studio_process import ROOT, Studio
 
@@ -46,8 +47,17 @@ def running(studio: Studio, job: Job, text: bytes) -> None:
     studio.until(printed, seconds=120, what=f"{text!r} in the log of {job.name}")
 
 
-def pods_of(kube: KubeClient, studio: Studio) -> Callable[[], list[dict[str, Any]]]:
-    return lambda: [pod for pod in kube.list(kinds.POD, namespace=studio.namespace) if pod["status"].get("phase") in ("Pending", "Running")]
+def living(kube: KubeClient, studio: Studio, job: Job) -> list[Any]:
+    """Return what is left of a job's pods that have not ended: until when each may stay, and what its containers do."""
+    return [
+        (pod["metadata"]["name"], pod["metadata"].get("deletionTimestamp"), [(one["name"], one["state"]) for one in _containers(pod)])
+        for pod in kube.list(kinds.POD, namespace=studio.namespace)
+        if pod["metadata"]["annotations"].get(JOB_NAME) == job.name and pod["status"].get("phase") in ("Pending", "Running")
+    ]
+
+
+def _containers(pod: dict[str, Any]) -> list[dict[str, Any]]:
+    return [*pod["status"].get("initContainerStatuses", ()), *pod["status"].get("containerStatuses", ())]
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +160,7 @@ def test_cancel_reaches_a_grandchild_and_keeps_log_and_outputs(studio: Studio, k
     assert time.monotonic() - began < 10
     assert studio.ended(job.name, seconds=90).status == "Canceled"
     assert "outputs/early.txt" in {file.path for file in studio.client.jobs.outputs(job.name)}
-    studio.until(lambda: not pods_of(kube, studio)(), seconds=60, what="the pod to go")
+    studio.until(lambda: not living(kube, studio, job), seconds=60, what=lambda: f"{living(kube, studio, job)} going")
 
 
 def test_a_job_that_needs_more_memory_than_it_has_is_told_so(studio: Studio) -> None:
