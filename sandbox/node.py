@@ -20,6 +20,11 @@ from sandbox.versions import Version
 
 CGROUPS = Path("/sys/fs/cgroup")
 PARENT = "mooring-sandbox"
+# All pods are in this group, and a group has the share of one process (of one session, where sessions are groups) unless it is
+# given more: beside ten busy ones of the machine they would have a fifth of a processor together, and a model would not answer
+# for seconds.
+SHARE = 4
+WEIGHTS = {"cpu.shares": 1024, "cpu.weight": 100}  # the share of one process, in versions 1 and 2
 
 
 def check_machine(console: Console) -> None:
@@ -119,6 +124,10 @@ def _make_cgroup(hierarchy: Path, place: ClusterPlace) -> None:
         wanted = " ".join(f"+{name}" for name in (hierarchy / "cgroup.controllers").read_text().split())
         for level in (hierarchy, hierarchy / PARENT):
             (level / "cgroup.subtree_control").write_text(wanted)
+    for name, weight in WEIGHTS.items():
+        for level in (hierarchy / PARENT, folder):
+            if (level / name).exists():
+                (level / name).write_text(str(SHARE * weight))
     for name in ("cpuset.cpus", "cpuset.mems"):
         # In version 1 a new group of this controller takes no process until it has been given processors.
         if hierarchy.name == "cpuset" and (folder / name).exists():

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from sandbox import process, versions
-from sandbox.node import CGROUPS, PARENT
+from sandbox.node import CGROUPS, PARENT, SHARE, WEIGHTS
 from sandbox.places import ClusterPlace
 from tests.sandbox.conftest import Kubernetes, sandbox, sandbox_json, until
 
@@ -82,6 +82,12 @@ def test_the_status_names_everything_others_build_on(main_cluster: dict[str, Any
     assert main_cluster["network_policy_enforced"] is False
     assert all(Path(f"/proc/{one['pid']}").exists() for one in main_cluster["components"].values())
     assert os.stat(main_cluster["kubeconfig"]).st_mode & 0o777 == 0o600
+
+
+def test_its_pods_get_more_of_a_busy_machine_than_one_process_would(main_cluster: dict[str, Any]) -> None:
+    group = next(path for path in (CGROUPS / "cpu" / PARENT, CGROUPS / PARENT) if path.exists())
+    given = {name: int((group / name).read_text()) / one for name, one in WEIGHTS.items() if (group / name).exists()}
+    assert given and all(share == SHARE for share in given.values()), given
 
 
 def test_up_of_a_cluster_that_is_up_changes_nothing(main_cluster: dict[str, Any]) -> None:
