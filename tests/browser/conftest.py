@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 CHROMIUM = os.environ.get("MOORING_CHROMIUM", "/usr/bin/chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+# How long an action or an expectation may take on a machine that is busy: nothing waits longer than it must.
+PATIENCE_MS = 30_000
 SIZES = {"1440": (1440, 900), "390": (390, 844)}
 
 
@@ -17,6 +19,7 @@ def browser() -> Iterator[Browser]:
     """Start Chromium for the tests of a file: Playwright keeps an event loop in this thread, beside which no async test can run."""
     if not Path(CHROMIUM).exists():
         pytest.fail(f"there is no Chromium at {CHROMIUM}; set MOORING_CHROMIUM")
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, headless=True)
         yield running
@@ -36,7 +39,7 @@ def new_context(browser: Browser, complaints: list[str]) -> Iterator[Callable[..
 
     def make(**options: object) -> BrowserContext:
         context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})  # type: ignore[arg-type]
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(PATIENCE_MS)
         context.on("console", lambda message: _listen(message, complaints))
         context.on("weberror", lambda error: complaints.append(f"script error: {error.error}"))
         made.append(context)

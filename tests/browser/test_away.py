@@ -16,16 +16,7 @@ from tests.furnish import PASSWORD
 from tests.oidc.running import SECRET, Provider, running
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
-SLOW_MS = 30_000
 Context = Callable[..., BrowserContext]
-
-
-@pytest.fixture(autouse=True)
-def _patient() -> Iterator[None]:
-    """Wait longer than usual: machines that run the tests are busy."""
-    expect.set_options(timeout=SLOW_MS)
-    yield
-    expect.set_options(timeout=5_000)
 
 
 @pytest.fixture(scope="module")

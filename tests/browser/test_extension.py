@@ -51,7 +51,7 @@ def test_it_is_installed_changed_gone_back_from_and_removed_on_its_page(
     page.get_by_text("nodePort: a port on every node").click()
     page.get_by_label("sslCname").fill("router.mooring.example")
     step(page, "Review")
-    expect(page.locator("#field_inferenceRouterHA .problem")).to_contain_text("3 nodes", timeout=30_000)
+    expect(page.locator("#field_inferenceRouterHA .problem")).to_contain_text("3 nodes")
     expect(page.locator("#field_sslSecret .problem")).to_contain_text("no certificate")
     picture(page, "extension-refused")
 
@@ -60,9 +60,9 @@ def test_it_is_installed_changed_gone_back_from_and_removed_on_its_page(
     page.get_by_label("allowInsecureConnections").check()
     step(page, "Where it runs")
     page.get_by_role("button", name="Review installation").click()
-    expect(page.get_by_role("row").filter(has_text="inferenceRouterServiceType")).to_contain_text("nodePort", timeout=30_000)
+    expect(page.get_by_role("row").filter(has_text="inferenceRouterServiceType")).to_contain_text("nodePort")
     page.get_by_role("button", name="Install extension").click()
-    expect(page.locator("#live .card-head .state").first).to_have_text("Installing", timeout=30_000)
+    expect(page.locator("#live .card-head .state").first).to_have_text("Installing")
     # Live: objects come one by one, with what each waits for, and the address when it is known.
     expect(page.locator("#objects")).to_contain_text("mooring-router", timeout=90_000)
     picture(page, "extension-installing")
@@ -81,7 +81,7 @@ def test_it_is_installed_changed_gone_back_from_and_removed_on_its_page(
     picture(page, "extension-review")
     page.get_by_role("button", name="Apply changes").click()
     expect(page.locator("#live .card-head .state").first).to_have_text("Ready", timeout=180_000)
-    expect(page.locator("#live")).to_contain_text("It answers only inside the cluster.", timeout=30_000)
+    expect(page.locator("#live")).to_contain_text("It answers only inside the cluster.")
 
     first = page.locator("#revisions tbody tr").filter(has_not_text="removed").last.get_by_role("link")
     first.click()
@@ -91,7 +91,7 @@ def test_it_is_installed_changed_gone_back_from_and_removed_on_its_page(
     page.get_by_role("dialog").get_by_role("button", name="Roll back").click()
     expect(page).to_have_url(re.compile(r"/extension/$"))
     expect(page.locator("#live .card-head .state").first).to_have_text("Ready", timeout=180_000)
-    expect(page.locator("#live")).to_contain_text("http://", timeout=30_000)
+    expect(page.locator("#live")).to_contain_text("http://")
 
     page.get_by_role("link", name="Remove").click()
     picture(page, "extension-remove")

@@ -80,7 +80,7 @@ def test_the_palette_is_used_by_keys_alone_and_on_a_phone(new_context: Callable[
     expect(page.get_by_role("option", name="Submit job", exact=True)).to_be_visible(timeout=20_000)
     field.press_sequentially("baseline")
     chosen = page.get_by_role("option", name=re.compile("^Baseline"))
-    expect(chosen).to_have_attribute("aria-selected", "true", timeout=20_000)
+    expect(chosen).to_have_attribute("aria-selected", "true")
     assert field.get_attribute("aria-activedescendant") == chosen.get_attribute("id")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("/jobs/calm_otter_3/"))

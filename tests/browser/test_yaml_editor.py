@@ -63,11 +63,11 @@ def test_selections_over_lines_are_replaced_whole(editor: Page) -> None:
 def test_it_proposes_fields_and_values_and_marks_what_is_wrong(editor: Page) -> None:
     editor.keyboard.press("Control+a")
     editor.keyboard.insert_text("command: echo hi\nenvironment:\n  image: python:3.11\nimputs: {}\n")
-    expect(editor.locator(".cm-lint-marker-error")).to_have_count(1, timeout=20_000)
+    expect(editor.locator(".cm-lint-marker-error")).to_have_count(1)
     editor.keyboard.press("Control+End")
     editor.keyboard.type("disp")
     proposal = editor.locator(".cm-tooltip-autocomplete li").first
-    expect(proposal).to_contain_text("display_name", timeout=20_000)
+    expect(proposal).to_contain_text("display_name")
     # A proposal that has only just appeared is not taken by a key that was meant for the text.
     proposal.click()
     assert _text(editor).endswith("display_name: ")
