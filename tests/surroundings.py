@@ -6,6 +6,7 @@ Loaded by `-p tests.surroundings` in pyproject.toml: pytest-django loads the set
 import atexit
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
@@ -35,6 +36,13 @@ def _make() -> Path:
     return folder
 
 
+def _can_be_interrupted() -> None:
+    """Undo that a shell lets what it starts in the background, and all below it, ignore Ctrl-C: tests press it."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+_can_be_interrupted()
 FOLDER = _make()
 DATA = FOLDER / "data"
 CHECKOUT = _CHECKOUT
