@@ -71,7 +71,7 @@ def _object_changed(job: Job, change: str, thing: dict[str, Any]) -> None:
     if job.status in FINAL and not thing["metadata"].get("deletionTimestamp"):
         # Also when it was thought to be clean: a request that was on its way may have arrived after that.
         Job.objects.filter(pk=job.pk).update(cleaned=False)
-        nudge("jobs.remove", job.pk)
+        nudge("jobs.remove", job.pk, last=True)
     conditions = (thing.get("status") or {}).get("conditions") or []
     held = {c.get("type") for c in conditions if c.get("status") == "True"}
     for state in ("Complete", "Failed"):

@@ -115,7 +115,7 @@ def fail(job: Job, told: Told, *, at: datetime | None = None) -> bool:
         ended_at=timezone.now(),
     )
     if done:
-        nudge("jobs.remove", job.pk)
+        nudge("jobs.remove", job.pk, last=True)
     return done
 
 
@@ -167,13 +167,13 @@ def _settle_canceled(job: Job, processes: list[Process]) -> None:
     if all(process.gone or (process.finished and process.log_final) for process in processes) and move(
         job, Status.CANCELED, expect=Status.CANCEL_REQUESTED, ended_at=timezone.now()
     ):
-        nudge("jobs.remove", job.pk)
+        nudge("jobs.remove", job.pk, last=True)
 
 
 def _complete(job: Job, processes: list[Process]) -> None:
     ended = max((process.ended_at for process in processes if process.ended_at), default=timezone.now())
     if move(job, Status.COMPLETED, expect=ACTIVE, ended_at=max(ended, job.started_at or ended)):
-        nudge("jobs.remove", job.pk)
+        nudge("jobs.remove", job.pk, last=True)
 
 
 def _settle_failed(job: Job, processes: list[Process], latest: dict[int, Process]) -> None:

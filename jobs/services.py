@@ -113,7 +113,7 @@ def erase_job(job_id: int) -> None:
     if job is None:
         return
     if not job.cleaned and job.cluster_id:
-        nudge("jobs.remove", job.pk)
+        nudge("jobs.remove", job.pk, last=True)
         return
     shutil.rmtree(job.folder, ignore_errors=True)
     job.delete()

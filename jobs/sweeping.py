@@ -30,8 +30,10 @@ def sweep() -> None:
     speechless = Job.objects.filter(status_at__lt=timezone.now() - SPEECHLESS, status__in=WAITING, waits_for__in=ASKED)
     for id in _turn("explain", speechless.exclude(object_uid=""), MOST_ASKED):
         nudge("jobs.explain", id)
-    for id in _turn("remove", old.filter(status=Status.CANCEL_REQUESTED) | old.filter(status__in=FINAL, cleaned=False)):
+    for id in _turn("cancel", old.filter(status=Status.CANCEL_REQUESTED)):
         nudge("jobs.remove", id)
+    for id in _turn("remove", old.filter(status__in=FINAL, cleaned=False)):
+        nudge("jobs.remove", id, last=True)
     for id in _turn("delete", Job.objects.exclude(deleted_at=None).filter(deleted_at__lt=before)):
         nudge("jobs.delete", id)
     for job in old.filter(status__in=UNFINISHED, cluster=None).select_related("workspace")[:MOST]:

@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.crypto import constant_time_compare
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
+from studio.core.nudge import waiting
 from studio.live.bus import STREAM, client
 
 STARTED = time.time()
@@ -79,8 +80,8 @@ def _figures() -> list[tuple[str, str, float]]:
     try:
         bus = client()
         figures.append(("mooring_live_events", "Events kept in the live stream", float(bus.xlen(STREAM))))
-        for queue in ("kube", "stream"):
-            figures.append((f"mooring_queue_{queue}", f"Messages waiting in the queue {queue}", float(bus.llen(queue))))
+        for queue, count in waiting(bus).items():
+            figures.append((f"mooring_queue_{queue}", f"Messages waiting in the queue {queue}", float(count)))
         figures.append(("mooring_redis_up", "1 while Redis answers", 1))
     except redis.RedisError:
         figures.append(("mooring_redis_up", "1 while Redis answers", 0))

@@ -4,6 +4,7 @@ A message that is lost is made good by the sweep, so a Redis that is away costs 
 """
 
 from functools import partial
+from typing import Any
 
 import structlog
 from celery import current_app
@@ -14,13 +15,26 @@ from redis.exceptions import RedisError
 log = structlog.get_logger(__name__)
 
 
-def nudge(task: str, row_id: int) -> None:
-    """Ask a worker to run `task` (by name) for a row, once what was written is visible to it."""
-    transaction.on_commit(partial(_send, task, row_id))
+QUEUES = ("kube", "stream")
+# Messages with the lowest figure are taken first: kombu keeps one list in Redis for each of its steps, of which this is the last.
+LAST = 9
 
 
-def _send(task: str, row_id: int) -> None:
+def nudge(task: str, row_id: int, *, last: bool = False) -> None:
+    """Ask a worker to run `task` (by name) for a row, once what was written is visible to it.
+
+    With `last` it comes after everything that somebody waits for, such as clearing up after a job.
+    """
+    transaction.on_commit(partial(_send, task, row_id, last))
+
+
+def _send(task: str, row_id: int, last: bool) -> None:
     try:
-        current_app.send_task(task, args=[row_id], retry=False)
+        current_app.send_task(task, args=[row_id], retry=False, priority=LAST if last else 0)
     except (OperationalError, RedisError, OSError) as error:
         log.warning("nudge lost", task=task, row=row_id, error=str(error))
+
+
+def waiting(redis: Any) -> dict[str, int]:
+    """Return how many messages wait in each queue, those that come last included."""
+    return {name: int(redis.llen(name)) + int(redis.llen(f"{name}\x06\x16{LAST}")) for name in QUEUES}

@@ -16,12 +16,12 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 
 import mooring
+from studio.core.nudge import waiting
 from studio.live.bus import client
 from studio.system import machine, pulse
 from studio.system.backup.taking import last as last_backup
 from studio.system.models import FailedTask
 
-QUEUES = ("kube", "stream")
 
 
 def system() -> dict[str, Any]:
@@ -45,7 +45,7 @@ def redis_facts() -> dict[str, Any]:
     try:
         bus = client()
         info = bus.info()
-        queues = [{"name": name, "waiting": int(bus.llen(name))} for name in QUEUES]
+        queues = [{"name": name, "waiting": count} for name, count in waiting(bus).items()]
         return {
             "up": True,
             "version": info.get("redis_version", ""),

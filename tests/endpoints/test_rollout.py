@@ -22,7 +22,7 @@ UNDER_WAY = Rollout(wanted=1, updated=1, ready=0, available=1, total=2, current=
 @pytest.fixture
 def nudges(monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any) -> list[tuple[str, int]]:
     sent: list[tuple[str, int]] = []
-    monkeypatch.setattr(nudge, "_send", lambda task, row_id: sent.append((task, row_id)))
+    monkeypatch.setattr(nudge, "_send", lambda task, row_id, last: sent.append((task, row_id)))
     return sent
 
 

@@ -77,7 +77,7 @@ def _own_folder(settings: Any, tmp_path: Path) -> None:
 def nudges(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """Collect the messages that would wake a worker."""
     sent: list[tuple[str, int]] = []
-    monkeypatch.setattr(nudge, "_send", lambda task, row_id: sent.append((task, row_id)))
+    monkeypatch.setattr(nudge, "_send", lambda task, row_id, last: sent.append((task, row_id)))
     return sent
 
 
