@@ -23,7 +23,6 @@ from studio.system.backup.taking import last as last_backup
 from studio.system.models import FailedTask
 
 
-
 def system() -> dict[str, Any]:
     """Return versions, processes, queues, leases, schedule, database, disk, Redis and failed tasks."""
     bus = redis_facts()
