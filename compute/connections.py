@@ -4,6 +4,8 @@ import hashlib
 import threading
 import time
 
+from django.conf import settings
+
 from compute.kube.client import KubeClient
 from compute.kube.config import Connection, connection, in_cluster
 from compute.models import Cluster
@@ -19,7 +21,8 @@ def connection_of(cluster: Cluster) -> Connection:
     """Return how to reach a cluster; raises KubeconfigRefused when its credentials cannot be used any more."""
     if cluster.in_cluster:
         return in_cluster()
-    return connection(cluster.credentials, cluster.context or None, allow_insecure=cluster.allow_insecure)
+    context, reach = cluster.context or None, settings.CLUSTER_NETWORKS
+    return connection(cluster.credentials, context, allow_insecure=cluster.allow_insecure, reach=reach)
 
 
 def kube_client(cluster: Cluster) -> KubeClient:

@@ -54,6 +54,9 @@ KUBE = (
     Problem("kube-error", "The cluster answered with an error", TEXT, "Look at the API server's own log around this time.", 502),
     Problem("kube-unreachable", "The cluster cannot be reached", TEXT,
             "Check from the studio's machine that the server's address and port are open, and whether a proxy is needed.", 502),
+    Problem("kube-address-refused", "No cluster is called at this address", TEXT,
+            "Give the API server's own address. Where clusters may be is set by MOORING_CLUSTER_NETWORKS; addresses at which machines "
+            "find their own credentials are never called.", 422, "administrator"),
     Problem("kube-timeout", "The cluster did not answer in time", TEXT,
             "Check the network between the studio and the cluster: a firewall that drops packets looks like this.", 504),
     Problem("kube-tls-failed", "No secure connection to the cluster", TEXT,

@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+from django.conf import settings
 from django.db import transaction
 
 from compute import selectors as computes
 from compute.kube.config import KubeconfigRefused
 from compute.kube.errors import KubeError
+from compute.kube.reach import OutOfReach
 from compute.router import Router
 from endpoints.models import Deployment, Endpoint
 from endpoints.routing import DEPLOYMENT_HEADER
@@ -26,6 +28,7 @@ from studio.core.errors import ProblemError
 
 MOST_SENT, MOST_SHOWN = 10 * 1024 * 1024, 1024 * 1024
 SLACK_SECONDS = 5.0
+CONNECT_SECONDS = 5.0
 # Nothing of the way back that a browser must not take from a model.
 HIDDEN = {"set-cookie", "connection", "transfer-encoding", "keep-alive"}
 
@@ -87,7 +90,6 @@ def _by_router(
     """Call the router's address: where `address` is known the connection goes there, under the name of the address."""
     host = f"{router.host}:{router.port}" if router.port not in (0, 80, 443) else router.host
     place = router.address or router.host
-    url = httpx.URL(scheme=router.scheme, host=place, port=router.port or None, path=path)
     sent = {**headers, "Host": host, "Authorization": f"Bearer {endpoint.primary_key}"}
     extensions = {"sni_hostname": router.host} if router.scheme == "https" else {}
     began = time.perf_counter()
@@ -95,13 +97,16 @@ def _by_router(
         with httpx.Client(
             verify=_trust(endpoint) if router.scheme == "https" else False, trust_env=False, timeout=_timeout(seconds)
         ) as client:
+            url = httpx.URL(scheme=router.scheme, host=_answering(place, router), port=router.port or None, path=path)
             request = client.build_request(method, url, headers=sent, content=body if method != "GET" else None, extensions=extensions)
             response = client.send(request, stream=True)
             try:
                 taken = _read(response)
             finally:
                 response.close()
-    except httpx.HTTPError as error:
+    except OutOfReach as error:
+        raise ProblemError("kube-address-refused", text=str(error)) from error
+    except (httpx.HTTPError, OSError) as error:
         raise ProblemError("endpoint-call-failed", text=f"{router.base_url or place}: {error or type(error).__name__}") from error
     spent = (time.perf_counter() - began) * 1000
     shown = {name: value for name, value in response.headers.items() if name.lower() not in HIDDEN}
@@ -145,6 +150,16 @@ def _by_pod(
     return Answer(answer.status, shown, taken[:MOST_SHOWN], round(spent, 2), "pod", len(taken) > MOST_SHOWN, note)
 
 
+def _answering(place: str, router: Router) -> str:
+    """Return the address to call, one that may be called: it is the cluster that says where its router is."""
+    port = router.port or (443 if router.scheme == "https" else 80)
+    places: list[str] = settings.CLUSTER_NETWORKS.places(place, port)
+    if len(places) == 1:
+        return places[0]
+    with settings.CLUSTER_NETWORKS.connect(place, port, CONNECT_SECONDS) as tried:
+        return str(tried.getpeername()[0])
+
+
 def _trust(endpoint: Endpoint) -> ssl.SSLContext:
     """Return what the router's certificate is checked against: the machine's authorities, and the chain put there."""
     context = ssl.create_default_context()
@@ -167,7 +182,7 @@ def _read(response: httpx.Response) -> bytes:
 
 
 def _timeout(seconds: float) -> httpx.Timeout:
-    return httpx.Timeout(seconds, connect=5.0)
+    return httpx.Timeout(seconds, connect=CONNECT_SECONDS)
 
 
 def _patience(rows: list[Deployment], chosen: Deployment | None) -> float:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from csp.constants import NONCE, NONE, SELF
 
+from compute.kube.reach import reach_in
 from studio import environment as env
 from studio.signin.oidc.mapping import rules
 
@@ -23,6 +24,8 @@ SECRET_KEY = env.text("MOORING_SECRET_KEY") or env.kept_key(DATA / "keys" / "sec
 ENCRYPTION_KEYS = env.words("MOORING_ENCRYPTION_KEYS") or env.kept_key(DATA / "keys" / "encryption_keys", "fernet").split()
 ALLOWED_HOSTS = env.words("MOORING_ALLOWED_HOSTS", "*")
 CSRF_TRUSTED_ORIGINS = env.words("MOORING_TRUSTED_ORIGINS")
+# Where clusters may be that people attach: what the studio calls for them lies in its own network.
+CLUSTER_NETWORKS = env.parsed("MOORING_CLUSTER_NETWORKS", reach_in)
 # How pods reach the studio; the supervisor fills it in from what it listens on.
 STUDIO_URL_FOR_PODS = env.text("MOORING_POD_URL")
 STUDIO_CA_FOR_PODS = env.text("MOORING_POD_CA")

@@ -27,6 +27,7 @@ from compute.kube.errors import (
     own_errors,
 )
 from compute.kube.kinds import Kind
+from compute.kube.reach import out_of_reach
 from compute.kube.transport import (
     JSON,
     MAX_BODY,
@@ -34,6 +35,7 @@ from compute.kube.transport import (
     authorization,
     encode_query,
     proxy_for,
+    reach_of,
     tls_context,
 )
 
@@ -91,6 +93,7 @@ class AsyncKubeClient:
         self.tls = tls_context(connection)
         self.headers = {"User-Agent": user_agent, **authorization(connection)}
         self.proxy = proxy_for(connection)
+        self._reach = reach_of(connection)
         self._session: aiohttp.ClientSession | None = None
         self._answered = float("-inf")
         self._ping: asyncio.Future[None] | None = None
@@ -114,7 +117,7 @@ class AsyncKubeClient:
     def session(self) -> aiohttp.ClientSession:
         """Return the session, made at its first use inside the loop."""
         if self._session is None:
-            connector = aiohttp.TCPConnector(ssl=self.tls, limit=0, socket_factory=_socket)
+            connector = aiohttp.TCPConnector(ssl=self.tls, limit=0, socket_factory=self._permitted_socket)
             self._session = aiohttp.ClientSession(
                 connector=connector,
                 trust_env=False,
@@ -269,6 +272,12 @@ class AsyncKubeClient:
                 reading.cancel()
                 with contextlib.suppress(asyncio.CancelledError, Exception):
                     await reading
+
+    def _permitted_socket(self, address: Any) -> socket.socket:
+        """Make a socket for an address, after its name was looked up, if it may be called."""
+        if not self._reach.permits_place(address[4][0]):
+            raise out_of_reach("The server's name")
+        return _socket(address)
 
     async def _ask(self) -> None:
         async with self.open("GET", "/version") as answer:

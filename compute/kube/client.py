@@ -26,6 +26,7 @@ from compute.kube.errors import (
     own_errors,
 )
 from compute.kube.kinds import Kind
+from compute.kube.pools import pools_within
 from compute.kube.portforward import PodSocket, open_port
 from compute.kube.streams import ByteStream, unless_from_the_server
 from compute.kube.transport import (
@@ -37,6 +38,7 @@ from compute.kube.transport import (
     encode_query,
     pod_proxy_path,
     proxy_for,
+    reach_of,
     tls_context,
 )
 
@@ -86,6 +88,7 @@ class KubeClient:
         self._api = ApiClient(_configuration(connection))
         self._pool: urllib3.PoolManager = self._api.rest_client.pool_manager
         self._pool.connection_pool_kw["ssl_context"] = self._tls
+        self._pool.pool_classes_by_scheme = pools_within(reach_of(connection))
 
     def close(self) -> None:
         """Close the pooled connections."""

@@ -24,6 +24,7 @@ from compute.kube.kubeconfig_parts import (
     inline_pem,
 )
 from compute.kube.kubeconfig_yaml import load_document
+from compute.kube.reach import EVERYWHERE, UNLIMITED, Reach
 
 SERVICE_ACCOUNT_FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
@@ -52,6 +53,7 @@ class Connection:
     proxy_url: str | None = field(default=None, repr=False)
     namespace: str | None = None
     context: str = ""
+    reach: Reach = field(default=EVERYWHERE, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class ContextChoice:
         return self.problem_id is None
 
 
-def contexts(text: str | bytes, *, allow_insecure: bool = False) -> list[ContextChoice]:
+def contexts(text: str | bytes, *, allow_insecure: bool = False, reach: Reach = EVERYWHERE) -> list[ContextChoice]:
     """Return the contexts of a kubeconfig in its order.
 
     Raise KubeconfigRefused when the text as a whole cannot be used; a single bad context is returned with its problem.
@@ -81,16 +83,16 @@ def contexts(text: str | bytes, *, allow_insecure: bool = False) -> list[Context
     kubeconfig = _read(text)
     if not kubeconfig.contexts:
         raise KubeconfigRefused("kubeconfig-no-context", "The kubeconfig has no context.")
-    return [_choice(kubeconfig, name, allow_insecure=allow_insecure) for name in kubeconfig.contexts]
+    return [_choice(kubeconfig, name, allow_insecure=allow_insecure, reach=reach) for name in kubeconfig.contexts]
 
 
-def connection(text: str | bytes, context: str | None = None, *, allow_insecure: bool = False) -> Connection:
+def connection(text: str | bytes, context: str | None = None, *, allow_insecure: bool = False, reach: Reach = EVERYWHERE) -> Connection:
     """Return the connection that a kubeconfig's context describes, or raise KubeconfigRefused.
 
     Without a name the current context counts, or the only one there is.
     """
     kubeconfig = _read(text)
-    return _connect(kubeconfig, _pick_context(kubeconfig, context), allow_insecure=allow_insecure)
+    return _connect(kubeconfig, _pick_context(kubeconfig, context), allow_insecure=allow_insecure, reach=reach)
 
 
 def in_cluster(folder: Path = SERVICE_ACCOUNT_FOLDER, environ: Mapping[str, str] | None = None) -> Connection:
@@ -109,11 +111,12 @@ def in_cluster(folder: Path = SERVICE_ACCOUNT_FOLDER, environ: Mapping[str, str]
         raise KubeconfigRefused("not-in-a-cluster", "This studio does not run in a Kubernetes cluster.")
     namespace_file = folder / "namespace"
     return Connection(
-        server=checked_server_url(f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"),
+        server=checked_server_url(f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}", UNLIMITED),
         ca_pem=checked_ca(ca_pem),
         token=checked_token(token),
         namespace=checked_namespace(namespace_file.read_text().strip()) if namespace_file.exists() else None,
         context="in-cluster",
+        reach=UNLIMITED,
     )
 
 
@@ -168,12 +171,12 @@ def _read(text: str | bytes) -> _Kubeconfig:
     )
 
 
-def _choice(kubeconfig: _Kubeconfig, name: str, *, allow_insecure: bool) -> ContextChoice:
+def _choice(kubeconfig: _Kubeconfig, name: str, *, allow_insecure: bool, reach: Reach) -> ContextChoice:
     body = kubeconfig.contexts[name]
     cluster = kubeconfig.clusters.get(str(body.get("cluster")), {})
     refusal: KubeconfigRefused | None = None
     try:
-        _connect(kubeconfig, name, allow_insecure=allow_insecure)
+        _connect(kubeconfig, name, allow_insecure=allow_insecure, reach=reach)
     except KubeconfigRefused as error:
         refusal = error
     return ContextChoice(
@@ -188,23 +191,24 @@ def _choice(kubeconfig: _Kubeconfig, name: str, *, allow_insecure: bool) -> Cont
     )
 
 
-def _connect(kubeconfig: _Kubeconfig, name: str, *, allow_insecure: bool) -> Connection:
+def _connect(kubeconfig: _Kubeconfig, name: str, *, allow_insecure: bool, reach: Reach) -> Connection:
     body = kubeconfig.contexts[name]
     cluster = _referred(kubeconfig.clusters, "cluster", body, name)
     user = _referred(kubeconfig.users, "user", body, name)
     insecure = _insecure(cluster, allowed=allow_insecure)
     token, certificate, key = _credentials(user)
     return Connection(
-        server=checked_server_url(cluster.get("server")),
+        server=checked_server_url(cluster.get("server"), reach),
         ca_pem=None if insecure else checked_ca(inline_pem(cluster, "certificate-authority")),
         token=token,
         client_cert_pem=certificate,
         client_key_pem=key,
         tls_server_name=_text_or_none(cluster, "tls-server-name"),
         insecure=insecure,
-        proxy_url=checked_proxy_url(cluster.get("proxy-url")),
+        proxy_url=checked_proxy_url(cluster.get("proxy-url"), reach),
         namespace=checked_namespace(body.get("namespace")),
         context=name,
+        reach=reach,
     )
 
 

@@ -2,6 +2,7 @@
 
     KubeError
     ├── Unreachable       kube-unreachable        retry   no connection: refused, no route, unknown name, cut off
+    ├── AddressRefused    kube-address-refused            the address is none that clusters may be at
     ├── Timeout           kube-timeout            retry   connected or connecting, and no answer in time
     ├── TlsFailed         kube-tls-failed                 no trust; the finer ids kube-tls-wrong-ca,
     │                                                     kube-tls-name-mismatch, kube-tls-expired, kube-tls-not-tls
@@ -25,6 +26,8 @@ import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
+
+from compute.kube.reach import OutOfReach
 
 EXPIRED_CODES = frozenset({9, 10})  # X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED
 NAME_CODES = frozenset({62, 64})  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
@@ -66,6 +69,12 @@ class Unreachable(KubeError):
 
     problem_id = "kube-unreachable"
     retryable = True
+
+
+class AddressRefused(KubeError):
+    """Say that the server's name leads to an address at which no cluster is called."""
+
+    problem_id = "kube-address-refused"
 
 
 class Timeout(KubeError):
@@ -146,6 +155,7 @@ class PodAnswered(KubeError):
 PROBLEM_IDS: tuple[str, ...] = (
     "kube-error",
     "kube-unreachable",
+    "kube-address-refused",
     "kube-timeout",
     "kube-tls-failed",
     "kube-tls-wrong-ca",
@@ -215,7 +225,7 @@ def as_status(body: bytes) -> dict[str, Any] | None:
 def from_exception(error: BaseException) -> KubeError:
     """Return the error for what the network, TLS or the HTTP library raised."""
     chain = list(_chain(error))
-    for read in (_already_ours, _distrusted, _tls_broken, _not_connected):
+    for read in (_already_ours, _kept_away, _distrusted, _tls_broken, _not_connected):
         for link in chain:
             if (found := read(link)) is not None:
                 return found
@@ -237,6 +247,10 @@ def own_errors(*foreign: type[BaseException]) -> Iterator[None]:
 
 def _already_ours(link: BaseException) -> KubeError | None:
     return link if isinstance(link, KubeError) else None
+
+
+def _kept_away(link: BaseException) -> KubeError | None:
+    return AddressRefused(str(link)) if isinstance(link, OutOfReach) else None
 
 
 def _distrusted(link: BaseException) -> KubeError | None:

@@ -3,7 +3,6 @@
 import base64
 import binascii
 import functools
-import ipaddress
 import re
 import ssl
 from collections.abc import Mapping
@@ -15,11 +14,13 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from compute.kube.names import is_dns_label
+from compute.kube.reach import EVERYWHERE, Reach, written_address
 
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?)*\.?")
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 
 PROBLEM_IDS: tuple[str, ...] = (
+    "kube-address-refused",
     "kubeconfig-aliases",
     "kubeconfig-auth-provider",
     "kubeconfig-bad-certificate",
@@ -55,26 +56,23 @@ class KubeconfigRefused(Exception):
         self.params = params
 
 
-def checked_server_url(value: Any) -> str:
-    """Return an https address without credentials, query or trailing slash."""
+def checked_server_url(value: Any, reach: Reach = EVERYWHERE) -> str:
+    """Return an https address without credentials, query or trailing slash, that may be called."""
     if value in (None, ""):
         raise KubeconfigRefused("kubeconfig-no-server", "The kubeconfig's cluster has no server address.")
     host = _checked_url(value, {"https"}, "kubeconfig-bad-server-url", "server")
     if value.lower().startswith("https://") and "@" in value.split("/", 3)[2]:
         raise _bad("kubeconfig-bad-server-url", "server", "holds a user name")
-    if _is_link_local(host):
-        # Where cloud machines keep their own credentials; no API server lives there.
-        raise _bad("kubeconfig-bad-server-url", "server", "is a link-local address")
+    _check_reach(host, reach, "server")
     return str(value).rstrip("/")
 
 
-def checked_proxy_url(value: Any) -> str | None:
+def checked_proxy_url(value: Any, reach: Reach = EVERYWHERE) -> str | None:
     """Return an http or https proxy's address, which may hold credentials."""
     if value in (None, ""):
         return None
     host = _checked_url(value, {"http", "https"}, "kubeconfig-bad-proxy", "proxy-url")
-    if _is_link_local(host):
-        raise _bad("kubeconfig-bad-proxy", "proxy-url", "is a link-local address")
+    _check_reach(host, reach, "proxy-url")
     return str(value).rstrip("/")
 
 
@@ -171,25 +169,15 @@ def _checked_url(value: Any, schemes: set[str], problem_id: str, key: str) -> st
     if any(part in {".", ".."} for part in parts.path.split("/")) or "%" in parts.path:
         raise _bad(problem_id, key, "has a path that climbs")
     host = parts.hostname or ""
-    if port == 0 or not (_HOST.fullmatch(host) or _address(host)):
+    if port == 0 or not (_HOST.fullmatch(host) or written_address(host)):
         raise _bad(problem_id, key, "has no valid host")
     return host
 
 
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(host)
-    except ValueError:
-        return None
-
-
-def _is_link_local(host: str) -> bool:
-    address = _address(host)
-    if address is None:
-        return False
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    address = mapped or address
-    return address.is_link_local or address.is_multicast or address.is_unspecified
+def _check_reach(host: str, reach: Reach, key: str) -> None:
+    if not reach.permits_host(host):
+        text = f"The kubeconfig's {key} is at {host}, an address at which this studio calls no cluster."
+        raise KubeconfigRefused("kube-address-refused", text, key=key)
 
 
 def _bad(problem_id: str, key: str, why: str) -> KubeconfigRefused:

@@ -15,7 +15,7 @@ import websocket
 
 from compute.kube.config import Connection
 from compute.kube.errors import KubeError, ServerFault, Timeout, Unreachable, from_exception, from_status
-from compute.kube.transport import proxy_for
+from compute.kube.transport import proxy_for, reach_of
 
 PROTOCOL = "v4.channel.k8s.io"
 DATA, ERROR = 0, 1
@@ -115,8 +115,9 @@ def open_port(
     address = "wss" + connection.server.removeprefix("https") + path + f"?ports={int(port)}"
     stream.settimeout(timeout)
     try:
+        way = _connected(connection, tls, timeout)
         stream.connect(  # type: ignore[no-untyped-call]
-            address, header=dict(headers), subprotocols=[PROTOCOL], suppress_origin=True, **_proxy(connection)
+            address, header=dict(headers), subprotocols=[PROTOCOL], suppress_origin=True, **way
         )
     except websocket.WebSocketBadStatusException as error:
         body = error.resp_body if isinstance(error.resp_body, bytes) else str(error.resp_body or "").encode()
@@ -149,15 +150,18 @@ class _Reader(io.RawIOBase):
         return len(piece)
 
 
-def _proxy(connection: Connection) -> dict[str, Any]:
-    proxy = proxy_for(connection)
+def _connected(connection: Connection, tls: ssl.SSLContext, timeout: float) -> dict[str, Any]:
+    """Return how to get to the server: by a socket to an address that may be called, or by such a proxy."""
+    reach, proxy, server = reach_of(connection), proxy_for(connection), urlsplit(connection.server)
     if proxy is None:
-        # Keeps websocket-client from reading the environment in its own way.
-        return {"http_no_proxy": ["*"]}
+        host = server.hostname or ""
+        plain = reach.connect(host, server.port or 443, timeout)
+        return {"socket": tls.wrap_socket(plain, server_hostname=connection.tls_server_name or host)}
     parts = urlsplit(proxy)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
     options: dict[str, Any] = {
-        "http_proxy_host": parts.hostname,
-        "http_proxy_port": parts.port or (443 if parts.scheme == "https" else 80),
+        "http_proxy_host": reach.places(parts.hostname or "", port)[0],
+        "http_proxy_port": port,
         "proxy_type": "http",
         "http_no_proxy": [""],
     }

@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from compute.kube.config import Connection
 from compute.kube.errors import TlsFailed
 from compute.kube.kinds import segment
+from compute.kube.reach import UNLIMITED, Reach
 
 USER_AGENT = "mooring"
 MAX_BODY = 256 * 1024 * 1024  # a list of 100,000 pods; more than that is not an answer
@@ -55,6 +56,12 @@ def proxy_for(connection: Connection, environ: Mapping[str, str] | None = None) 
     if _in_networks(host, excluded.split(",")) or _named_in(host, excluded.split(",")):
         return None
     return environ.get("https_proxy") or environ.get("HTTPS_PROXY") or None
+
+
+def reach_of(connection: Connection) -> Reach:
+    """Return where the first connection of a request may go; to a proxy that the machine names itself, anywhere."""
+    by_environment = connection.proxy_url is None and proxy_for(connection) is not None
+    return UNLIMITED if by_environment else connection.reach
 
 
 def pod_proxy_path(namespace: str, pod: str, port: int, path: str, query: Mapping[str, str | int] | None = None) -> str:

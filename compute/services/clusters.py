@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -29,7 +30,7 @@ from studio.core.states import move, touch
 def read_contexts(text: str, *, allow_insecure: bool = False) -> list[ContextChoice]:
     """Return the contexts of a kubeconfig; raises ProblemError at the field `kubeconfig`."""
     try:
-        return config.contexts(text, allow_insecure=allow_insecure)
+        return config.contexts(text, allow_insecure=allow_insecure, reach=settings.CLUSTER_NETWORKS)
     except KubeconfigRefused as refusal:
         raise told(refusal, field="kubeconfig") from refusal
 
@@ -340,7 +341,7 @@ def _connection(actor: Any, kubeconfig: str, context: str, *, allow_insecure: bo
     try:
         if in_cluster:
             return config.in_cluster()
-        return config.connection(kubeconfig, context or None, allow_insecure=allow_insecure)
+        return config.connection(kubeconfig, context or None, allow_insecure=allow_insecure, reach=settings.CLUSTER_NETWORKS)
     except KubeconfigRefused as refusal:
         # Only where there are contexts to choose from is it a matter of the choice.
         place = "context" if refusal.params.get("contexts") else "kubeconfig"

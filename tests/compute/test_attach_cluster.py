@@ -1,13 +1,15 @@
 """Attaching clusters: what is refused and where it is said, what is kept, and how."""
 
+import socket
 from typing import Any
 
 import pytest
 from django.db import connection as database
 
 from compute import services
-from compute.connections import kube_client
-from compute.kube.config import render_kubeconfig
+from compute.connections import connection_of, kube_client
+from compute.kube.config import KubeconfigRefused, render_kubeconfig
+from compute.kube.reach import reach_in
 from compute.models import Cluster
 from compute.problems import OFFERS_MANIFEST
 from studio.accounts.models import User
@@ -195,3 +197,20 @@ def test_a_cluster_is_renamed(operator: User, cluster: Cluster) -> None:
     cluster.refresh_from_db()
     assert cluster.name == "other"
     assert Entry.objects.filter(verb="renamed").get().diff == {"name": ["local", "other"]}
+
+
+def test_where_clusters_may_be_holds_for_new_ones_and_for_those_that_are_there(
+    operator: User, fakekube: FakeKube, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = attach(operator, fakekube.kubeconfig())
+    settings.CLUSTER_NETWORKS = reach_in("!127.0.0.0/8")
+    with pytest.raises(ProblemError) as raised:
+        attach(operator, fakekube.kubeconfig(), name="again")
+    assert (raised.value.problem.id, raised.value.field, raised.value.status) == ("kube-address-refused", "kubeconfig", 422)
+    with pytest.raises(KubeconfigRefused, match="calls no cluster"):
+        connection_of(row)
+    # A name that leads there is refused when it is called.
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *given, **more: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 1))])
+    with pytest.raises(ProblemError) as raised:
+        attach(operator, kubeconfig_with("{token: abc}", server="https://innocent.example"), name="again")
+    assert (raised.value.problem.id, raised.value.field) == ("kube-address-refused", "kubeconfig")
