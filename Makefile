@@ -21,7 +21,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # The same tests again on a PostgreSQL of their own, as far as they ask a database.
 POSTGRES := $(PY) -m tests.postgresql $(PYTEST)
 
-.PHONY: run docs setup assets quick test test-versions test-postgres lint bench sandbox-up sandbox-down clean
+.PHONY: run docs setup assets quick test test-versions test-postgres lint audit bench sandbox-up sandbox-down clean
 
 run: setup ## a real Kubernetes, the studio, and the sample job
 	@$(PY) setup/run.py
@@ -56,6 +56,9 @@ docs: setup ## build the documentation into .mooring/docs, which the studio serv
 
 lint: setup ## style, types, layers, templates, migrations
 	@bash setup/lint.sh
+
+audit: setup ## whether a vulnerability of a package that is used is known
+	@$(PY) setup/audit.py
 
 bench: setup ## measure everything, about two hours, and write docs/benchmarks.md
 	@$(PY) -m benchmarks all

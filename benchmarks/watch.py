@@ -193,7 +193,7 @@ def pods_of_rows(data: Path, node: str = "") -> dict[str, int]:
     """Return how many pods run on each node as the studio's rows say, read past it from its database."""
     where, given = (" WHERE name = ?", (node,)) if node else ("", ())
     with contextlib.closing(sqlite3.connect(f"file:{data}/mooring.sqlite3?mode=ro", uri=True, timeout=30)) as connection:
-        return dict(connection.execute(f"SELECT name, pods FROM compute_node{where}", given))
+        return dict(connection.execute(f"SELECT name, pods FROM compute_node{where}", given))  # noqa: S608 two constants
 
 
 def differing(true: dict[str, int], shown: dict[str, int]) -> int:

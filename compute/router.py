@@ -10,7 +10,7 @@ from compute.models import Cluster
 NAMESPACE = "mooring-system"
 GATEWAY = "mooring-router"
 GATEWAY_CLASS = "mooring"
-TLS_SECRET = "mooring-router-tls"
+TLS_SECRET = "mooring-router-tls"  # noqa: S105 a name
 HTTPS_LISTENER = "https"
 HTTP_LISTENER = "http"
 # A namespace with this label (any value) may have routes on the router.

@@ -211,7 +211,7 @@ def _prepare(plan: Plan) -> dict[str, Any]:
         "volumeMounts": [
             {"name": "mooring", "mountPath": ROOT},
             {"name": "secret", "mountPath": "/var/run/mooring", "readOnly": True},
-            {"name": "tmp", "mountPath": "/tmp"},
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 of the pod
             *network_pods.mounts(plan.network),
         ],
     }

@@ -183,7 +183,7 @@ def _runner(plan: Plan, name: str, args: list[str]) -> dict[str, Any]:
         "volumeMounts": [
             {"name": "mooring", "mountPath": ROOT},
             {"name": "secret", "mountPath": "/var/run/mooring", "readOnly": True},
-            {"name": "tmp", "mountPath": "/tmp"},
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 of the pod
         ],
     }
 
@@ -191,7 +191,7 @@ def _runner(plan: Plan, name: str, args: list[str]) -> dict[str, Any]:
 def _command(plan: Plan) -> dict[str, Any]:
     mounts: list[dict[str, Any]] = [{"name": "mooring", "mountPath": ROOT}, *pods.mounts(plan.network)]
     if plan.shm_size:
-        mounts.append({"name": "shm", "mountPath": "/dev/shm"})
+        mounts.append({"name": "shm", "mountPath": "/dev/shm"})  # noqa: S108 of the pod
     network = pods.variables(plan.network, object_name(plan.id), given=plan.environment)
     given = [{"name": name, "value": value} for name, value in sorted(plan.environment.items())]
     own = [] if "HOME" in plan.environment else [{"name": "HOME", "value": f"{ROOT}/home"}]

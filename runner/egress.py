@@ -67,7 +67,7 @@ def _status(url: str, proxy: str, timeout: float) -> int:
     handlers: list[Any] = [_NoRedirect(), urllib.request.HTTPSHandler(context=ssl.create_default_context())]
     # The way is chosen already: urllib knows no ranges in NO_PROXY.
     handlers.append(urllib.request.ProxyHandler({}))
-    request = urllib.request.Request(url, headers={"User-Agent": "mooring-probe", "Connection": "close"})
+    request = urllib.request.Request(url, headers={"User-Agent": "mooring-probe", "Connection": "close"})  # noqa: S310 its status is all that is told
     if proxy:
         _through(request, proxy, parts.scheme)
     try:

@@ -17,6 +17,8 @@ step() {
     fi
 }
 step "ruff" .venv/bin/ruff check --quiet .
+step "secrets" .venv/bin/python setup/find_secrets.py
+step "licences" .venv/bin/python setup/licences.py
 step "mypy" .venv/bin/mypy
 step "layers" .venv/bin/lint-imports
 step "templates" .venv/bin/djlint --lint --quiet templates

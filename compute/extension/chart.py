@@ -186,7 +186,7 @@ def _slimmed(dependency: Path) -> None:
 
 
 def _chart_yaml(folder: Path) -> dict[str, Any]:
-    about = yaml.load((folder / "Chart.yaml").read_text(encoding="utf-8"), Loader=_LOADER)
+    about = yaml.load((folder / "Chart.yaml").read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506 a safe loader
     assert isinstance(about, dict)
     return about
 

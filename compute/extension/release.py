@@ -87,7 +87,7 @@ def decode(text: str) -> Release | None:
         status=str(info.get("status") or ""),
         description=str(info.get("description") or ""),
         manifest=str(body.get("manifest") or ""),
-        hooks=[hook for each in body.get("hooks") or [] if (hook := yaml.load(each.get("manifest") or "", Loader=_LOADER))],
+        hooks=[hook for each in body.get("hooks") or [] if (hook := yaml.load(each.get("manifest") or "", Loader=_LOADER))],  # noqa: S506 a safe loader
         values=body.get("config") or {},
         charts=charts,
     )

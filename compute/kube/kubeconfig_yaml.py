@@ -18,7 +18,7 @@ def load_document(text: str | bytes) -> dict[str, Any]:
     content = _decoded(text)
     _scan(content)
     try:
-        document = yaml.load(content, Loader=_Loader)  # a safe loader, see above
+        document = yaml.load(content, Loader=_Loader)  # noqa: S506 a safe loader
     except (yaml.YAMLError, ValueError, RecursionError, OverflowError) as error:
         raise _not_yaml(error) from error
     if document is None:

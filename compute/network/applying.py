@@ -33,7 +33,7 @@ from studio.core.states import move, touch
 
 log = structlog.get_logger(__name__)
 
-SECRET_NAME = "mooring-router-tls"
+SECRET_NAME = "mooring-router-tls"  # noqa: S105 a name
 TLS = "kubernetes.io/tls"
 # What a Secret may hold: its own type's keys, and those that the original asks for.
 PAIRS = (("tls.crt", "tls.key"), ("cert.pem", "key.pem"))

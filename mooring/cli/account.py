@@ -35,7 +35,7 @@ def login(
     from mooring.client.sign_in import token_for
 
     address = (url or os.environ.get("MOORING_URL") or typer.prompt("Address", default="http://127.0.0.1:8080")).rstrip("/")
-    if token == "-":
+    if token == "-":  # noqa: S105 standard input
         token = sys.stdin.readline().strip()
     if token is None:
         name = username or typer.prompt("User name")

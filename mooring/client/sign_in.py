@@ -18,7 +18,7 @@ _PAGE = "/accounts/login/"
 
 # Where the studio leads to when it wants a second step.
 _SECOND = "/accounts/2fa/authenticate/"
-_TOKEN = "Make a token on your page in the studio and run `mooring login --token -`."
+_TOKEN = "Make a token on your page in the studio and run `mooring login --token -`."  # noqa: S105 a sentence
 
 
 def token_for(url: str, username: str, password: str, code: Callable[[], str] | None = None) -> str:

@@ -132,7 +132,7 @@ def children(place: Layout, environment: Mapping[str, str]) -> list[ChildPlan]:
 def reachable(address: str) -> str:
     """Return a `host:port` that a client on this machine can use: a wildcard becomes the loopback address."""
     host, _, port = address.rpartition(":")
-    wildcards = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "[::]": "[::1]"}
+    wildcards = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 read, not bound
     return f"{wildcards.get(host, host)}:{port}"
 
 
@@ -181,4 +181,4 @@ def _whole(address: str) -> str:
 
 def _is_local(address: str) -> bool:
     host = address.rpartition(":")[0].strip("[]")
-    return host in ("", "localhost", "0.0.0.0", "::", "::1") or host.startswith("127.")
+    return host in ("", "localhost", "0.0.0.0", "::", "::1") or host.startswith("127.")  # noqa: S104 read, not bound

@@ -22,7 +22,7 @@ def note_use(request: HttpRequest) -> None:
     key = request.session.session_key
     if not key:
         return
-    seen = {"last_seen_at": timezone.now(), "ip": caller().address or "0.0.0.0"}
+    seen = {"last_seen_at": timezone.now(), "ip": caller().address or "0.0.0.0"}  # noqa: S104 an address that is none
     if not UserSession.objects.filter(session_key=key).update(**seen):
         UserSession.objects.create_from_request(request)
 
