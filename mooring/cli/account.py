@@ -11,7 +11,7 @@ import typer
 import mooring
 from mooring.cli import session
 from mooring.cli.options import Output, Query
-from mooring.cli.output import print_result
+from mooring.cli.output import print_result, say
 from mooring.errors import MooringError
 
 
@@ -47,7 +47,7 @@ def login(
     if workspace and workspace not in known:
         raise MooringError("workspace-unknown", "No such workspace", f"You are not a member of {workspace}.", f"You have: {known}.")
     path = session.store(session.Session(address, token, workspace or (known[0] if len(known) == 1 else None)))
-    typer.echo(f"signed in to {address} as {me.username}; the token is in {path}")
+    say(f"signed in to {address} as {me.username}; the token is in {path}")
 
 
 def _code() -> str:
@@ -63,14 +63,14 @@ def logout() -> None:
 
     was = session.forget()
     if was is None:
-        typer.echo("nothing was stored")
+        say("nothing was stored")
         return
     try:
         with Client(was.url, was.token, patience_seconds=0, agent=session.AGENT) as studio:
             studio.transport.send("DELETE", "me/token")
-        typer.echo(f"signed out of {was.url}")
+        say(f"signed out of {was.url}")
     except MooringError as error:
-        typer.echo(f"the token for {was.url} was forgotten here, but not revoked there: {error.detail or error.title}")
+        say(f"the token for {was.url} was forgotten here, but not revoked there: {error.detail or error.title}")
 
 
 def whoami(output: Output = "table", query: Query = None) -> None:
@@ -101,6 +101,6 @@ def profile(
 def version(output: Output = "table", query: Query = None) -> None:
     """Show the version of this command."""
     if output in ("table", "name") and not query:
-        typer.echo(mooring.__version__)
+        say(mooring.__version__)
     else:
         print_result({"version": mooring.__version__}, output, query=query)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,8 +9,9 @@ import typer
 
 from mooring.cli import session
 from mooring.cli.options import Output, Query, Sort, View
-from mooring.cli.output import print_result
+from mooring.cli.output import print_result, say
 from mooring.errors import MooringError
+from mooring.terminal import Log
 
 audit = typer.Typer(
     help="Who did what, from where: for operators; with -w for the workspace's owners. Filters take several values.",
@@ -64,9 +64,9 @@ def export_entries(  # noqa: PLR0913 - each option is one
     with session.connect() as studio:
         pieces = studio.audit.export(format=format, workspace=workspace, **filters)
         if file is None:
-            for piece in pieces:
-                sys.stdout.buffer.write(piece)
-            sys.stdout.buffer.flush()
+            with Log() as log:
+                for piece in pieces:
+                    log.write(piece)
             return
         # The first piece before the file: a refusal leaves none behind.
         first = next(pieces, b"")
@@ -78,4 +78,4 @@ def export_entries(  # noqa: PLR0913 - each option is one
             raise MooringError(
                 "file-not-written", "The file cannot be written", f"{file}: {error.strerror}.", "Name another file with --file."
             ) from error
-    typer.echo(f"written to {file}", err=True)
+    say(f"written to {file}", err=True)

@@ -26,7 +26,7 @@ from mooring.cli.options import (
     ask,
     the_name,
 )
-from mooring.cli.output import print_result
+from mooring.cli.output import print_document, print_result, say
 from mooring.cli.progress import Story
 from mooring.cli.verbs import complete_cluster
 from mooring.errors import MooringError
@@ -164,7 +164,7 @@ def probe(
     if output == "table" and not query:
         print_result(_row(cluster.answer, output, query), output, (*_SHOWN, "log_route", "pods_reach_studio"))
         for one in cluster.answer.get("findings") or ():
-            typer.echo(f"{one['title']}: {one['text']} {one.get('todo') or ''}".rstrip(), err=True)
+            say(f"{one['title']}: {one['text']} {one.get('todo') or ''}".rstrip(), err=True)
     else:
         print_result(dict(cluster.answer), output, query=query)
     raise typer.Exit(1 if cluster.status == "unreachable" else 0)
@@ -180,7 +180,7 @@ def manifest(
     """Print the identity with the least rights that Mooring needs, to apply with kubectl; before attaching, without NAME."""
     which = the_name(argument, name) if argument or name else None
     with session.connect() as studio:
-        typer.echo(studio.clusters.manifest(which, namespaces=namespace or (), extension=extension), nl=False)
+        print_document(studio.clusters.manifest(which, namespaces=namespace or (), extension=extension))
 
 
 @clusters.command("detach")
@@ -199,9 +199,9 @@ def detach(
         for word in ("goes", "stays"):
             told = answer.get(word) or []
             for line in [told] if isinstance(told, str) else told:
-                typer.echo(f"{word}: {line}", err=True)
+                say(f"{word}: {line}", err=True)
         gone = not no_wait and studio.clusters.wait(which, seen=Story()) is None
-    typer.echo(f"{which} {'detached' if gone else 'is being detached'}", err=True)
+    say(f"{which} {'detached' if gone else 'is being detached'}", err=True)
     return {"name": which, "status": "detached" if gone else "detaching", **answer}
 
 
@@ -290,7 +290,7 @@ def delete_type(cluster: Cluster_, argument: NameArgument = None, name: NameOpti
     ask(f"Delete the instance type {which} of {cluster}?", yes)
     with session.connect() as studio:
         studio.clusters.delete_instance_type(cluster, which)
-    typer.echo(f"{which} deleted", err=True)
+    say(f"{which} deleted", err=True)
     return {"name": which, "status": "deleted"}
 
 

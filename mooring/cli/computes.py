@@ -23,7 +23,7 @@ from mooring.cli.options import (
     ask,
     the_name,
 )
-from mooring.cli.output import print_result
+from mooring.cli.output import print_result, say
 from mooring.cli.progress import Story
 
 computes = typer.Typer(help="What a workspace's jobs can run on.", no_args_is_help=True)
@@ -148,5 +148,5 @@ def detach(
     with session.connect(workspace) as studio:
         studio.computes.detach(which, running="leave" if running == "leave" else "cancel")
         gone = not no_wait and studio.computes.wait(which, seen=Story()) is None
-    typer.echo(f"{which} {'detached' if gone else 'is being detached'}", err=True)
+    say(f"{which} {'detached' if gone else 'is being detached'}", err=True)
     return {"name": which, "status": "detached" if gone else "detaching"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,9 +10,10 @@ import typer
 
 from mooring.cli import session
 from mooring.cli.options import NameOption, NoWait, Output, Query, Workspace, Yes, ask, the_name
-from mooring.cli.output import print_result
+from mooring.cli.output import print_result, say
 from mooring.cli.progress import Story
 from mooring.cli.serving import File, Overrides, end, explain, over
+from mooring.terminal import Log
 
 if TYPE_CHECKING:
     from mooring.client import Client, Deployment
@@ -120,7 +120,7 @@ def show(
     changed = found.answer.get("settings_changed") or ()
     if output == "table" and not query and changed:
         verb = f"mooring online-deployment rollout -n {found.name} -e {found.endpoint_name}"
-        typer.echo(f"the cluster's settings changed since its pods were made ({', '.join(changed)}): `{verb}` takes them", err=True)
+        say(f"the cluster's settings changed since its pods were made ({', '.join(changed)}): `{verb}` takes them", err=True)
 
 
 @deployments.command("scale")
@@ -198,9 +198,9 @@ def get_logs(
         else:
             said = _Once()
             pieces = studio.deployments.follow(which, endpoint=where, container=container, pod=pod, lines=lines, said=said)
-        for piece in pieces:
-            sys.stdout.buffer.write(piece)
-            sys.stdout.buffer.flush()
+        with Log() as log:
+            for piece in pieces:
+                log.write(piece)
 
 
 @deployments.command("list-containers")
@@ -224,7 +224,7 @@ def delete(
         studio.deployments.delete(which, endpoint=where)
         if not no_wait:
             studio.deployments.wait(which, endpoint=where, seen=Story())
-    typer.echo(f"{which} {'is being deleted' if no_wait else 'deleted'}", err=True)
+    say(f"{which} {'is being deleted' if no_wait else 'deleted'}", err=True)
     return {"name": which, "status": "deleting" if no_wait else "deleted"}
 
 
@@ -262,10 +262,10 @@ class _Once:
 
     def __call__(self, text: str) -> None:
         if text != self._told:
-            typer.echo(text, err=True)
+            say(text, err=True)
         self._told = text
 
 
 def _warn(made: Deployment) -> None:
     for warning in made.answer.get("warnings", ()):
-        typer.echo(f"warning: {warning['text']}", err=True)
+        say(f"warning: {warning['text']}", err=True)

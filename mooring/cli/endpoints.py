@@ -26,9 +26,10 @@ from mooring.cli.options import (
     ask,
     the_name,
 )
-from mooring.cli.output import print_result
+from mooring.cli.output import print_result, say
 from mooring.cli.progress import Story
 from mooring.cli.serving import File, Overrides, end, explain, over, with_addresses_marked
+from mooring.terminal import Log
 
 endpoints = typer.Typer(help="Serve models at an HTTPS address.", no_args_is_help=True)
 
@@ -148,7 +149,7 @@ def regenerate_keys(
         studio.endpoints.regenerate_key(which, key_type)
         if not no_wait:
             studio.endpoints.wait(which)
-    typer.echo(f"the {key_type} key of {which} is a new one", err=True)
+    say(f"the {key_type} key of {which} is a new one", err=True)
     return {"name": which, "key": key_type, "status": "regenerated"}
 
 
@@ -171,9 +172,9 @@ def invoke(
     with session.connect(workspace) as studio:
         answer = studio.endpoints.invoke(the_name(argument, name), body, deployment=deployment or "", content_type=content_type)
     if output == "table" and not query:
-        sys.stdout.buffer.write(answer.content)
-        sys.stdout.buffer.flush()
-        typer.echo(f"\n{answer.status} in {answer.milliseconds:.1f} ms" + (f" ({answer.note})" if answer.note else ""), err=True)
+        with Log() as log:
+            log.write(answer.content)
+        say(f"\n{answer.status} in {answer.milliseconds:.1f} ms" + (f" ({answer.note})" if answer.note else ""), err=True)
     else:
         print_result(dict(answer.answer), output, query=query)
     if not 200 <= answer.status < 300:
@@ -198,9 +199,9 @@ def metrics(
         return
     print_result([*map(_figures, found["deployments"]), _figures({"name": "all"} | found["all"])], output, _METRICS, None)
     if found["trouble"]:
-        typer.echo(f"the router's figures could not be read last: {found['trouble']}", err=True)
+        say(f"the router's figures could not be read last: {found['trouble']}", err=True)
     if found["refused_by_router"]:
-        typer.echo(f"{found['refused_by_router']} refused by the router for want of a valid key, all of its endpoints together", err=True)
+        say(f"{found['refused_by_router']} refused by the router for want of a valid key, all of its endpoints together", err=True)
 
 
 @endpoints.command("delete")
@@ -214,7 +215,7 @@ def delete(
         studio.endpoints.delete(which)
         if not no_wait:
             studio.endpoints.wait(which, seen=Story())
-    typer.echo(f"{which} {'is being deleted' if no_wait else 'deleted'}", err=True)
+    say(f"{which} {'is being deleted' if no_wait else 'deleted'}", err=True)
     return {"name": which, "status": "deleting" if no_wait else "deleted"}
 
 

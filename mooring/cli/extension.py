@@ -10,7 +10,7 @@ import typer
 
 from mooring.cli import session
 from mooring.cli.options import Most, NoWait, Output, Query, Yes, ask
-from mooring.cli.output import print_result
+from mooring.cli.output import print_result, say
 
 if TYPE_CHECKING:
     from mooring.client import Client
@@ -85,9 +85,9 @@ def change(
     with session.connect() as studio:
         difference = studio.extensions.check(cluster, settings, take_over=take_over)["difference"]
         for key, (old, new) in difference.items():
-            typer.echo(f"{key}: {_value(old)} → {_value(new)}", err=True)
+            say(f"{key}: {_value(old)} → {_value(new)}", err=True)
         if not difference:
-            typer.echo("Nothing changes; the objects are applied again.", err=True)
+            say("Nothing changes; the objects are applied again.", err=True)
         ask(f"Apply this to the extension of {cluster}?", yes)
         _follow(studio, cluster, studio.extensions.change(cluster, settings, take_over=take_over), no_wait, output, query)
 
@@ -108,9 +108,9 @@ def check(
         print_result(answer, output, query=query)
         return
     for key, (old, new) in answer["difference"].items():
-        typer.echo(f"{key}: {_value(old)} → {_value(new)}")
+        say(f"{key}: {_value(old)} → {_value(new)}")
     if not answer["difference"]:
-        typer.echo("These settings can be used; nothing would change.")
+        say("These settings can be used; nothing would change.")
 
 
 @extension.command("rollback")
@@ -125,7 +125,7 @@ def rollback(
     """Bring an earlier revision back, exactly as it was."""
     with session.connect() as studio:
         difference = studio.extensions.difference(cluster, studio.extensions.get(cluster)["revision"] or revision, revision)
-        typer.echo(difference or "The objects of both revisions are the same.", err=True)
+        say(difference or "The objects of both revisions are the same.", err=True)
         ask(f"Bring revision {revision} back on {cluster}?", yes)
         _follow(studio, cluster, studio.extensions.rollback(cluster, revision), no_wait, output, query)
 
@@ -158,7 +158,7 @@ def revisions(
             old, _, new = compare.partition(":")
             if not old.isdecimal() or (new and not new.isdecimal()):
                 raise typer.BadParameter("--compare takes OLD or OLD:NEW, each the number of a revision")
-            typer.echo(studio.extensions.difference(cluster, int(old), int(new) if new else None))
+            say(studio.extensions.difference(cluster, int(old), int(new) if new else None))
             return
         rows = studio.extensions.revisions(cluster)
     print_result(rows, output, _REVISIONS_SHOWN, query)
@@ -195,7 +195,7 @@ def operations(
         return
     print_result(one, output, _OPERATIONS_SHOWN)
     for row in one["steps"]:
-        typer.echo(_line(row["title"], row))
+        say(_line(row["title"], row))
     _print_rows(one["objects"])
 
 
@@ -275,7 +275,7 @@ def _line(title: str, row: Mapping[str, Any]) -> str:
 
 def _print_rows(rows: list[Mapping[str, Any]]) -> None:
     for row in rows:
-        typer.echo(_line(f"{row['kind']} {row['name']}", row))
+        say(_line(f"{row['kind']} {row['name']}", row))
 
 
 def _value(value: Any) -> str:

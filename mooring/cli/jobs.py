@@ -20,7 +20,8 @@ from mooring.cli.options import (
     ask,
     the_name,
 )
-from mooring.cli.output import marked, print_result
+from mooring.cli.output import marked, print_document, print_result, say
+from mooring.terminal import Log
 
 if TYPE_CHECKING:
     from mooring.client import Client, Job
@@ -89,9 +90,9 @@ def validate(file: File, overrides: Set = None, workspace: Workspace = None, out
     with session.connect(workspace) as studio:
         answer = dict(studio.jobs.validate(file, overrides=overrides or []))
     for warning in answer.get("warnings", ()):
-        typer.echo(f"warning: {warning['text'] if isinstance(warning, dict) else warning}", err=True)
+        say(f"warning: {warning['text'] if isinstance(warning, dict) else warning}", err=True)
     if output == "table" and not query:
-        typer.echo(f"{file} is right")
+        say(f"{file} is right")
     else:
         print_result(answer, output, query=query)
 
@@ -146,10 +147,10 @@ def cancel(argument: NameArgument = None, name: NameOption = None, workspace: Wo
     with session.connect(workspace) as studio:
         studio.jobs.cancel(which)
         if no_wait:
-            typer.echo(f"{which} is being canceled", err=True)
+            say(f"{which} is being canceled", err=True)
             return dict(studio.jobs.get(which).answer)
         job = studio.jobs.wait(which, seen=_Story())
-    typer.echo(f"{which}: {job.status}", err=True)
+    say(f"{which}: {job.status}", err=True)
     return dict(job.answer)
 
 
@@ -168,7 +169,7 @@ def delete(
     with session.connect(workspace) as studio:
         for one in which:
             studio.jobs.delete(one)
-            typer.echo(f"{one} deleted", err=True)
+            say(f"{one} deleted", err=True)
     return [{"name": one, "status": "deleted"} for one in which]
 
 
@@ -206,7 +207,7 @@ def stream_log(
 def yaml_of(argument: NameArgument = None, name: NameOption = None, workspace: Workspace = None) -> None:
     """Print the YAML that a job was submitted with."""
     with session.connect(workspace) as studio:
-        typer.echo(studio.jobs.yaml(the_name(argument, name)), nl=False)
+        print_document(studio.jobs.yaml(the_name(argument, name)))
 
 
 @jobs.command("logs")
@@ -250,15 +251,15 @@ def download(
         print_result([str(place) for place in places], output, query=query)
         return
     for place in places:
-        typer.echo(str(place))
+        say(str(place))
     if not places:
-        typer.echo(f"{which} has no outputs", err=True)
+        say(f"{which} has no outputs", err=True)
 
 
 def _announce(job: Job, output: str, query: str | None, *, quiet: bool) -> None:
     """Print what was submitted; beside a streamed log only to stderr, so that stdout is the log."""
     if output == "table" and not query:
-        typer.echo(f"{job.name}\n{job.url}" if job.url else job.name, err=quiet)
+        say(f"{job.name}\n{job.url}" if job.url else job.name, err=quiet)
     else:
         print_result(dict(job.answer), output, query=query)
 
@@ -272,18 +273,16 @@ def _follow_up(studio: Client, job: Job, *, stream: bool, web: bool) -> None:
 
 def _stream(studio: Client, name: str, process: int, *, timestamps: bool = False) -> None:
     """Copy the log to stdout until the job has ended, and leave with what became of it."""
-    import sys
-
     story = _Story()
     try:
-        for chunk in studio.jobs.stream(name, process=process, timestamps=timestamps, seen=story):
-            sys.stdout.buffer.write(chunk)
-            sys.stdout.buffer.flush()
+        with Log() as log:
+            for chunk in studio.jobs.stream(name, process=process, timestamps=timestamps, seen=story):
+                log.write(chunk)
     except KeyboardInterrupt:
-        typer.echo(f"\n{name} goes on without you: `mooring job stream {name}` shows it again", err=True)
+        say(f"\n{name} goes on without you: `mooring job stream {name}` shows it again", err=True)
         raise
     job = studio.jobs.get(name)
-    typer.echo(f"{name}: {job.status}", err=True)
+    say(f"{name}: {job.status}", err=True)
     if job.status != "Completed":
         _explain(job)
         raise typer.Exit(3)
@@ -294,11 +293,11 @@ def _explain(job: Job) -> None:
     problem: Any = job.problem or {}
     for part in ("title", "detail", "text", "todo"):
         if problem.get(part):
-            typer.echo(str(problem[part]), err=True)
+            say(str(problem[part]), err=True)
     if problem.get("id"):
-        typer.echo(f"({problem['id']})", err=True)
+        say(f"({problem['id']})", err=True)
     elif job.reason:
-        typer.echo(job.reason, err=True)
+        say(job.reason, err=True)
 
 
 class _Story:
@@ -310,7 +309,7 @@ class _Story:
     def __call__(self, job: Job) -> None:
         now = (job.status, job.reason)
         if now != self._told and not job.is_final:
-            typer.echo(f"{job.name}: {': '.join(filter(None, now))}", err=True)
+            say(f"{job.name}: {': '.join(filter(None, now))}", err=True)
             if job.next_step:
-                typer.echo(f"  {job.next_step}", err=True)
+                say(f"  {job.next_step}", err=True)
         self._told = now

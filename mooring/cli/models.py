@@ -10,7 +10,7 @@ import typer
 
 from mooring.cli import session
 from mooring.cli.options import NameArgument, NameOption, Output, Query, Since, Sort, View, Workspace, Yes, ask, the_name
-from mooring.cli.output import print_result
+from mooring.cli.output import print_result, say
 
 models = typer.Typer(help="Register models, list their versions and fetch their files.", no_args_is_help=True)
 
@@ -68,7 +68,7 @@ def create(  # noqa: PLR0913 - one for each option of the original
                 raise typer.BadParameter("--set goes with --file")
             made = studio.models.register(name, path, **words, tags=pairs, progress=bar)
     if output == "table" and not query:
-        typer.echo(f"{made.reference}\n{made.url}")
+        say(f"{made.reference}\n{made.url}")
     else:
         print_result(dict(made.answer), output, query=query)
 
@@ -162,7 +162,7 @@ def download(
         print_result([str(place) for place in places], output, query=query)
         return
     for place in places:
-        typer.echo(str(place))
+        say(str(place))
 
 
 @models.command("update")
@@ -192,7 +192,7 @@ def archive(argument: NameArgument = None, name: NameOption = None, version: Ver
     which = the_name(argument, name)
     with session.connect(workspace) as studio:
         studio.models.archive(which, version)
-    typer.echo(f"{_said(which, version)} archived", err=True)
+    say(f"{_said(which, version)} archived", err=True)
     return {"name": which, "version": version, "status": "archived"}
 
 
@@ -202,7 +202,7 @@ def restore(argument: NameArgument = None, name: NameOption = None, version: Ver
     which = the_name(argument, name)
     with session.connect(workspace) as studio:
         studio.models.restore(which, version)
-    typer.echo(f"{_said(which, version)} restored", err=True)
+    say(f"{_said(which, version)} restored", err=True)
     return {"name": which, "version": version, "status": "restored"}
 
 
@@ -215,7 +215,7 @@ def delete(
     ask(f"Delete {_said(which, version)}{'' if version else ' with all its versions'}?", yes)
     with session.connect(workspace) as studio:
         studio.models.delete(which, version)
-    typer.echo(f"{_said(which, version)} deleted", err=True)
+    say(f"{_said(which, version)} deleted", err=True)
     return {"name": which, "version": version, "status": "deleted"}
 
 

@@ -8,7 +8,7 @@ import typer
 
 from mooring.cli import session
 from mooring.cli.options import Output, Query, Search, Since, Sort, View
-from mooring.cli.output import print_result
+from mooring.cli.output import print_result, say
 
 notices = typer.Typer(help="What you were told: jobs that ended, deployments that failed, clusters that were lost.", no_args_is_help=True)
 _SHOWN = ("id", "at", "title", "text", "workspace", "read_at")
@@ -50,7 +50,7 @@ def read(
         raise typer.BadParameter("give ids, or --all")
     with session.connect() as studio:
         changed = studio.notifications.read(None if everything else ids, read=not unread)
-    typer.echo(f"{changed} marked as {'unread' if unread else 'read'}", err=True)
+    say(f"{changed} marked as {'unread' if unread else 'read'}", err=True)
     return {"changed": changed, "read": not unread}
 
 

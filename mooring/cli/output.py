@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mooring.errors import MooringError, MooringProblem
+from mooring.terminal import plain
 
 _WHO = {
     "contributor": "; a contributor or owner of the workspace can do it",
@@ -17,13 +18,15 @@ _WHO = {
     "operator": "; IT operations can do it",
     "administrator": "; an administrator can do it",
 }
+# Beyond what JSON and YAML write out by themselves: controls of the second kind, and signs that turn the direction of writing.
+_CONTROLS = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 FORMATS = ("table", "json", "yaml", "name")
 
 
 def print_error(error: MooringError) -> None:
     """Print a problem to stderr: title, what happened, where, what to do, and its id."""
-    bold, plain = ("\x1b[1;31m", "\x1b[0m") if _colours(sys.stderr) else ("", "")
-    lines = [f"{bold}{error.title}{plain}"]
+    bold, normal = ("\x1b[1;31m", "\x1b[0m") if _colours(sys.stderr) else ("", "")
+    lines = []
     errors = error.errors if isinstance(error, MooringProblem) else ()
     # With errors by line the first of them is the detail once more.
     if error.detail and error.detail != error.title and error.detail not in [one.text for one in errors]:
@@ -37,7 +40,17 @@ def print_error(error: MooringError) -> None:
         lines.append(quoted(error.todo))
     who = getattr(error, "who", "")
     lines.append(f"({error.id}{_WHO.get(who, '')})")
-    print("\n".join(lines), file=sys.stderr)
+    print(f"{bold}{plain(error.title)}{normal}", plain("\n".join(lines)), sep="\n", file=sys.stderr)
+
+
+def say(text: str = "", *, err: bool = False) -> None:
+    """Print a sentence, which may hold what others wrote."""
+    print(plain(text), file=sys.stderr if err else sys.stdout, flush=True)
+
+
+def print_document(text: str) -> None:
+    """Print a text that programs read: as it is, but on a terminal without what would be obeyed there."""
+    print(plain(text) if sys.stdout.isatty() else text, end="")
 
 
 def quoted(text: str) -> str:
@@ -60,14 +73,15 @@ def print_result(result: Any, output: str = "table", columns: Sequence[str] = ()
     if query:
         result, columns = search(result, query), ()
     if output == "json":
-        print(json.dumps(result, indent=2, ensure_ascii=False))
+        print(_CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(result, indent=2, ensure_ascii=False)))
     elif output == "yaml":
         import yaml
 
-        print(yaml.safe_dump(result, sort_keys=False, allow_unicode=True), end="")
+        text = yaml.safe_dump(result, sort_keys=False, allow_unicode=True)
+        print(yaml.safe_dump(result, sort_keys=False) if _CONTROLS.search(text) else text, end="")
     elif output == "name":
         for row in result if isinstance(result, list) else [result]:
-            print(row.get("name", row.get("username", row.get("id", ""))) if isinstance(row, Mapping) else row)
+            say(str(row.get("name", row.get("username", row.get("id", ""))) if isinstance(row, Mapping) else row))
     else:
         _print_table(result, columns)
 
@@ -90,7 +104,7 @@ def _print_table(result: Any, columns: Sequence[str]) -> None:
         shown = {name: result[name] for name in columns if name in result} if columns else result
         width = max((len(name) for name in shown), default=0)
         for name, value in shown.items():
-            print(f"{name.replace('_', ' '):<{width}}  {_cell(value)}")
+            print(f"{plain(name).replace('_', ' '):<{width}}  {_cell(value)}")
     elif isinstance(result, list) and all(isinstance(row, Mapping) for row in result):
         _print_rows(result, columns or list(dict.fromkeys(key for row in result for key in row)))
     else:
@@ -100,12 +114,12 @@ def _print_table(result: Any, columns: Sequence[str]) -> None:
 
 def _print_rows(rows: list[Mapping[str, Any]], columns: Sequence[str]) -> None:
     cells = [[_cell(row.get(name)) for name in columns] for row in rows]
-    heads = [name.replace("_", " ").upper() for name in columns]
+    heads = [plain(name).replace("_", " ").upper() for name in columns]
     widths = [max(len(line[index]) for line in [heads, *cells]) for index in range(len(columns))]
-    bold, plain = ("\x1b[1m", "\x1b[0m") if _colours(sys.stdout) else ("", "")
+    bold, normal = ("\x1b[1m", "\x1b[0m") if _colours(sys.stdout) else ("", "")
     for number, line in enumerate([heads, *cells]):
         text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        print(f"{bold}{text}{plain}" if number == 0 else text)
+        print(f"{bold}{text}{normal}" if number == 0 else text)
 
 
 def _cell(value: Any) -> str:
@@ -114,10 +128,10 @@ def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Mapping):
-        return ", ".join(f"{key}={_cell(one)}" for key, one in value.items())
+        return ", ".join(f"{plain(str(key))}={_cell(one)}" for key, one in value.items())
     if isinstance(value, list):
         return ", ".join(map(_cell, value))
-    return " ".join(str(value).split())
+    return plain(" ".join(str(value).split()))
 
 
 def _colours(stream: Any) -> bool:

@@ -9,7 +9,7 @@ import typer
 
 from mooring.cli import session
 from mooring.cli.options import Most, Output, Query, Search, Since, Sort, View, Yes, ask
-from mooring.cli.output import print_result
+from mooring.cli.output import print_result, say
 
 users = typer.Typer(help="People and invitations; for administrators.", no_args_is_help=True)
 
@@ -106,7 +106,7 @@ def deactivate(username: User, yes: Yes = False) -> dict[str, Any]:
     ask(f"Deactivate {username} and end their sessions and tokens?", yes)
     with session.connect() as studio:
         studio.users.deactivate(username)
-    typer.echo(f"{username} deactivated", err=True)
+    say(f"{username} deactivated", err=True)
     return {"username": username, "status": "inactive"}
 
 
@@ -115,7 +115,7 @@ def reactivate(username: User) -> dict[str, Any]:
     """Let a person in again."""
     with session.connect() as studio:
         studio.users.reactivate(username)
-    typer.echo(f"{username} may sign in again", err=True)
+    say(f"{username} may sign in again", err=True)
     return {"username": username, "status": "active"}
 
 
@@ -124,7 +124,7 @@ def sign_out(username: User) -> dict[str, Any]:
     """Sign a person out of every browser; tokens go on."""
     with session.connect() as studio:
         studio.users.end_sessions(username)
-    typer.echo(f"{username} is signed out everywhere", err=True)
+    say(f"{username} is signed out everywhere", err=True)
     return {"username": username, "status": "signed out"}
 
 
@@ -134,7 +134,7 @@ def delete(username: User, yes: Yes = False) -> dict[str, Any]:
     ask(f"Delete {username} for good?", yes)
     with session.connect() as studio:
         studio.users.delete(username)
-    typer.echo(f"{username} deleted", err=True)
+    say(f"{username} deleted", err=True)
     return {"username": username, "status": "deleted"}
 
 
@@ -201,12 +201,12 @@ def withdraw(id: Annotated[int, typer.Argument(help="The number in `mooring user
     """Make an invitation's link worthless."""
     with session.connect() as studio:
         studio.invitations.withdraw(id)
-    typer.echo(f"invitation {id} withdrawn", err=True)
+    say(f"invitation {id} withdrawn", err=True)
     return {"id": id, "status": "withdrawn"}
 
 
 def _handed_over(answer: object, first: str, output: str, query: str | None) -> None:
     if output == "table" and not query:
-        typer.echo(first)
+        say(first)
     else:
         print_result(answer, output, query=query)

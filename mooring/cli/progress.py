@@ -8,6 +8,8 @@ import time
 from types import TracebackType
 from typing import Any, Self
 
+from mooring.terminal import plain
+
 _WIDTH = 24
 
 
@@ -29,7 +31,7 @@ class Bar:
             self._next = now + 0.1
             filled = _WIDTH * done // total
             bar = "█" * filled + "░" * (_WIDTH - filled)
-            sys.stderr.write(f"\r{self._what} {bar} {megabytes(done)} of {megabytes(total)} MB\x1b[K")
+            sys.stderr.write(f"\r{plain(self._what)} {bar} {megabytes(done)} of {megabytes(total)} MB\x1b[K")
             sys.stderr.flush()
             self._shown = True
 
@@ -51,7 +53,7 @@ class Story:
     def __call__(self, one: Any) -> None:
         now = (one.status, getattr(one, "reason", "") or "")
         if now != self._told:
-            sys.stderr.write(f"{one.name}: {': '.join(filter(None, now))}\n")
+            sys.stderr.write(plain(f"{one.name}: {': '.join(filter(None, now))}") + "\n")
             sys.stderr.flush()
         self._told = now
 

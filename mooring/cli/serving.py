@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mooring.cli.output import marked, print_result
+from mooring.cli.output import marked, print_result, say
 
 if TYPE_CHECKING:
     from mooring.client import Deployment, Endpoint
@@ -43,5 +43,5 @@ def explain(made: Endpoint | Deployment, output: str, query: str | None) -> None
     if output == "table" and not query and problem:
         for part in ("title", "detail", "todo"):
             if problem.get(part):
-                typer.echo(str(problem[part]), err=True)
-        typer.echo(f"({problem.get('id')})", err=True)
+                say(str(problem[part]), err=True)
+        say(f"({problem.get('id')})", err=True)

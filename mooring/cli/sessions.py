@@ -9,7 +9,7 @@ import typer
 
 from mooring.cli import session
 from mooring.cli.options import Output, Query, Yes, ask
-from mooring.cli.output import print_result
+from mooring.cli.output import print_result, say
 from mooring.cli.studio import DataOption
 from mooring.errors import MooringError
 
@@ -44,10 +44,10 @@ def session_end(
     with session.connect() as studio:
         if id is not None:
             studio.sessions.end(id)
-            typer.echo(f"session {id} has ended", err=True)
+            say(f"session {id} has ended", err=True)
             return {"id": id, "status": "ended"}
         count = studio.sessions.end_all()
-    typer.echo(f"{count} ended", err=True)
+    say(f"{count} ended", err=True)
     return {"ended": count}
 
 
@@ -60,7 +60,7 @@ def factor_reset(
     ask(f"Take away the second factors of {username} and end their sessions?", yes)
     with session.connect() as studio:
         studio.sessions.reset_second_factor(username)
-    typer.echo(f"{username} has no second factor any more; their sessions have ended", err=True)
+    say(f"{username} has no second factor any more; their sessions have ended", err=True)
     return {"username": username, "status": "reset"}
 
 

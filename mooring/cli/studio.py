@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from mooring.cli.options import Output, Query
+from mooring.cli.output import say
 
 DataOption = Annotated[
     Path | None,
@@ -51,10 +52,10 @@ def status(
     if output != "table" or query:
         print_result(found, output, query=query)
     elif found["running"]:
-        typer.echo(f"running as process {found['pid']} at {found['url']}, data in {found['data']}")
+        say(f"running as process {found['pid']} at {found['url']}, data in {found['data']}")
         print_result(found["children"], "table", ("name", "state", "pid", "restarts", "since", "last_exit"))
     else:
-        typer.echo(f"no studio runs on {found['data']}")
+        say(f"no studio runs on {found['data']}")
     raise typer.Exit(0 if found["running"] else 1)
 
 
@@ -63,7 +64,7 @@ def down(data: DataOption = None) -> None:
     from mooring.up import commands
 
     stopped = commands.down(data)
-    typer.echo("stopped" if stopped else f"no studio runs on {commands.folder(data)}")
+    say("stopped" if stopped else f"no studio runs on {commands.folder(data)}")
 
 
 def backup(
@@ -104,6 +105,6 @@ def _show(done: dict[str, Any], file: str, output: str, query: str | None) -> No
     from mooring.cli.output import print_result
 
     if file == "-":
-        typer.echo(f"{done['files']} files, {done['bytes']} bytes", err=True)
+        say(f"{done['files']} files, {done['bytes']} bytes", err=True)
     else:
         print_result(done, output, query=query)

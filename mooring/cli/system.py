@@ -8,7 +8,7 @@ import typer
 
 from mooring.cli import session
 from mooring.cli.options import Output, Query, Yes, ask
-from mooring.cli.output import print_result
+from mooring.cli.output import print_result, say
 
 system = typer.Typer(help="How the studio itself is: versions, processes, queues, disk, failed tasks.", no_args_is_help=True)
 PARTS = ("versions", "children", "queues", "schedule", "failed_tasks")
@@ -45,7 +45,7 @@ def clear_failed(yes: Yes = False) -> dict[str, Any]:
     ask("Forget the failed tasks?", yes)
     with session.connect() as studio:
         gone = studio.system.clear_failed_tasks()
-    typer.echo(f"{gone} forgotten", err=True)
+    say(f"{gone} forgotten", err=True)
     return {"forgotten": gone}
 
 

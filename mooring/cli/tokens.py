@@ -8,7 +8,7 @@ import typer
 
 from mooring.cli import session
 from mooring.cli.options import Most, Output, Query, Search, Since, Sort, View, Yes, ask
-from mooring.cli.output import print_result
+from mooring.cli.output import print_result, say
 
 tokens = typer.Typer(help="Tokens with which programs act for you.", no_args_is_help=True)
 _SHOWN = ("id", "name", "username", "scopes", "workspaces", "state", "last_used_at", "last_used_from", "expires_at")
@@ -59,8 +59,8 @@ def create(
     with session.connect() as studio:
         made = studio.tokens.create(name, scopes=scope, workspaces=workspace or (), days=days)
     if output == "table" and not query:
-        typer.echo(made.token)
-        typer.echo(f"token {made.id}: may {', '.join(made.scopes)}; ends {made.expires_at or 'never'}; shown this once", err=True)
+        say(made.token)
+        say(f"token {made.id}: may {', '.join(made.scopes)}; ends {made.expires_at or 'never'}; shown this once", err=True)
     else:
         print_result(dict(made.answer), output, query=query)
 
@@ -75,5 +75,5 @@ def revoke(
     ask(f"Revoke token {id}?", yes)
     with session.connect() as studio:
         studio.tokens.revoke(id, anybodys=anybodys)
-    typer.echo(f"token {id} revoked", err=True)
+    say(f"token {id} revoked", err=True)
     return {"id": id, "status": "revoked"}

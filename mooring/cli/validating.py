@@ -12,7 +12,7 @@ from mooring.cli import session
 from mooring.cli.deployments import EndpointName, deployments
 from mooring.cli.endpoints import endpoints
 from mooring.cli.options import Output, Query, Workspace
-from mooring.cli.output import print_result
+from mooring.cli.output import print_result, say
 from mooring.cli.serving import Overrides
 
 File = Annotated[Path, typer.Option("--file", "-f", help="The YAML file.")]
@@ -48,8 +48,8 @@ def validate_deployment(
 def say_checked(file: Path, answer: Mapping[str, Any], output: str, query: str | None) -> None:
     """Say that a YAML is right, and what to think of."""
     for warning in answer.get("warnings", ()):
-        typer.echo(f"warning: {warning['text'] if isinstance(warning, dict) else warning}", err=True)
+        say(f"warning: {warning['text'] if isinstance(warning, dict) else warning}", err=True)
     if output == "table" and not query:
-        typer.echo(f"{file} is right")
+        say(f"{file} is right")
     else:
         print_result(dict(answer), output, query=query)

@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperCommand
 
 from mooring.cli.examples import EXAMPLES
+from mooring.cli.output import say
 
 # The group of a verb, and the names that it takes.
 NAMED: dict[str, Callable[[Any], Iterable[Any]]] = {
@@ -134,4 +135,4 @@ def _without(args: list[str], ignored: set[str]) -> Iterator[str]:
             yield one
             continue
         value = value if equals else next(rest, "")
-        typer.echo(f"note: {flag} {value} means nothing to a studio and is ignored", err=True)
+        say(f"note: {flag} {value} means nothing to a studio and is ignored", err=True)

@@ -8,7 +8,7 @@ import typer
 
 from mooring.cli import session
 from mooring.cli.options import Output, Query, Workspace, Yes, ask
-from mooring.cli.output import print_result
+from mooring.cli.output import print_result, say
 
 views = typer.Typer(help="Saved views of lists; use one with --view, as in `mooring job list --view NAME`.", no_args_is_help=True)
 
@@ -56,5 +56,5 @@ def delete(
     ask(f"Delete the view {name} of {table}?", yes)
     with session.connect(workspace) as studio:
         studio.views.delete(table, name)
-    typer.echo(f"view {name} deleted", err=True)
+    say(f"view {name} deleted", err=True)
     return {"name": name, "table": table, "status": "deleted"}

@@ -21,7 +21,7 @@ from mooring.cli.options import (
     ask,
     the_name,
 )
-from mooring.cli.output import print_result
+from mooring.cli.output import print_result, say
 
 workspaces = typer.Typer(help="Workspaces, their settings and members.", no_args_is_help=True)
 
@@ -103,7 +103,7 @@ def archive(argument: NameArgument = None, name: NameOption = None) -> dict[str,
     """Put a workspace aside: it can be looked at, nothing in it changes; for owners."""
     with session.connect() as studio:
         found = studio.workspaces.archive(the_name(argument, name))
-    typer.echo(f"{found.name} archived", err=True)
+    say(f"{found.name} archived", err=True)
     return dict(found.answer)
 
 
@@ -112,7 +112,7 @@ def restore(argument: NameArgument = None, name: NameOption = None) -> dict[str,
     """Bring an archived workspace back; for owners."""
     with session.connect() as studio:
         found = studio.workspaces.restore(the_name(argument, name))
-    typer.echo(f"{found.name} restored", err=True)
+    say(f"{found.name} restored", err=True)
     return dict(found.answer)
 
 
@@ -123,7 +123,7 @@ def delete(argument: NameArgument = None, name: NameOption = None, yes: Yes = Fa
     ask(f"Delete the workspace {which} and its memberships?", yes)
     with session.connect() as studio:
         studio.workspaces.delete(which)
-    typer.echo(f"{which} deleted", err=True)
+    say(f"{which} deleted", err=True)
     return {"name": which, "status": "deleted"}
 
 
@@ -155,7 +155,7 @@ def set_member(
     """Add a member, or change a member's role; for owners."""
     with session.connect() as studio:
         now = studio.workspaces.set_member(workspace, username, role)
-    typer.echo(f"{now.username} is {now.role} of {workspace}", err=True)
+    say(f"{now.username} is {now.role} of {workspace}", err=True)
     return dict(now.answer)
 
 
@@ -165,7 +165,7 @@ def remove_member(workspace: Name, username: User, yes: Yes = False) -> dict[str
     ask(f"Take {username} out of {workspace}?", yes)
     with session.connect() as studio:
         studio.workspaces.remove_member(workspace, username)
-    typer.echo(f"{username} is no member of {workspace} any more", err=True)
+    say(f"{username} is no member of {workspace} any more", err=True)
     return {"username": username, "workspace": workspace, "status": "removed"}
 
 
@@ -175,5 +175,5 @@ def leave(workspace: Name, yes: Yes = False) -> dict[str, Any]:
     ask(f"Leave {workspace}?", yes)
     with session.connect() as studio:
         studio.workspaces.remove_member(workspace, studio.me().username)
-    typer.echo(f"you have left {workspace}", err=True)
+    say(f"you have left {workspace}", err=True)
     return {"name": workspace, "status": "left"}

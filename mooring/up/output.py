@@ -6,6 +6,8 @@ import os
 import sys
 from typing import BinaryIO
 
+from mooring.terminal import plain
+
 SUPERVISOR = "mooring"
 _COLOURS = (36, 33, 32, 35, 34, 96, 93, 92)
 
@@ -29,7 +31,7 @@ class Log:
         if self._coloured:
             prefix = f"\x1b[{self._colours.get(name, 1)}m{prefix}\x1b[0m"
         try:
-            self._stream.write(f"{prefix} {text}\n".encode(errors="replace"))
+            self._stream.write(f"{prefix} {plain(text)}\n".encode(errors="replace"))
             self._stream.flush()
         except OSError:  # the pipe's reader or the terminal has gone: the studio stays up
             self._open = False
