@@ -1,7 +1,6 @@
 """How bytes travel between a cluster's pods and the studio, tried out with a pod that answers."""
 
 import http.client
-import json
 import time
 from typing import Any
 
@@ -10,6 +9,7 @@ from compute.kube.client import KubeClient
 from compute.kube.errors import KubeError
 from compute.manifests import PROBE_PORT
 from compute.models import LogRoute
+from studio.core.texts import read_json
 
 # What the probe sends back, long enough for several frames of a port-forward.
 WORDS = "mooring" * 64
@@ -44,7 +44,7 @@ def asked_by_a_pod(client: KubeClient, pod: dict[str, Any], seconds: float) -> d
 
 def _answer(text: str) -> dict[str, Any]:
     try:
-        told = json.loads(text)
+        told = read_json(text)
         return {"reached": bool(told["reached"]), "ms": told.get("ms"), "error": str(told.get("error") or "")}
     except (ValueError, KeyError, TypeError):
         return {"reached": False, "ms": None, "error": text[:200] or "the probe ended without an answer"}

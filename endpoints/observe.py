@@ -1,6 +1,5 @@
 """Read a pod of a deployment: where it stands, why it waits, and why it does not serve. Pure: dictionaries in, values out."""
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,6 +17,7 @@ from jobs.observe import (
     why_unscheduled,
 )
 from jobs.texts import shortened
+from studio.core.texts import read_json
 
 __all__ = ["Rollout", "Seen", "Told", "observe", "refused_since", "rollout_of", "route_accepted"]
 
@@ -260,7 +260,7 @@ def _said(end: dict[str, Any]) -> tuple[str, str]:
     last = message.strip().rpartition("\n")[2]
     for text in (message, last):
         try:
-            told = json.loads(text)
+            told = read_json(text)
             return str(told.get("id") or ""), _cut(str(told.get("text") or ""))
         except (ValueError, AttributeError):
             continue

@@ -7,7 +7,6 @@ Where pods cannot be reached at all, the kubelet's copy is followed instead; the
 
 import asyncio
 import contextlib
-import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from jobs.manifests import PORT
 from jobs.models import FINAL, Job, Process
 from jobs.progress import settle, usable_exit
 from jobs.pushing import Line, feed, fetch_outputs
+from studio.core.texts import read_json
 
 log = structlog.get_logger(__name__)
 
@@ -217,7 +217,11 @@ async def together(stream: Any) -> Any:
 
 async def _status(transport: PodTransport, address: PodAddress, headers: dict[str, str]) -> dict[str, Any] | None:
     answer = await pod_request(transport, address, "GET", "/v1/status", headers=headers)
-    return json.loads(answer.body) if answer.status == 200 else None
+    try:
+        told = read_json(answer.body) if answer.status == 200 else None
+    except ValueError:
+        told = None
+    return told if isinstance(told, dict) else None
 
 
 def _with_connections(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

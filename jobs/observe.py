@@ -1,12 +1,12 @@
 """Read a pod of a job: where it stands, why it waits, and why it failed. Pure: dictionaries in, values out."""
 
-import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from jobs.texts import shortened
 from jobs.waiting import Wait, unscheduled
+from studio.core.texts import read_json
 
 PULL_PROBLEMS = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
 CONFIG_PROBLEMS = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError"}
@@ -190,7 +190,7 @@ def _times(status: dict[str, Any], prepare: Any, main: Any) -> dict[str, datetim
 def _termination_text(end: dict[str, Any]) -> str:
     message = str(end.get("message") or "")
     try:
-        told = json.loads(message)
+        told = read_json(message)
         return shortened(str(told.get("text") or message))
     except (ValueError, AttributeError):
         return shortened(message or f"preparing ended with code {end.get('exitCode')} ({end.get('reason') or 'no reason'})")

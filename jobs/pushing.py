@@ -23,6 +23,7 @@ from studio.assets.store import BlobWriter
 from studio.assets.trees import load_tree, tar_stream
 from studio.core.bytes import pieces
 from studio.core.errors import ProblemError
+from studio.core.texts import read_json
 
 log = structlog.get_logger(__name__)
 
@@ -41,7 +42,7 @@ class Line:
         """Send a request and return the status and the JSON of its answer (empty when there is none)."""
         answer = await pod_request(self.transport, self.address, method, path, headers=self.headers, body=body)
         try:
-            found = json.loads(answer.body or b"{}")
+            found = read_json(answer.body or b"{}")
         except ValueError:
             found = {}
         return answer.status, found if isinstance(found, dict) else {}

@@ -76,7 +76,7 @@ def decode(text: str) -> Release | None:
     try:
         packed = base64.b64decode(base64.b64decode(text))
         body = json.loads(gzip.decompress(packed) if packed[:2] == b"\x1f\x8b" else packed)
-    except (binascii.Error, OSError, EOFError, ValueError):
+    except (binascii.Error, OSError, EOFError, ValueError, RecursionError):
         return None
     info, chart = body.get("info") or {}, body.get("chart") or {}
     metadata = chart.get("metadata") or {}

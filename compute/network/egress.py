@@ -5,7 +5,6 @@ cluster come from the row's id, so whoever takes it up again finds and removes w
 """
 
 import base64
-import json
 import time
 from datetime import timedelta
 from typing import Any
@@ -28,6 +27,7 @@ from compute.network.selectors import pod_network
 from compute.problems import told
 from studio.core.errors import ProblemError
 from studio.core.states import move
+from studio.core.texts import read_json
 
 log = structlog.get_logger(__name__)
 
@@ -97,7 +97,7 @@ def _answers(client: KubeClient, row: EgressCheck) -> list[dict[str, Any]]:
     client.create(kinds.POD, pod, place)
     message = _said(client, name)
     try:
-        answers = json.loads(message)["answers"]
+        answers = read_json(message)["answers"]
         return [{"url": url} | {word: answer.get(word) for word in WORDS} for url, answer in zip(row.addresses, answers, strict=True)]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         text = f"The pod said: {message[:200]}" if message else "The pod ended without an answer; its image may be older than this studio."

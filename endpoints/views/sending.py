@@ -1,6 +1,5 @@
 """What came with the wizard's forms, and what they offer to choose from."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +15,7 @@ from studio.accounts.models import Workspace
 from studio.assets.registry.selectors import versions_of
 from studio.assets.sent import PACKED, digest_held, snapshot_sent
 from studio.core.errors import ProblemError
+from studio.core.texts import read_json
 
 MOST_ROWS = 500
 MOST_VERSIONS = 300
@@ -43,7 +43,7 @@ def draft_from_post(request: HttpRequest, workspace: Workspace, problems: list[P
 def mapping(text: str) -> dict[str, Any]:
     """Return the mapping that a hidden field carries."""
     try:
-        value = json.loads(text)
+        value = read_json(text)
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}

@@ -15,6 +15,7 @@ from endpoints.views.parts import endpoint_page, head_of, may_act
 from studio.accounts.http import workspace_view
 from studio.accounts.models import Workspace
 from studio.core.errors import ProblemError
+from studio.core.texts import read_json
 
 EXAMPLE = '{\n  "data": [[5.1, 3.5, 1.4, 0.2]]\n}'
 # What a status means for somebody who tries; others speak for themselves.
@@ -88,7 +89,7 @@ def shown(body: bytes, headers: dict[str, str]) -> tuple[str, bool]:
     if "json" in headers.get("content-type", headers.get("Content-Type", "")) or text[:1] in "[{":
         try:
             return json.dumps(json.loads(text), indent=2, ensure_ascii=False), True
-        except ValueError:
+        except (ValueError, RecursionError):
             return text, False
     return text, False
 
@@ -99,7 +100,7 @@ def _example(request: HttpRequest, endpoint: Endpoint) -> dict[str, Any]:
         answer = calling.call_endpoint(
             request.user, endpoint, body=b"", deployment=request.GET.get("deployment", ""), path="swagger.json", method="GET"
         )
-        found = example_in(json.loads(answer.body)) if answer.status == 200 else None
+        found = example_in(read_json(answer.body)) if answer.status == 200 else None
     except (ProblemError, ValueError):
         found = None
     if found is None:

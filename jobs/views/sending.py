@@ -1,6 +1,5 @@
 """What came with a job's form: files become trees of the workspace, so that a form that comes back still has them."""
 
-import json
 from typing import Any
 
 from django.http import HttpRequest
@@ -12,6 +11,7 @@ from studio.assets.sent import digest_held, snapshot_sent
 from studio.assets.services import take_tree, tree_for
 from studio.assets.trees import Tree
 from studio.core.errors import ProblemError
+from studio.core.texts import read_json
 
 FIELDS = (
     "command", "image", "compute", "instance_type", "count", "display_name", "experiment", "description", "time_limit", "retries",
@@ -90,7 +90,7 @@ def _pairs(request: HttpRequest, name: str) -> list[Pair]:
 
 def _mapping(text: str) -> dict[str, Any]:
     try:
-        value = json.loads(text)
+        value = read_json(text)
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}

@@ -57,7 +57,7 @@ def clean_path(path: str, *, backslashes: bool = False) -> str:
 
 
 def check_clashes(paths: Iterable[str]) -> None:
-    """Raise `PathRefused` when two paths would be one on a file system that folds case or normalises Unicode."""
+    """Raise `PathRefused` when two paths would be one on a file system that folds case or normalises Unicode, or look alike."""
     spelled: dict[str, str] = {}  # folded → as first written, for files and for every folder above them
     files: set[str] = set()
     for path in paths:
@@ -69,7 +69,7 @@ def check_clashes(paths: Iterable[str]) -> None:
             part = "/".join(names[:depth])
             first = spelled.setdefault(_folded(part), part)
             if first != part:
-                text = f"{shown(first)} and {shown(part)} differ only in case or in how accents are encoded."
+                text = f"{shown(first)} and {shown(part)} differ only in case, in how accents are encoded, or in signs that do not show."
                 raise PathRefused("archive-name-clash", path, text)
     for path in files:
         names = path.split("/")
@@ -80,6 +80,8 @@ def check_clashes(paths: Iterable[str]) -> None:
 
 
 def _folded(path: str) -> str:
+    if not path.isascii():
+        path = "".join(sign for sign in path if unicodedata.category(sign) != "Cf")  # signs without a look of their own
     # Folding may undo a normalisation and the other way round, hence twice (Unicode, section 3.13, D145).
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold()).casefold()
 

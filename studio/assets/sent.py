@@ -1,6 +1,5 @@
 """Files that came with a page's form become trees of the workspace, so that a form that comes back still has them."""
 
-import json
 from collections.abc import Sequence
 from typing import Any, BinaryIO, cast
 
@@ -11,6 +10,7 @@ from studio.assets.models import Snapshot
 from studio.assets.services import tree_of_archive, tree_of_uploads
 from studio.core.errors import ProblemError
 from studio.core.numbers import filesize
+from studio.core.texts import read_json
 
 PACKED = (".zip", ".tar", ".tar.gz", ".tgz")
 
@@ -47,7 +47,7 @@ def words_of(workspace: Workspace, digest: str) -> str:
 def _paths(text: str, files: Sequence[Any]) -> list[str]:
     names = [str(file.name) for file in files]
     try:
-        paths = json.loads(text)
+        paths = read_json(text)
     except ValueError:
         return names
     return [str(path) for path in paths] if isinstance(paths, list) and len(paths) == len(files) else names

@@ -118,7 +118,7 @@ def test_backslashes_of_a_zip_made_on_windows_are_folders_and_cannot_lead_out(st
 
 
 @pytest.mark.parametrize(
-    "names", [("A.py", "a.py"), ("Src/a", "src/b"), ("\u00e9", "e\u0301"), ("\u00df", "ss"), ("a", "a/b")]
+    "names", [("A.py", "a.py"), ("Src/a", "src/b"), ("\u00e9", "e\u0301"), ("\u00df", "ss"), ("a", "a/b"), ("a.py", "a\u200b.py"), ("b\u200e", "b")]
 )
 def test_names_that_are_one_on_some_file_system_are_refused(store: BlobStore, names: tuple[str, str]) -> None:
     assert refused(zipped(dict.fromkeys(names, b"x")), store).problem_id == "archive-name-clash"
