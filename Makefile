@@ -21,7 +21,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # The same tests again on a PostgreSQL of their own, as far as they ask a database.
 POSTGRES := $(PY) -m tests.postgresql $(PYTEST)
 
-.PHONY: run docs setup assets quick test test-versions test-postgres lint audit bench sandbox-up sandbox-down clean
+.PHONY: run docs setup assets quick test test-versions test-postgres lint audit fuzz bench sandbox-up sandbox-down clean
 
 run: setup ## a real Kubernetes, the studio, and the sample job
 	@$(PY) setup/run.py
@@ -59,6 +59,9 @@ lint: setup ## style, types, layers, templates, migrations
 
 audit: setup ## whether a vulnerability of a package that is used is known
 	@$(PY) setup/audit.py
+
+fuzz: setup ## hostile input at random for some minutes; MOORING_FUZZ says how many examples of each kind
+	@MOORING_FUZZ=$${MOORING_FUZZ:-2000} $(PYTEST) tests/hostile -p no:schemathesis --timeout 3600 -q -n 2
 
 bench: setup ## measure everything, about two hours, and write docs/benchmarks.md
 	@$(PY) -m benchmarks all

@@ -11,7 +11,12 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 # What lies outside docs/ and belongs to the site.
-FROM_OUTSIDE = {"about.md": ROOT / "README.md", "changes.md": ROOT / "CHANGELOG.md", "assets/site.css": ROOT / "docs_site" / "site.css"}
+FROM_OUTSIDE = {
+    "about.md": ROOT / "README.md",
+    "changes.md": ROOT / "CHANGELOG.md",
+    "security.md": ROOT / "SECURITY.md",
+    "assets/site.css": ROOT / "docs_site" / "site.css",
+}
 SECTIONS = {
     "Data scientists": "users",
     "Operators": "operators",
@@ -32,7 +37,8 @@ def on_config(config: Any) -> Any:
         first = [name for name in FIRST.get(folder, []) if name in names]
         nav.append({title: [f"{folder}/{name}" for name in [*first, *(name for name in names if name not in first)]]})
     reference: list[Any] = [{title: path} for path, title in REFERENCE.items()]
-    nav.append({"Reference": [*reference, {"Problems": "problems/index.md"}, {"What is proven": "proof.md"}, {"Changes": "changes.md"}]})
+    about = {"Problems": "problems/index.md", "Security": "security.md", "What is proven": "proof.md", "Changes": "changes.md"}
+    nav.append({"Reference": [*reference, *({title: path} for title, path in about.items())]})
     config["nav"] = nav
     return config
 
@@ -58,15 +64,17 @@ def on_files(files: Any, config: Any) -> Any:
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     """Lead links that are meant for the repository to where the site has the page."""
     place = page.file.src_uri
-    if place in ("about.md", "changes.md"):
+    if place in ("about.md", "changes.md", "security.md"):
         markdown = (
             markdown.replace("](docs/", "](")
             .replace("](CHANGELOG.md", "](changes.md")
+            .replace("](SECURITY.md", "](security.md")
             .replace("](LICENSE)", "](https://www.apache.org/licenses/LICENSE-2.0)")
         )
     up = "../" * place.count("/")
     markdown = re.sub(r"\]\((?:\.\./)+README\.md", f"]({up}about.md", markdown)
     markdown = re.sub(r"\]\((?:\.\./)+CHANGELOG\.md", f"]({up}changes.md", markdown)
+    markdown = re.sub(r"\]\((?:\.\./)+SECURITY\.md", f"]({up}security.md", markdown)
     markdown = re.sub(r"\[([^]]+)\]\(((?:\.\./)+[^)#\s]+)\)", lambda link: _told(link, Path(config["docs_dir"]) / place), markdown)
     # A folder is its index.
     return re.sub(

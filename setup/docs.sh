@@ -8,7 +8,7 @@ mkdir -p .mooring
 if command -v flock >/dev/null; then exec 9> .mooring/docs.lock; flock 9; fi
 # Pages and pictures, and of the code what the references are made from: the command, the client, the API, the problems.
 mark=$({
-    find docs docs_site mkdocs.yml README.md CHANGELOG.md setup/docs.sh requirements/dev.lock mooring -type f ! -name '*.pyc' -print0
+    find docs docs_site mkdocs.yml README.md CHANGELOG.md SECURITY.md setup/docs.sh requirements/dev.lock mooring -type f ! -name '*.pyc' -print0
     find studio compute jobs endpoints \( -name 'api.py' -o -path '*/api/*.py' -o -path 'studio/api/*' -o -name 'problems.py' \) -type f ! -name '*.pyc' -print0
 } | sort -z | xargs -0 sha256sum | sha256sum)
 if [ "${1:-}" != --anew ] && [ -f "$site/.made-from" ] && [ "$(cat "$site/.made-from")" = "$mark" ]; then exit 0; fi

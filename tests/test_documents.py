@@ -123,6 +123,17 @@ def test_every_proof_names_tests_that_exist() -> None:
         assert (ROOT / name).exists(), name
 
 
+def test_every_promise_of_security_names_a_test_that_exists() -> None:
+    promised = (ROOT / "SECURITY.md").read_text(encoding="utf-8").split("## What is promised", 1)[1].split("\n## ", 1)[0]
+    rows = [row for row in promised.splitlines() if row.startswith("| ") and not row.startswith(("| ---", "| promise |"))]
+    assert len(rows) > 15
+    for row in rows:
+        tests = re.findall(r"`(tests/[^`:]+)::(test_\w+)`", row)
+        assert tests, f"nothing holds: {row}"
+        for file, name in tests:
+            assert re.search(rf"^(async )?def {name}\(", text_of(ROOT / file), re.MULTILINE), f"{file}::{name}"
+
+
 def test_every_document_can_be_reached_from_the_index() -> None:
     seen: set[Path] = set()
     waiting = [ROOT / "README.md", ROOT / "docs" / "README.md"]
