@@ -12,12 +12,15 @@ from django.test import Client
 
 from compute.models import Cluster
 from studio.accounts.models import ApiToken, Workspace
-from studio.api import idempotency
+from studio.api import description, idempotency
 from studio.api.models import KeptAnswer
+from studio.api.root import api
+from tests import access_asked
 from tests.conftest import People
 
 pytestmark = pytest.mark.django_db
 
+everything = access_asked.everything
 SPACES = "/api/v1/workspaces"
 
 
@@ -114,3 +117,34 @@ def test_what_django_answers_itself_is_a_problem_too(method: str, path: str, id:
     assert answer["Content-Type"] == "application/problem+json"
     told = answer.json()
     assert told["id"] == id and {"type", "title", "status", "detail", "todo", "who"} <= told.keys()
+
+
+def test_no_operation_passes_over_a_parameter_that_it_does_not_know(
+    people: People, everything: dict[str, str], client_for: Callable[..., Client]
+) -> None:
+    """Every operation of the description, lists and all others: with their own parameters they answer, with another they say so."""
+    client, passed_over = client_for(people.admin), []
+    for path, method, operation in description.operations(json.loads(json.dumps(api.get_openapi_schema()))):
+        pattern = path.removeprefix("/").replace("{", "<").replace("}", ">").replace("<path>", "<path:path>")
+        needed = "&".join(f"{one['name']}=x" for one in operation.get("parameters", ()) if one["in"] == "query" and one["required"])
+        where = f"{access_asked.filled(pattern, everything)}?sate=open&{needed}"
+        answer = access_asked.asked(client, method.upper(), where, access_asked.BODIES.get((method.upper(), pattern), {}))
+        told = answer.json() if answer.content else {}
+        known = {one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"}
+        if method != "head" and (told.get("id"), told.get("field")) != ("parameter-unknown", "sate"):
+            passed_over.append(f"{operation['operationId']}: {answer.status_code} {told.get('id')}")
+        elif method != "head" and {one for one in known if f"`{one}`" not in told["detail"]}:
+            passed_over.append(f"{operation['operationId']} does not name what it knows")
+    assert passed_over == []
+
+
+def test_a_list_refuses_the_old_name_of_a_filter(people: People, client_for: Callable[..., Client]) -> None:
+    answer = client_for(people.admin).get("/api/v1/tokens", {"state": "ended"})
+    assert answer.status_code == 422 and answer["Content-Type"] == "application/problem+json"
+    assert answer.json()["field"] == "state" and "`show`" in answer.json()["detail"]
+
+
+def test_who_lacks_the_role_is_told_so_before_what_is_unknown(people: People, client_for: Callable[..., Client]) -> None:
+    for path in ("/api/v1/tokens", "/api/v1/audit"):
+        plain, wrong = (client_for(people.reader).get(path, asked) for asked in ({}, {"sate": "x"}))
+        assert (wrong.status_code, wrong.json()["id"]) == (plain.status_code, plain.json()["id"])

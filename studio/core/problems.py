@@ -56,6 +56,8 @@ register(
             "Reload the page and try again; a program uses an API token instead of a browser's sign-in.", 403),
     Problem("field-invalid", "A field is not right", "{text}", "Correct the field and send the form again.", 422),
     Problem("request-invalid", "The request is not right", "{text}", "Compare the request with the API reference.", 422),
+    Problem("parameter-unknown", "The address asks what nobody knows", "There is no parameter `{name}` here; known: {known}.",
+            "Correct its name, or leave it out. The API reference lists what each operation takes.", 422),
     Problem("changed-meanwhile", "Changed meanwhile", "{what} changed while you were looking at it.",
             "Reload the page and try again if it is still needed.", 409),
     Problem("name-taken", "Name taken", "There is already a {what} named {name}.", "Choose another name.", 409),

@@ -8,20 +8,24 @@ from ninja import Router
 
 from studio.accounts.access import require_admin
 from studio.accounts.models import User
+from studio.api.paging import After, Limit, page_of
 from studio.core.errors import ProblemError
 from studio.signin import sessions
 from studio.signin.device import device
 from studio.signin.second_factor import reset_second_factor
 
 router = Router(tags=["people"])
+# Later than any moment: a key that falls as time goes on.
+_LATEST = 10.0**10
 
 
 @router.get("/me/sessions")
-def list_sessions(request: HttpRequest) -> dict[str, Any]:
+def list_sessions(request: HttpRequest, limit: Limit = 50, after: After = None) -> dict[str, Any]:
     """List where the caller is signed in with a browser, the last used first."""
     user: Any = request.user
     current = request.session.session_key
-    return {"items": [_shown(session, current) for session in sessions.sessions_of(user)], "next": None}
+    found = sessions.sessions_of(user)
+    return page_of(found, limit=limit, after=after, key=_last_used_first, show=lambda session: _shown(session, current))
 
 
 @router.delete("/me/sessions/{session_id}", response={204: None})
@@ -48,6 +52,10 @@ def reset_person_second_factor(request: HttpRequest, username: str) -> tuple[int
         raise ProblemError("not-found")
     reset_second_factor(request.user, user)
     return 204, None
+
+
+def _last_used_first(session: UserSession) -> str:
+    return f"{_LATEST - session.last_seen_at.timestamp():017.6f} {session.pk:020}"
 
 
 def _shown(session: UserSession, current: str | None) -> dict[str, Any]:
