@@ -23,6 +23,7 @@ from studio.tables.models import SavedView
 from tests.access_table import API_DEP, API_END, API_ENDS, API_MODEL, API_OPS, API_USER, API_VERSION, API_W
 from tests.conftest import People
 
+INVITATION = "mri_1a2b3c4d_an-invitation-that-is-open"
 PLANTED = "planted-secret-of-the-cluster"
 TYPE = {"spec": {"resources": {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"cpu": "1", "memory": "1Gi"}}}}
 # Bodies that are whole, so that a role is asked for before anything in them is found wrong.
@@ -30,6 +31,12 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", API_W + "yaml/check"): {"kind": "command-job", "yaml": "command: echo"},
     ("POST", "api/v1/me/tokens"): {"name": "laptop"},
     ("PATCH", "api/v1/me"): {"theme": "dark"},
+    ("PUT", "api/v1/me/password"): {"current_password": "x", "new_password": "y"},
+    ("PUT", "api/v1/me/second-factor/app/begun"): {"password": "x"},
+    ("PUT", "api/v1/me/second-factor/app"): {"begun": "x", "code": "000000"},
+    ("PUT", "api/v1/me/second-factor/recovery-codes"): {"password": "x"},
+    ("PUT", "api/v1/me/second-factor/<factor>/removed"): {"password": "x"},
+    ("PUT", "api/v1/invitations/accepted"): {"secret": INVITATION, "username": "bob", "password": "a long enough phrase 7"},
     ("POST", "api/v1/workspaces"): {"name": "another"},
     ("POST", "api/v1/users"): {"username": "another"},
     ("PATCH", API_USER): {"operator": True},
@@ -67,7 +74,6 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", API_DEP + "/scale"): {"instance_count": 2},
     ("POST", API_DEP + "/rollback"): {"revision": 1},
 }
-INVITATION = "mri_1a2b3c4d_an-invitation-that-is-open"
 NEEDED = {
     "guide": "science",
     "username": "a-person", "secret": INVITATION,
@@ -119,7 +125,7 @@ def everything(people: People) -> dict[str, str]:
     Deployment.objects.update(wanted=revision, current=revision, good=revision)
     fleet = SavedView.objects.create(table="clusters", owner=people.operator, name="a-view", shared=True)
     known = NEEDED | {"view_id": str(view.pk), "site_view_id": str(fleet.pk)}
-    known |= {"token_id": str(token.pk), "invitation_id": str(invitation.pk)}
+    known |= {"factor": "1000000", "token_id": str(token.pk), "invitation_id": str(invitation.pk)}
     return known | {"process": str(process.pk), "rule_id": str(rule.pk), "check_id": str(check.pk), "number": "1", "id": str(operation.pk)}
 
 

@@ -287,6 +287,13 @@ TABLE: dict[tuple[str, str], str] = {
     ("POST", "api/v1/me/tokens"): SIGNED_IN,
     ("DELETE", "api/v1/me/token"): SIGNED_IN,
     ("GET", "api/v1/me/sessions"): SIGNED_IN,
+    # With a program one's own password comes with each of these (tests/studio/signin/test_own.py).
+    ("PUT", "api/v1/me/password"): SIGNED_IN,
+    ("GET", "api/v1/me/second-factor"): SIGNED_IN,
+    ("PUT", "api/v1/me/second-factor/app/begun"): SIGNED_IN,
+    ("PUT", "api/v1/me/second-factor/app"): SIGNED_IN,
+    ("PUT", "api/v1/me/second-factor/recovery-codes"): SIGNED_IN,
+    ("PUT", "api/v1/me/second-factor/<factor>/removed"): NOBODYS,
     ("DELETE", "api/v1/me/sessions"): SIGNED_IN,
     ("DELETE", "api/v1/me/sessions/<session_id>"): "snnnnnn",
     ("DELETE", "api/v1/users/<username>/second-factor"): "snnnnny",
@@ -304,6 +311,8 @@ TABLE: dict[tuple[str, str], str] = {
     ("GET", "api/v1/invitations"): ADMINS,
     ("POST", "api/v1/invitations"): ADMINS,
     ("DELETE", "api/v1/invitations/<invitation_id>"): ADMINS,
+    # Whoever holds the secret of a link.
+    ("PUT", "api/v1/invitations/accepted"): EVERYONE,
     ("GET", "api/v1/tokens"): ADMINS,
     ("DELETE", "api/v1/tokens/<token_id>"): ADMINS,
     ("GET", "api/v1/workspaces/<workspace>"): READERS,

@@ -53,3 +53,12 @@ def ask(question: str, yes: bool) -> None:
     if not sys.stdin.isatty():
         raise typer.BadParameter(f"{question} Say so with --yes: there is no terminal to ask on.")
     typer.confirm(question, abort=True)
+
+
+def typed_secret(prompt: str, *, twice: bool = False) -> str:
+    """Ask for a secret without showing it; from a pipe it is the next line."""
+    import sys
+
+    if sys.stdin.isatty():
+        return str(typer.prompt(prompt, hide_input=True, confirmation_prompt=twice, err=True))
+    return sys.stdin.readline().rstrip("\r\n")

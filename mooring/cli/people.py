@@ -1,17 +1,18 @@
-"""`mooring user`: people and invitations, for administrators."""
+"""`mooring user`: people and invitations, for administrators; one's own password, and accepting an invitation."""
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import Annotated, Any
 
 import typer
 
 from mooring.cli import session
-from mooring.cli.options import Most, Output, Query, Search, Since, Sort, View, Yes, ask
+from mooring.cli.options import Most, Output, Query, Search, Since, Sort, View, Yes, ask, typed_secret
 from mooring.cli.output import print_result, say
 
-users = typer.Typer(help="People and invitations; for administrators.", no_args_is_help=True)
+users = typer.Typer(help="People and invitations, for administrators; your own password, and an invitation to you.", no_args_is_help=True)
 
 User = Annotated[str, typer.Argument(metavar="USER", help="The user name.")]
 FullName = Annotated[str | None, typer.Option("--full-name", help="What others read.")]
@@ -203,6 +204,46 @@ def withdraw(id: Annotated[int, typer.Argument(help="The number in `mooring user
         studio.invitations.withdraw(id)
     say(f"invitation {id} withdrawn", err=True)
     return {"id": id, "status": "withdrawn"}
+
+
+@users.command("password")
+def password() -> dict[str, Any]:
+    """Change your own password; all your sessions in browsers end, tokens stay as they are.
+
+    From a pipe: the present one and the new one, a line each.
+    """
+    with session.connect() as studio:
+        now = typed_secret("Present password")
+        studio.change_password(now, typed_secret("New password", twice=True))
+        name = studio.me().username
+    say("your password is changed; your sessions in browsers have ended", err=True)
+    return {"username": name, "status": "changed"}
+
+
+@users.command("accept-invitation")
+def accept_invitation(
+    link: Annotated[str, typer.Argument(metavar="LINK", help="The link that you were given, or its last part; - reads it.")],
+    username: Annotated[str, typer.Option("--username", help="Your user name; a password link has one.")] = "",
+    full_name: FullName = None,
+    url: Annotated[str | None, typer.Option(help="The studio's address, where the link is not given whole; MOORING_URL.")] = None,
+) -> dict[str, Any]:
+    """Take up an invitation, or set the password that a password link is for; needs no token.
+
+    From a pipe the password is the next line.
+    """
+    from mooring.client.people import Invitations
+    from mooring.client.transport import Transport
+
+    given = (sys.stdin.readline() if link == "-" else link).strip()
+    place, slash, _ = given.partition("/accounts/invitation/")
+    address = url or (place if slash else None) or session.address()
+    chosen = typed_secret("Password", twice=True)
+    # Without any token: the address is the link's, which may be anybody's.
+    with contextlib.closing(Transport(address, None, agent=session.AGENT)) as transport:
+        secret = given.rstrip("/").rpartition("/")[2]
+        done = Invitations(transport).accept(secret, chosen, username=username, full_name=full_name or "")
+    say(f"sign in with: mooring login --url {address} --username {done['username']}", err=True)
+    return {**done, "status": "accepted"}
 
 
 def _handed_over(answer: object, first: str, output: str, query: str | None) -> None:

@@ -62,6 +62,12 @@ def current() -> Session:
     )
 
 
+def address() -> str:
+    """Return the studio's address where no token is needed: that of the environment, of what is stored, or of this machine's studio."""
+    given = os.environ.get("MOORING_URL", "").rstrip("/")
+    return given or next((kept.url for kept in _kept()), "http://127.0.0.1:8080")
+
+
 def credentials_file() -> Path:
     """Return where `mooring login` stores what it got."""
     return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "mooring" / "credentials"

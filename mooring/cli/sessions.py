@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Annotated, Any
 
 import typer
 
 from mooring.cli import session
-from mooring.cli.options import Output, Query, Yes, ask
+from mooring.cli.options import Output, Query, Yes, ask, typed_secret
 from mooring.cli.output import print_result, say
 from mooring.cli.studio import DataOption
 from mooring.errors import MooringError
 
 sessions = typer.Typer(help="Where you are signed in with a browser.", no_args_is_help=True)
 
-factors = typer.Typer(help="Second factors of people.", no_args_is_help=True)
+factors = typer.Typer(help="Your own second factor, and those that others have lost.", no_args_is_help=True)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -51,6 +52,47 @@ def session_end(
     return {"ended": count}
 
 
+@factors.command("show")
+def factor_show(output: Output = "table", query: Query = None) -> None:
+    """Show your own second factors, whether your role needs one, and how many recovery codes are left."""
+    with session.connect() as studio:
+        print_result(dict(studio.second_factor.get()), output, query=query)
+
+
+@factors.command("add")
+def factor_add() -> dict[str, Any]:
+    """Set up an authenticator app: prints its secret, asks for a code, then prints recovery codes, each this once.
+
+    Security keys and passkeys are added on the page Second factor, as only a browser can speak to them. From a pipe: the
+    password, and then the code.
+    """
+    with session.connect() as studio:
+        begun = studio.second_factor.begin_app(typed_secret("Password"))
+        say(f"secret: {begun['secret']}\naddress: {begun['address']}", err=True)
+        has = dict(studio.second_factor.confirm_app(begun["begun"], _code()))
+    return {"status": "added", "recovery_codes": has["recovery_codes"]}
+
+
+@factors.command("codes")
+def factor_codes() -> dict[str, Any]:
+    """Print new recovery codes, this once; the old ones open nothing any more."""
+    with session.connect() as studio:
+        return {"recovery_codes": studio.second_factor.new_codes(typed_secret("Password"))}
+
+
+@factors.command("remove")
+def factor_remove(
+    id: Annotated[int, typer.Argument(help="The factor's number in `mooring second-factor show`.")],
+    yes: Yes = False,
+) -> dict[str, Any]:
+    """Take away one of your own second factors; with the last one your recovery codes go."""
+    ask(f"Take away your second factor {id}?", yes)
+    with session.connect() as studio:
+        studio.second_factor.remove(id, typed_secret("Password"))
+    say(f"second factor {id} is removed", err=True)
+    return {"id": id, "status": "removed"}
+
+
 @factors.command("reset")
 def factor_reset(
     username: Annotated[str, typer.Argument(help="Who has lost theirs.")],
@@ -62,6 +104,11 @@ def factor_reset(
         studio.sessions.reset_second_factor(username)
     say(f"{username} has no second factor any more; their sessions have ended", err=True)
     return {"username": username, "status": "reset"}
+
+
+def _code() -> str:
+    """Ask for the code that the app shows; from a pipe it is the next line."""
+    return str(typer.prompt("Code that the app shows", err=True)) if sys.stdin.isatty() else sys.stdin.readline().strip()
 
 
 def break_glass(

@@ -9,9 +9,10 @@
     studio.fleet()              what all clusters have free, and what is wrong
     studio.notifications        list, read, preferences, choose
     studio.sessions             list, end, end all: where the person is signed in with a browser; a lost second factor reset
+    studio.second_factor        get, begin_app, confirm_app, new_codes, remove: one's own
     studio.workspaces           list, get, create, update, archive, restore, delete, members, set_member, remove_member
     studio.users                list, get, create, update, deactivate, reactivate, end_sessions, password_link, delete
-    studio.invitations          list, create, withdraw
+    studio.invitations          list, create, accept, withdraw
     studio.tokens               list, create, revoke
     studio.clusters             attach, list, get, update, detach, manifest, replace_credentials, instance types
     studio.extensions           install, change, roll back, remove, get, revisions, wait
@@ -70,7 +71,7 @@ from mooring.client.network import Network
 from mooring.client.notifications import Notifications
 from mooring.client.people import Invitations, Tokens, Users
 from mooring.client.registry import Models
-from mooring.client.sessions import Sessions
+from mooring.client.sessions import SecondFactor, Sessions
 from mooring.client.system import System
 from mooring.client.transport import Transport, segment
 from mooring.client.views import Views
@@ -130,6 +131,7 @@ class Client:
         scope = Scope(self.transport, workspace or os.environ.get("MOORING_WORKSPACE"))
         self.audit = Audit(self.transport)
         self.sessions = Sessions(self.transport)
+        self.second_factor = SecondFactor(self.transport)
         self.system = System(self.transport)
         self.workspaces = Workspaces(self.transport)
         self.users = Users(self.transport)
@@ -160,6 +162,10 @@ class Client:
     def change_me(self, *, full_name: str | None = None, time_zone: str | None = None, theme: str | None = None) -> Me:
         """Change how the person is called and how pages look to them; what is None stays. `theme` is auto, light or dark."""
         return Me.of(self.transport.json("PATCH", "me", json={"full_name": full_name, "time_zone": time_zone, "theme": theme}))
+
+    def change_password(self, current: str, new: str) -> None:
+        """Change the person's own password; all their sessions in browsers end, tokens stay as they are."""
+        self.transport.json("PUT", "me/password", json={"current_password": current, "new_password": new})
 
     def search(
         self, text: str, *, kinds: Sequence[str] = (), workspace: str | None = None, limit: int = 6

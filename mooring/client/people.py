@@ -135,6 +135,14 @@ class Invitations:
                  "workspaces": dict(workspaces or {}), "days": days}  # fmt: skip
         return Invitation.of(self._transport.json("POST", "invitations", json=given))
 
+    def accept(self, secret: str, password: str, *, username: str = "", full_name: str = "") -> Mapping[str, Any]:
+        """Take an invitation up, or set the password of a password link: `secret` is the last part of the link; takes no token.
+
+        Return `username`, and as `kind` invitation or password.
+        """
+        given = {"secret": secret, "password": password, "username": username, "full_name": full_name}
+        return dict(self._transport.json("PUT", "invitations/accepted", json=given))
+
     def withdraw(self, id: int) -> None:
         """Make a link worthless."""
         self._transport.json("DELETE", f"invitations/{segment(str(id))}")

@@ -13,6 +13,7 @@ from studio.accounts.models import ApiToken, User
 from studio.api.scopes import ask_for_scope
 from studio.core.errors import ProblemError
 from studio.signin.limits import count_wrong_token
+from studio.signin.middleware import sets_it_up
 from studio.signin.second_factor import lacks_one
 
 
@@ -24,7 +25,7 @@ class TokenAuth(HttpBearer):
         if user is None:
             count_wrong_token(request)
             return None
-        if lacks_one(user):
+        if lacks_one(user) and not sets_it_up(request.path):
             raise ProblemError("second-factor-needed")
         ask_for_scope(request, user)
         request.user = user

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from allauth.mfa.models import Authenticator
 from django.http import HttpRequest
 
 from studio.accounts.access import require_admin, require_operator, workspace_for
@@ -38,8 +39,20 @@ def _reader(user: Any, given: dict[str, Any]) -> None:
     workspace_for(user, given["workspace"], "reader")
 
 
+def _own_factor(user: Any, given: dict[str, Any]) -> None:
+    factor = str(given.get("factor", ""))
+    if not (factor.isascii() and factor.isdecimal() and len(factor) < 19 and Authenticator.objects.filter(user=user, pk=factor).exists()):
+        raise ProblemError("not-found")
+
+
+def _whoever(user: Any, given: dict[str, Any]) -> None:
+    """Refuse nobody: who comes brings a secret of their own."""
+
+
 # (address below /api/v1/, also to look, what is asked for); the first that fits counts.
 RULES: list[tuple[re.Pattern[str], bool, Check]] = [
+    (re.compile(r"^invitations/accepted$"), False, _whoever),
+    (re.compile(r"^me/second-factor/[^/]+/removed$"), False, _own_factor),
     (re.compile(r"^clusters(/|$)"), True, _operator),
     (re.compile(r"^fleet$"), True, _operator),
     (re.compile(r"^system(/|$)"), True, _admin),

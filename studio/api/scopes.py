@@ -34,6 +34,7 @@ _FILES = (Scope.JOBS, Scope.MODELS, Scope.ENDPOINTS)
 # The first that fits counts.
 RULES = [
     _rule(r"^me/token$"),
+    _rule(r"^invitations/accepted$"),
     _rule(r"^(me|notifications)(/|$)", Scope.ACCOUNT),
     _rule(_IN + r"/views(/|$)", Scope.ACCOUNT),
     _rule(_IN + r"/(blobs|trees)(/|$)", *_FILES),

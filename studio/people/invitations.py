@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.mail import send_mail
 from django.db import transaction
 from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils import timezone
 
 from studio.accounts.models import RANK, Invitation, InvitedRole, Membership, User, Workspace, digest_of
@@ -19,7 +20,9 @@ from studio.audit.services import record
 from studio.core.errors import ProblemError
 from studio.people import problems  # noqa: F401 - its problems are raised from here
 from studio.people.selectors import still_open
-from studio.people.users import check_password, check_username, checked_email, create_user, end_every_session
+from studio.people.users import check_username, checked_email, create_user, end_every_session
+from studio.signin.limits import count_wrong
+from studio.signin.passwords import check_password
 
 log = structlog.get_logger(__name__)
 USUAL_DAYS = 7
@@ -89,6 +92,15 @@ def open_invitation(secret: str) -> Invitation:
     if not hmac.compare_digest(row.digest if row else "-" * 64, digest_of(secret)) or row is None:
         raise ProblemError("invitation-over")
     return row
+
+
+def opened_by(request: HttpRequest, secret: str) -> Invitation:
+    """Return the invitation whose secret somebody brings, counting by address those who bring none that works."""
+    try:
+        return open_invitation(secret)
+    except ProblemError:
+        count_wrong(request, "link")
+        raise
 
 
 def accept(secret: str, *, username: str = "", full_name: str = "", password: str) -> User:

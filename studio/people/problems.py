@@ -14,7 +14,6 @@ register(
             "Make a new person, with another user name.", 409, "administrator"),
     Problem("user-inactive", "This person is not active", "{name} was deactivated.",
             "Let the person in again first.", 409, "administrator"),
-    Problem("password-refused", "Password not taken", "{why}", "Choose a longer one that nobody would guess.", 422),
     Problem("invitation-over", "This link does not work", "The link was used, withdrawn, has ended, or was not copied whole.",
             "Ask whoever gave it to you for a new one.", 404, "administrator"),
     Problem("invitation-not-open", "The invitation is not open any more", "It was accepted, withdrawn, or has ended.",

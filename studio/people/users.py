@@ -5,7 +5,6 @@ from typing import Any
 
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
-from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
@@ -17,6 +16,7 @@ from studio.core.errors import ProblemError
 from studio.people import problems  # noqa: F401 - its problems are raised from here
 from studio.people.changing import change
 from studio.signin import sessions
+from studio.signin.passwords import check_password
 
 NAMES = {"is_operator": "operator", "is_superuser": "administrator"}
 
@@ -140,14 +140,6 @@ def check_username(username: str) -> None:
         raise ProblemError("user-name-invalid", field="username", name=username, why=" ".join(error.messages)) from error
     if User.objects.filter(username__iexact=username).exists():
         raise ProblemError("name-taken", field="username", what="person", name=username)
-
-
-def check_password(password: str, user: User) -> None:
-    """Refuse a password that the studio's rules refuse."""
-    try:
-        validate_password(password, user)
-    except ValidationError as error:
-        raise ProblemError("password-refused", field="password", why=" ".join(error.messages)) from error
 
 
 def checked_email(email: str) -> str:

@@ -1,22 +1,43 @@
-"""API operations on sessions and second factors."""
+"""API operations on sessions, second factors and one's own password."""
 
 from typing import Any
 
 from allauth.usersessions.models import UserSession
 from django.http import HttpRequest
-from ninja import Router
+from ninja import Router, Schema
+from pydantic import Field
 
 from studio.accounts.access import require_admin
 from studio.accounts.models import User
 from studio.api.paging import After, Limit, page_of
 from studio.core.errors import ProblemError
-from studio.signin import sessions
+from studio.signin import own, sessions
 from studio.signin.device import device
 from studio.signin.second_factor import reset_second_factor
 
 router = Router(tags=["people"])
 # Later than any moment: a key that falls as time goes on.
 _LATEST = 10.0**10
+
+
+class PasswordIn(Schema):
+    """The present password, as a token alone must not do this."""
+
+    password: str = Field(max_length=4096)
+
+
+class NewPassword(Schema):
+    """The present password and the one that takes its place."""
+
+    current_password: str = Field(max_length=4096)
+    new_password: str = Field(max_length=4096)
+
+
+class AppCode(Schema):
+    """What the beginning of an authenticator app was answered, and the code that the app makes."""
+
+    begun: str = Field(max_length=4096)
+    code: str = Field(max_length=40)
 
 
 @router.get("/me/sessions")
@@ -41,6 +62,51 @@ def end_sessions(request: HttpRequest) -> dict[str, int]:
     """End all of the caller's sessions, but not the one that asks."""
     user: Any = request.user
     return {"ended": sessions.end_sessions(user, user, but=request.session.session_key or "")}
+
+
+@router.put("/me/password", response={204: None})
+def change_password(request: HttpRequest, given: NewPassword) -> tuple[int, None]:
+    """Change the caller's own password; all other sessions end, tokens stay as they are."""
+    user: Any = request.user
+    own.change_password(request, user, current=given.current_password, new=given.new_password)
+    return 204, None
+
+
+@router.get("/me/second-factor")
+def show_second_factor(request: HttpRequest) -> dict[str, Any]:
+    """Return the caller's own second factors, and whether their role needs one."""
+    user: Any = request.user
+    return own.factors_of(user)
+
+
+@router.put("/me/second-factor/app/begun")
+def begin_app(request: HttpRequest, given: PasswordIn) -> dict[str, Any]:
+    """Begin an authenticator app; its secret is in this answer alone, and nothing holds before it is confirmed."""
+    user: Any = request.user
+    return own.begin_app(request, user, password=given.password)
+
+
+@router.put("/me/second-factor/app")
+def confirm_app(request: HttpRequest, given: AppCode) -> dict[str, Any]:
+    """Add the authenticator app that was begun; the recovery codes are in this answer alone."""
+    user: Any = request.user
+    codes = own.confirm_app(user, begun=given.begun, code=given.code)
+    return own.factors_of(user) | {"recovery_codes": codes}
+
+
+@router.put("/me/second-factor/recovery-codes")
+def renew_recovery_codes(request: HttpRequest, given: PasswordIn) -> dict[str, Any]:
+    """Make new recovery codes, which are in this answer alone; the old ones open nothing any more."""
+    user: Any = request.user
+    return {"recovery_codes": own.new_codes(request, user, password=given.password)}
+
+
+@router.put("/me/second-factor/{factor}/removed", response={204: None})
+def remove_second_factor(request: HttpRequest, factor: int, given: PasswordIn) -> tuple[int, None]:
+    """Take away one of the caller's own second factors; with the last one the recovery codes go."""
+    user: Any = request.user
+    own.remove_factor(request, user, factor, password=given.password)
+    return 204, None
 
 
 @router.delete("/users/{username}/second-factor", response={204: None})

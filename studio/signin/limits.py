@@ -44,7 +44,12 @@ def count_wrong_token(request: HttpRequest) -> None:
 
     Who sends a right token from the same address is let in all the same: offices share addresses.
     """
-    key = f"wrong-token:{request.META.get('REMOTE_ADDR', '')}:{int(time.time()) // MINUTE}"
+    count_wrong(request, "token")
+
+
+def count_wrong(request: HttpRequest, what: str) -> None:
+    """Count a secret, a `token` or a `link`, that opens nothing; raise once its address has sent too many within a minute."""
+    key = f"wrong-{what}:{request.META.get('REMOTE_ADDR', '')}:{int(time.time()) // MINUTE}"
     cache.add(key, 0, 2 * MINUTE)
     try:
         count = cache.incr(key)
@@ -52,4 +57,5 @@ def count_wrong_token(request: HttpRequest) -> None:
         return
     if count > settings.WRONG_TOKENS_A_MINUTE:
         seconds = MINUTE - int(time.time()) % MINUTE
-        raise ProblemError("token-wrong-too-often", wait="a minute", retry_after=seconds)
+        problem = {"token": "token-wrong-too-often", "link": "link-wrong-too-often"}[what]
+        raise ProblemError(problem, wait="a minute", retry_after=seconds)

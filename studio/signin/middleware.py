@@ -19,7 +19,12 @@ from studio.signin.sessions import NOTED_EVERY_S, note_use
 
 Next = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
 # What a person without the second factor that is asked for may still use.
-_SETTING_IT_UP = re.compile(r"^/(accounts/(2fa|reauthenticate|logout|password)/|static/|healthz$|readyz$)")
+_SETTING_IT_UP = re.compile(r"^/(accounts/(2fa|reauthenticate|logout|password)/|api/v1/me/second-factor(/|$)|static/|healthz$|readyz$)")
+
+
+def sets_it_up(path: str) -> bool:
+    """Tell whether an address may still be used by who lacks the second factor that is asked for."""
+    return _SETTING_IT_UP.match(path) is not None
 
 
 def _before(look: Callable[[HttpRequest], HttpResponseBase | None]) -> Callable[[Next], Any]:
@@ -52,7 +57,7 @@ def _noted(request: HttpRequest) -> None:
 
 def _second_factor(request: HttpRequest) -> HttpResponseBase | None:
     person: Any = request.user
-    if not person.is_authenticated or _SETTING_IT_UP.match(request.path) or not lacks_one(person, request):
+    if not person.is_authenticated or sets_it_up(request.path) or not lacks_one(person, request):
         return None
     if request.path.startswith("/api/"):
         return problem_response(request, ProblemError("second-factor-needed"))

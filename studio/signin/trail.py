@@ -62,10 +62,15 @@ def _signed_out(sender: Any, *, user: Any, **given: Any) -> None:
 
 @receiver([password_changed, password_set])
 def _password_changed(sender: Any, *, request: HttpRequest, user: User, **given: Any) -> None:
+    note_new_password(user, but=request.session.session_key or "")
+
+
+def note_new_password(user: User, *, but: str) -> None:
+    """Write that a person has changed their password, and end their sessions except the one with the key `but`."""
     # Whoever knew the old password may be signed in somewhere.
     with transaction.atomic():
         record(user, "changed the password of", user)
-        end_sessions(user, user, but=request.session.session_key or "", why="the password was changed")
+        end_sessions(user, user, but=but, why="the password was changed")
 
 
 def _failed_since_last(user: User) -> int:

@@ -18,7 +18,7 @@ from mooring.client.aio.network import Network
 from mooring.client.aio.notifications import Notifications
 from mooring.client.aio.people import Invitations, Tokens, Users
 from mooring.client.aio.registry import Models
-from mooring.client.aio.sessions import Sessions
+from mooring.client.aio.sessions import SecondFactor, Sessions
 from mooring.client.aio.system import System
 from mooring.client.aio.transport import Transport, segment
 from mooring.client.aio.views import Views
@@ -59,6 +59,7 @@ class AsyncClient:
         scope = Scope(self.transport, workspace or os.environ.get("MOORING_WORKSPACE"))
         self.audit = Audit(self.transport)
         self.sessions = Sessions(self.transport)
+        self.second_factor = SecondFactor(self.transport)
         self.system = System(self.transport)
         self.workspaces = Workspaces(self.transport)
         self.users = Users(self.transport)
@@ -89,6 +90,10 @@ class AsyncClient:
     async def change_me(self, *, full_name: str | None = None, time_zone: str | None = None, theme: str | None = None) -> Me:
         """Change how the person is called and how pages look to them; what is None stays. `theme` is auto, light or dark."""
         return Me.of(await self.transport.json("PATCH", "me", json={"full_name": full_name, "time_zone": time_zone, "theme": theme}))
+
+    async def change_password(self, current: str, new: str) -> None:
+        """Change the person's own password; all their sessions in browsers end, tokens stay as they are."""
+        await self.transport.json("PUT", "me/password", json={"current_password": current, "new_password": new})
 
     async def search(
         self, text: str, *, kinds: Sequence[str] = (), workspace: str | None = None, limit: int = 6

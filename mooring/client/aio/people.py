@@ -155,6 +155,14 @@ class Invitations:
         }
         return Invitation.of(await self._transport.json("POST", "invitations", json=given))
 
+    async def accept(self, secret: str, password: str, *, username: str = "", full_name: str = "") -> Mapping[str, Any]:
+        """Take an invitation up, or set the password of a password link: `secret` is the last part of the link; takes no token.
+
+        Return `username`, and as `kind` invitation or password.
+        """
+        given = {"secret": secret, "password": password, "username": username, "full_name": full_name}
+        return dict(await self._transport.json("PUT", "invitations/accepted", json=given))
+
     async def withdraw(self, id: int) -> None:
         """Make a link worthless."""
         await self._transport.json("DELETE", f"invitations/{segment(str(id))}")

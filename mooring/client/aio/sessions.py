@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from mooring.client.aio.transport import Transport, segment
 from mooring.client.aio.workspaces import listed
 from mooring.client.models import BrowserSession
@@ -28,3 +31,30 @@ class Sessions:
     async def reset_second_factor(self, username: str) -> None:
         """Take away a person's second factors and end their sessions; for administrators."""
         await self._transport.json("DELETE", f"users/{segment(username)}/second-factor")
+
+
+class SecondFactor:
+    """The person's own second factors; what changes them takes the person's password. Security keys are added on the page."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def get(self) -> Mapping[str, Any]:
+        """Return `factors` with `id` and `kind`, whether one is `needed`, and `recovery_codes_left`."""
+        return dict(await self._transport.json("GET", "me/second-factor"))
+
+    async def begin_app(self, password: str) -> Mapping[str, Any]:
+        """Begin an authenticator app: `secret` and `address` are for the app, `begun` is for `confirm_app` within ten minutes."""
+        return dict(await self._transport.json("PUT", "me/second-factor/app/begun", json={"password": password}))
+
+    async def confirm_app(self, begun: str, code: str) -> Mapping[str, Any]:
+        """Add the app that was begun with a code that it makes; `recovery_codes` are in this answer alone."""
+        return dict(await self._transport.json("PUT", "me/second-factor/app", json={"begun": begun, "code": code}))
+
+    async def new_codes(self, password: str) -> list[str]:
+        """Return new recovery codes, shown this once; the old ones open nothing any more."""
+        return list((await self._transport.json("PUT", "me/second-factor/recovery-codes", json={"password": password}))["recovery_codes"])
+
+    async def remove(self, id: int, password: str) -> None:
+        """Take one away; with the last one the recovery codes go."""
+        await self._transport.json("PUT", f"me/second-factor/{segment(str(id))}/removed", json={"password": password})

@@ -1,4 +1,4 @@
-"""API operations on invitations; for administrators."""
+"""API operations on invitations; for administrators, and accepting one for whoever holds its secret."""
 
 from typing import Any
 
@@ -28,6 +28,15 @@ class InvitationIn(Schema):
     days: int = Field(invitations.USUAL_DAYS, ge=0, le=10_000)
 
 
+class AcceptIn(Schema):
+    """The secret of a link (its last part), a password, and for a new person a user name."""
+
+    secret: str = Field(max_length=200)
+    password: str = Field(max_length=4096)
+    username: str = Field("", max_length=150)
+    full_name: str = Field("", max_length=300)
+
+
 @router.get("/invitations")
 def list_invitations(request: HttpRequest, given: Query[InvitationsQuery]) -> dict[str, Any]:
     """List invitations and password links, newest first."""
@@ -42,6 +51,14 @@ def invite(request: HttpRequest, given: InvitationIn) -> tuple[int, dict[str, An
     fields = given.model_dump(exclude={"administrator", "workspaces"})
     link = invitations.invite(request.user, admin=given.administrator, roles=given.workspaces, **fields)
     return 201, shown.invitation(link.invitation) | links.handed_over(request, link)
+
+
+@router.put("/invitations/accepted", auth=None)
+def accept_invitation(request: HttpRequest, given: AcceptIn) -> dict[str, Any]:
+    """Take an invitation up, once, or set the password that a password link is for; for whoever holds the link's secret."""
+    kind = "password" if invitations.opened_by(request, given.secret).user_id else "invitation"
+    user = invitations.accept(**given.model_dump())
+    return {"username": user.username, "kind": kind}
 
 
 @router.delete("/invitations/{invitation_id}", response={204: None})

@@ -21,7 +21,7 @@ from studio.people.forms import AcceptForm, PasswordForm
 def accept(request: HttpRequest, secret: str) -> HttpResponse:
     """Make the invited person, or set the password of the one whose link it is; then they sign in."""
     try:
-        invitation = invitations.open_invitation(secret)
+        invitation = invitations.opened_by(request, secret)
     except ProblemError as error:
         return _answer(request, {"problem": error}, status=error.status)
     form = (PasswordForm if invitation.user else AcceptForm)(request.POST or None)
