@@ -59,6 +59,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", API_MODEL): {"description": "new"},
     ("PATCH", API_VERSION): {"description": "new"},
     ("PUT", "api/v1/image-rules"): {"pattern": "x:*", "image": "registry/x:1"},
+    ("PUT", API_W + "views/<table>/<name>/opens"): {"opens": True},
     ("POST", API_W + "views"): {"table": "jobs", "name": "mine"},
     ("POST", API_W + "jobs"): {"yaml": "command: echo"},
     ("POST", API_W + "jobs/validate"): {"yaml": "command: echo"},

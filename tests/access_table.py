@@ -387,6 +387,7 @@ TABLE: dict[tuple[str, str], str] = {
     ("GET", API_W + "views"): READERS,
     ("POST", API_W + "views"): READERS,
     ("DELETE", API_W + "views/<table>/<name>"): "snffyny",
+    ("PUT", API_W + "views/<table>/<name>/opens"): READERS,
     ("GET", API_W + "jobs"): READERS,
     ("POST", API_W + "jobs"): CONTRIBUTORS,
     ("POST", API_W + "jobs/validate"): CONTRIBUTORS,

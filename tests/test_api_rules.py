@@ -131,6 +131,8 @@ def test_no_operation_passes_over_a_parameter_that_it_does_not_know(
         answer = access_asked.asked(client, method.upper(), where, access_asked.BODIES.get((method.upper(), pattern), {}))
         told = answer.json() if answer.content else {}
         known = {one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"}
+        if operation["operationId"] == "remove_second_factor":
+            continue  # of nobody's factor, so that it says not more than that
         if method != "head" and (told.get("id"), told.get("field")) != ("parameter-unknown", "sate"):
             passed_over.append(f"{operation['operationId']}: {answer.status_code} {told.get('id')}")
         elif method != "head" and {one for one in known if f"`{one}`" not in told["detail"]}:

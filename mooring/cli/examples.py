@@ -159,6 +159,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "system show": ("mooring system show", "mooring system show --part children"),
     "system clear-failed": ("mooring system clear-failed --yes",),
     "view list": ("mooring view list --table jobs",),
+    "view open": ("mooring view open broken", "mooring view open broken --no-more"),
     "view save": ('mooring view save broken --keeps "state=Failed&sort=-started" --shared',),
     "view delete": ("mooring view delete broken --yes",),
     "up": ("mooring up --data ~/studio --listen 127.0.0.1:8080",),

@@ -48,6 +48,20 @@ def save(
         print_result(dict(studio.views.save(table, name, keeps, shared=shared)), output, _SHOWN, query)
 
 
+@views.command("open")
+def open_with(
+    name: Annotated[str, typer.Argument(help="The view's name.")],
+    table: Table = "jobs",
+    no_more: Annotated[bool, typer.Option("--no-more", help="Begin the list with all rows again.")] = False,
+    workspace: Workspace = None,
+    output: Output = "table",
+    query: Query = None,
+) -> None:
+    """Begin the list's page with a view, your own or a shared one."""
+    with session.connect(workspace) as studio:
+        print_result(dict(studio.views.open_with(table, name, opens=not no_more)), output, _SHOWN, query)
+
+
 @views.command("delete")
 def delete(
     name: Annotated[str, typer.Argument(help="The view's name.")], table: Table = "jobs", workspace: Workspace = None, yes: Yes = False

@@ -25,7 +25,7 @@
     studio.deployments          create, update, scale, roll_back, retry, list, get, logs, delete, wait
     studio.audit                list, export
     studio.system               get, clear_failed_tasks
-    studio.views                saved views of lists: list, save, delete
+    studio.views                saved views of lists: list, save, open_with, delete
     studio.content              folders and files by content
 
 Every call has a time-out; what may be repeated is repeated for a while when the connection breaks. Raises

@@ -25,6 +25,11 @@ class Views:
         body = {"table": table, "name": name, "query": query, "shared": shared}
         return dict(self._transport.json("POST", self._scope.path(workspace, "views"), json=body) or {})
 
+    def open_with(self, table: str, name: str, *, opens: bool = True, workspace: str | None = None) -> Mapping[str, Any]:
+        """Begin the person's list with a view, or with all rows again."""
+        path = self._scope.path(workspace, f"views/{segment(table)}/{segment(name)}/opens")
+        return dict(self._transport.json("PUT", path, json={"opens": opens}))
+
     def delete(self, table: str, name: str, *, workspace: str | None = None) -> None:
         """Delete a view."""
         self._transport.send("DELETE", self._scope.path(workspace, f"views/{segment(table)}/{segment(name)}"))

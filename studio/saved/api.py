@@ -26,6 +26,12 @@ class ViewIn(Schema):
     shared: bool = False
 
 
+class OpensIn(Schema):
+    """Whether the caller's list begins with the view, or with all rows again."""
+
+    opens: bool
+
+
 @router.get(_SPACE)
 def list_views(request: HttpRequest, workspace: str, table: str = "", limit: Limit = 50, after: After = None) -> dict[str, Any]:
     """List the caller's views of a workspace's lists, and those that are shared; of one list, if it is named."""
@@ -43,6 +49,17 @@ def save_view(request: HttpRequest, workspace: str, given: ViewIn) -> tuple[int,
     space = place_of(request.user, table, workspace)
     view = services.save_view(request.user, table, name=given.name, query=given.query, workspace=space, shared=given.shared)
     return 201, _shown(request, view)
+
+
+@router.put(_SPACE + "/{table}/{name}/opens")
+def open_with_view(request: HttpRequest, workspace: str, table: str, name: str, given: OpensIn) -> dict[str, Any]:
+    """Begin the caller's list with a view, their own or a shared one, or with all rows again."""
+    space = workspace_for(request.user, workspace)
+    found = services.table_named(table)
+    if not may_see(space, table):
+        raise ProblemError("not-found")
+    services.open_with(request.user, services.view_named(request.user, found, space, name), opens=given.opens)
+    return _shown(request, services.view_named(request.user, found, space, name))
 
 
 @router.delete(_SPACE + "/{table}/{name}", response={204: None})

@@ -54,6 +54,15 @@ def test_a_saved_view_brings_the_same_rows_back_and_is_in_the_audit(people: Peop
     assert entry.target_name == "Failing" and entry.workspace == "team" and entry.diff["query"] == [None, "state=Failed"]
 
 
+def test_a_list_opens_with_a_view_chosen_by_api_until_it_no_longer_does(people: People, client_for: Any, jobs: list[Job]) -> None:
+    client_for(people.contributor).post(VIEWS, {"name": "Failing", "query": "state=Failed", "shared": "yes", "next": LIST})
+    client = client_for(people.reader)
+    for opens, shown in ((True, ["a_failed"]), (False, ["a_failed", "a_running"])):
+        told = client.put(f"{API}/jobs/Failing/opens", {"opens": opens}, content_type="application/json").json()
+        assert told["opens"] is opens and sorted(names(client.get(LIST, follow=True))) == shown
+    assert client_for(people.stranger).put(f"{API}/jobs/Failing/opens", {"opens": True}, content_type="application/json").status_code == 404
+
+
 def test_a_list_opens_with_the_view_that_was_chosen_for_it(people: People, client_for: Any, jobs: list[Job]) -> None:
     client = client_for(people.reader)
     client.post(VIEWS, {"name": "Mine", "query": "state=Running", "next": LIST})
