@@ -7,8 +7,9 @@ import time
 from django.conf import settings
 
 from compute.kube.client import KubeClient
-from compute.kube.config import Connection, connection, in_cluster
+from compute.kube.config import Connection, KubeconfigRefused, connection, in_cluster
 from compute.models import Cluster
+from studio.core.secrets import SecretUnreadable
 
 # The kubelet replaces a pod's own token about once an hour: those clients are made anew well before.
 IN_CLUSTER_SECONDS = 600.0
@@ -22,7 +23,7 @@ def connection_of(cluster: Cluster) -> Connection:
     if cluster.in_cluster:
         return in_cluster()
     context, reach = cluster.context or None, settings.CLUSTER_NETWORKS
-    return connection(cluster.credentials, context, allow_insecure=cluster.allow_insecure, reach=reach)
+    return connection(_credentials(cluster), context, allow_insecure=cluster.allow_insecure, reach=reach)
 
 
 def kube_client(cluster: Cluster) -> KubeClient:
@@ -46,7 +47,15 @@ def forget_client(cluster_id: int) -> None:
         _clients.pop(cluster_id, None)
 
 
+def _credentials(cluster: Cluster) -> str:
+    try:
+        return str(cluster.credentials)
+    except SecretUnreadable as error:
+        # As with credentials that nobody takes: the cluster is told as unreachable until they are replaced or the key is back.
+        raise KubeconfigRefused("secret-unreadable", error.text, **error.params) from error
+
+
 def fingerprint(cluster: Cluster) -> str:
     """Return a text that changes when a cluster is to be reached in another way."""
-    parts = f"{cluster.server}\n{cluster.context}\n{cluster.allow_insecure}\n{cluster.in_cluster}\n{cluster.credentials}"
+    parts = f"{cluster.server}\n{cluster.context}\n{cluster.allow_insecure}\n{cluster.in_cluster}\n{_credentials(cluster)}"
     return hashlib.sha256(parts.encode()).hexdigest()

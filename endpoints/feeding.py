@@ -13,6 +13,7 @@ from compute.kube.pods import PodAddress, PodProxy, PodTransport, PortForward
 from endpoints.models import Replica
 from jobs.manifests import PORT
 from jobs.pushing import Line, feed_by
+from studio.core.secrets import SecretUnreadable
 
 log = structlog.get_logger(__name__)
 
@@ -35,7 +36,7 @@ def feed_replica(replica_id: int) -> None:
     try:
         connection = connection_of(cluster)
         asyncio.run(_feed(connection, cluster.log_route, address, deployment.token, files))
-    except (KubeError, KubeconfigRefused) as error:
+    except (KubeError, KubeconfigRefused, SecretUnreadable) as error:
         log.info("pod could not be fed", pod=replica.pod_name, error=str(error))
 
 

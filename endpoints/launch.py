@@ -23,6 +23,7 @@ from endpoints import evidence, manifests, rollout
 from endpoints.models import ROLLING, Deployment, DeploymentStatus, Revision
 from endpoints.observe import Rollout, observe, rollout_of
 from endpoints.surroundings import marked, settings_now
+from studio.core.secrets import SecretUnreadable
 
 log = structlog.get_logger(__name__)
 
@@ -52,6 +53,8 @@ def roll_deployment(deployment_id: int) -> None:
         _not_now(deployment, error)
     except KubeconfigRefused as error:
         rollout.wait(deployment, f"Waiting: the cluster's credentials cannot be used ({error})")
+    except SecretUnreadable as error:
+        rollout.wait(deployment, f"Waiting: {error.text}")
 
 
 def remove_deployment(deployment: Deployment) -> None:

@@ -24,6 +24,7 @@ from endpoints.models import Deployment, DeploymentStatus, Endpoint, EndpointSta
 from endpoints.observe import refused_since, route_accepted
 from studio.core.errors import ProblemError
 from studio.core.nudge import nudge
+from studio.core.secrets import SecretUnreadable
 from studio.core.states import move, touch
 
 log = structlog.get_logger(__name__)
@@ -55,6 +56,8 @@ def apply_endpoint(endpoint_id: int) -> None:
         _not_now(endpoint, error)
     except KubeconfigRefused as error:
         _explain(endpoint, f"Waiting: the cluster's credentials cannot be used ({error})")
+    except SecretUnreadable as error:
+        _explain(endpoint, f"Waiting: {error.text}")
 
 
 def remove_endpoint(endpoint: Endpoint) -> None:

@@ -25,6 +25,7 @@ from jobs.observe import Told
 from jobs.progress import fail, lost_pod, saw_object, settle
 from jobs.waiting import Wait
 from studio.core.errors import ProblemError
+from studio.core.secrets import SecretUnreadable
 from studio.core.states import move
 
 log = structlog.get_logger(__name__)
@@ -61,6 +62,9 @@ def start_job(job_id: int) -> None:
     except KubeconfigRefused as error:
         explain(job, Wait("credentials", f"Waiting: the cluster's credentials cannot be used ({error})"))
         return
+    except SecretUnreadable as error:
+        explain(job, Wait("credentials", f"Waiting: {error.text}"))
+        return
     except ProblemError as error:
         # Its instance type is gone, or no longer usable.
         fail(job, Told("job-refused-by-cluster", {"text": error.text[:400]}))
@@ -89,6 +93,9 @@ def remove_job(job_id: int) -> None:
             log.warning("job could not be removed", job=job.name, error=str(error))
         explain(job, Wait("cluster", f"The cluster does not answer: {error}"))
         return
+    except KubeconfigRefused as error:
+        explain(job, Wait("credentials", f"Waiting: the cluster's credentials cannot be used ({error})"))
+        return
     for uid in absent:
         lost_pod(job, uid)
     _removed(job)
@@ -106,7 +113,7 @@ def verify_job(job_id: int) -> None:
         client = computes.kube_client(job.cluster)
         absent = _absent_pods(client, job)
         found = client.find(kinds.JOB, manifests.object_name(job.pk), job.namespace)
-    except KubeError as error:
+    except (KubeError, KubeconfigRefused) as error:
         log.info("job could not be verified", job=job.name, error=str(error))
         return
     for uid in absent:

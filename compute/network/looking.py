@@ -85,7 +85,7 @@ def _tell_of_ends(now: datetime) -> None:
 def _learn_ranges(cluster: Cluster) -> None:
     """Note which addresses are the cluster's own: they are reached without a proxy."""
     row = settings_of(cluster)
-    if row is None or not (row.http_proxy or row.https_proxy):
+    if row is None or not (row.proxy("http_proxy") or row.proxy("https_proxy")):
         return
     if row.ranges_at and row.ranges_at > timezone.now() - RANGES:
         return

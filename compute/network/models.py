@@ -6,7 +6,10 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 
-from studio.core.secrets import EncryptedTextField
+from studio.core.secrets import EncryptedTextField, SecretUnreadable
+
+# Stands for a proxy that cannot be opened; nobody's proxy is called so.
+LOCKED = "(cannot be opened)"
 
 
 class CertificateSource(models.TextChoices):
@@ -108,6 +111,13 @@ class PodNetworkSettings(models.Model):
 
     def __str__(self) -> str:
         return f"way out of cluster {self.cluster_id}"
+
+    def proxy(self, name: str) -> str:
+        """Return a proxy's address to be shown or compared; LOCKED where no key opens it."""
+        try:
+            return str(getattr(self, name))
+        except SecretUnreadable:
+            return LOCKED
 
 
 class EgressCheck(models.Model):

@@ -123,10 +123,10 @@ def way_out_shown(cluster: Cluster) -> dict[str, Any]:
     """Return how pods get out as the API shows it, passwords hidden."""
     row = settings_of(cluster) or PodNetworkSettings(cluster=cluster)
     return {
-        "http_proxy": way_out.masked(row.http_proxy),
-        "https_proxy": way_out.masked(row.https_proxy),
+        "http_proxy": way_out.masked(row.proxy("http_proxy")),
+        "https_proxy": way_out.masked(row.proxy("https_proxy")),
         "no_proxy": row.no_proxy,
-        "reached_directly": reached_directly(row) if row.http_proxy or row.https_proxy else [],
+        "reached_directly": reached_directly(row) if row.proxy("http_proxy") or row.proxy("https_proxy") else [],
         "ca_bundle": way_out.described(row.ca_bundle),
         "ca_with_system": row.ca_with_system,
     }

@@ -13,7 +13,15 @@ from compute.models import Cluster
 from compute.network import way_out
 from compute.network.applying import SECRET_NAME, apply_certificate, read_secret
 from compute.network.certificates import Examined, examine
-from compute.network.models import CertificateSource, CertificateStatus, CheckStatus, EgressCheck, PodNetworkSettings, RouterCertificate
+from compute.network.models import (
+    LOCKED,
+    CertificateSource,
+    CertificateStatus,
+    CheckStatus,
+    EgressCheck,
+    PodNetworkSettings,
+    RouterCertificate,
+)
 from compute.network.selectors import certificate_of, router_name
 from compute.problems import told
 from studio.audit.services import record
@@ -104,8 +112,8 @@ def set_way_out(
             return ""
 
     values = {
-        "http_proxy": checked(way_out.kept_or_new, http_proxy, row.http_proxy, "http_proxy"),
-        "https_proxy": checked(way_out.kept_or_new, https_proxy, row.https_proxy, "https_proxy"),
+        "http_proxy": checked(way_out.kept_or_new, http_proxy, row.proxy("http_proxy"), "http_proxy"),
+        "https_proxy": checked(way_out.kept_or_new, https_proxy, row.proxy("https_proxy"), "https_proxy"),
         "no_proxy": checked(way_out.check_no_proxy, no_proxy),
         "ca_bundle": checked(way_out.check_bundle, ca_bundle),
         "ca_with_system": ca_with_system,
@@ -118,7 +126,9 @@ def set_way_out(
     if not diff:
         return row
     with transaction.atomic():
-        row, _ = PodNetworkSettings.objects.update_or_create(cluster=cluster, defaults={**values, "version": row.version + 1})
+        # What cannot be opened and was not typed anew stays as it lies.
+        kept = {name: value for name, value in values.items() if value != LOCKED}
+        row, _ = PodNetworkSettings.objects.update_or_create(cluster=cluster, defaults={**kept, "version": row.version + 1})
         record(actor, "changed the way out", cluster, diff=diff)
         cluster.announce()
         nudge("compute.settle_network", cluster.pk)
@@ -129,8 +139,8 @@ def change_way_out(actor: Any, cluster: Cluster, **changes: Any) -> PodNetworkSe
     """Change some of how the pods of a cluster get out; what is not named stays as it is."""
     row = PodNetworkSettings.objects.filter(cluster=cluster).first() or PodNetworkSettings(cluster=cluster)
     kept: dict[str, Any] = {
-        "http_proxy": way_out.masked(row.http_proxy),
-        "https_proxy": way_out.masked(row.https_proxy),
+        "http_proxy": way_out.masked(row.proxy("http_proxy")),
+        "https_proxy": way_out.masked(row.proxy("https_proxy")),
         "no_proxy": row.no_proxy,
         "ca_bundle": row.ca_bundle,
         "ca_with_system": row.ca_with_system,
@@ -203,7 +213,7 @@ def _way_out_diff(row: PodNetworkSettings, values: dict[str, Any]) -> dict[str, 
     """Return what changes as the audit may hold it."""
     diff: dict[str, list[Any]] = {}
     for name, new in values.items():
-        old = getattr(row, name)
+        old = row.proxy(name) if name in ("http_proxy", "https_proxy") else getattr(row, name)
         if old == new:
             continue
         if name in ("http_proxy", "https_proxy"):

@@ -85,8 +85,8 @@ def way(request: HttpRequest, name: str) -> HttpResponse:
     cluster = cluster_or_404(name)
     row = selectors.settings_of(cluster) or PodNetworkSettings(cluster=cluster)
     initial = {
-        "http_proxy": way_out.masked(row.http_proxy),
-        "https_proxy": way_out.masked(row.https_proxy),
+        "http_proxy": way_out.masked(row.proxy("http_proxy")),
+        "https_proxy": way_out.masked(row.proxy("https_proxy")),
         "no_proxy": row.no_proxy.replace(",", ", "),
         "ca_bundle": row.ca_bundle,
         "ca_with_system": row.ca_with_system,

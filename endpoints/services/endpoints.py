@@ -189,13 +189,13 @@ def _check_traffic_of(endpoint: Endpoint, traffic: Mapping[str, int] | None, mir
 
 def _ask(actor: Any, endpoint: Endpoint, verb: str, values: dict[str, Any], *, tell: bool = True) -> Endpoint:
     """Note what is wanted of the endpoint from now on; the router follows."""
-    before = {name: getattr(endpoint, name) for name in values}
+    before = {name: getattr(endpoint, name) for name in values} if tell else {}
     with transaction.atomic():
         rows = Endpoint.objects.filter(pk=endpoint.pk, status__in=STANDING)
         if not rows.update(generation=F("generation") + 1, version=F("version") + 1, **values):
             raise ProblemError("endpoint-going", name=endpoint.name)
         endpoint.refresh_from_db()
-        changed = {name: [before[name], value] for name, value in values.items() if tell and name != "yaml" and before[name] != value}
+        changed = {name: [old, values[name]] for name, old in before.items() if name != "yaml" and old != values[name]}
         record(actor, verb, endpoint, workspace=endpoint.workspace.name, diff=changed)
         standing = (EndpointStatus.READY, EndpointStatus.FAILED)
         if not move(endpoint, EndpointStatus.UPDATING, expect=standing, reason="Telling the router"):

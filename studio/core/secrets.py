@@ -3,16 +3,25 @@
 Rotation: put a new key in front, start again, run `manage.py mooring_rotate_secrets`, drop the old key.
 """
 
-from functools import lru_cache
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import lru_cache, wraps
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.db import models
+from django.db.models.query_utils import DeferredAttribute
+
+from studio.core.errors import ProblemError
 
 
-class SecretUnreadable(Exception):
+class SecretUnreadable(ProblemError):
     """None of the keys opens a stored secret: the keys in the data folder are not the ones it was written with."""
+
+    def __init__(self, what: str = "secret") -> None:
+        super().__init__("secret-unreadable", what=what)
 
 
 @lru_cache(maxsize=4)
@@ -25,19 +34,77 @@ def seal(clear: str) -> str:
     return _keys(tuple(settings.ENCRYPTION_KEYS)).encrypt(clear.encode()).decode()
 
 
-def unseal(sealed: str) -> str:
+def unseal(sealed: str, what: str = "secret") -> str:
     """Return what was sealed; raises SecretUnreadable when no key opens it."""
     try:
         return _keys(tuple(settings.ENCRYPTION_KEYS)).decrypt(sealed.encode()).decode()
     except InvalidToken as error:
-        raise SecretUnreadable("a stored secret cannot be read with the keys of this data folder") from error
+        raise SecretUnreadable(what) from error
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Sealed:
+    """What the database holds, until somebody uses it: a row can be shown and changed though its secret cannot be opened."""
+
+    text: str
+
+
+# While a row is read again its secrets are carried over as they lie.
+_as_it_is: ContextVar[bool] = ContextVar("as_it_is", default=False)
+
+
+def _carrying(refresh: Callable[..., None]) -> Callable[..., None]:
+    """Read a row again without opening its secrets: Django asks the fresh row for each of its values."""
+
+    @wraps(refresh)
+    def carried(*args: Any, **kwargs: Any) -> None:
+        token = _as_it_is.set(True)
+        try:
+            refresh(*args, **kwargs)
+        finally:
+            _as_it_is.reset(token)
+
+    carried.carries = True  # type: ignore[attr-defined]
+    return carried
+
+
+class _Opened(DeferredAttribute):
+    """The attribute of a row: opens what is sealed when it is read."""
+
+    def __get__(self, instance: Any, cls: Any = None) -> Any:
+        value = super().__get__(instance, cls)
+        if instance is not None and isinstance(value, _Sealed) and not _as_it_is.get():
+            value = unseal(value.text, f"{self.field.verbose_name} of the {instance._meta.verbose_name}")
+            instance.__dict__[self.field.attname] = value
+        return value
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        # With a setter Django asks for the attribute here even when the row has a value.
+        instance.__dict__[self.field.attname] = value
 
 
 class EncryptedTextField(models.TextField):
-    """Text that is encrypted in the database and clear in memory."""
+    """Text that is encrypted in the database, and opened when it is read from a row."""
+
+    descriptor_class = _Opened
+
+    def contribute_to_class(self, cls: Any, name: str, private_only: bool = False) -> None:
+        """Join a model, whose rows then are read again without their secrets being opened."""
+        super().contribute_to_class(cls, name, private_only)
+        if not hasattr(cls.refresh_from_db, "carries"):
+            cls.refresh_from_db = _carrying(cls.refresh_from_db)
 
     def get_prep_value(self, value: Any) -> Any:
+        if isinstance(value, _Sealed):
+            return value.text
         return value if value in (None, "") else seal(str(value))
 
+    def pre_save(self, model_instance: Any, add: bool) -> Any:
+        """Return the value, so that it is sealed with the newest key; what cannot be opened stays as it is."""
+        try:
+            return super().pre_save(model_instance, add)
+        except SecretUnreadable:
+            return model_instance.__dict__[self.attname]
+
     def from_db_value(self, value: Any, *_: Any) -> Any:
-        return value if value in (None, "") else unseal(value)
+        return value if value in (None, "") else _Sealed(value)

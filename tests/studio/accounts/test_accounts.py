@@ -113,8 +113,9 @@ def test_credentials_are_encrypted_where_they_lie_and_outlive_a_new_key(db: None
     settings.ENCRYPTION_KEYS = settings.ENCRYPTION_KEYS[:1]
     assert Cluster.objects.get().credentials == "the kubeconfig"
     settings.ENCRYPTION_KEYS = old
-    with pytest.raises(SecretUnreadable):
-        Cluster.objects.get()
+    locked = Cluster.objects.get()
+    with pytest.raises(SecretUnreadable, match="credentials of the cluster"):
+        _ = locked.credentials
 
 
 def test_a_new_epoch_ends_every_session_of_a_person_for_good(people: People, client: Client) -> None:
