@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -145,12 +146,15 @@ def sandbox(*words: str, seconds: float) -> dict[str, Any]:
 
 
 def free_port(host: str) -> int:
-    """Return a port that is free on the loopback and on another address of this machine."""
+    """Return a port that is free on the loopback and on another address of this machine.
+
+    It is none that the kernel gives to outgoing connections: one of a hundred of these could have it before the studio does.
+    """
     for _ in range(50):
+        port = random.randrange(20_000, 30_000)
         with socket.socket() as here, socket.socket() as there:
-            here.bind(("127.0.0.1", 0))
-            port = int(here.getsockname()[1])
             try:
+                here.bind(("127.0.0.1", port))
                 if host != "127.0.0.1":
                     there.bind((host, port))
             except OSError:

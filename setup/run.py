@@ -10,7 +10,6 @@ import ctypes
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from typing import Any
 
 import httpx
 from memory import Memory
+from ports import NoPort, free_port
 from seed import SIMULATED, Seed, images_of
 from seed_endpoint import Address, NoExtension, NotServed, Serving, curl
 
@@ -33,8 +33,6 @@ from sandbox.environment import of_studio
 from sandbox.errors import SandboxError
 
 ROOT = Path(__file__).resolve().parent.parent
-FIRST_PORT = 8080
-PORTS_TRIED = 40
 READY_SECONDS = 180
 STOP_SECONDS = 20
 IDENTITY = "from compute.models import StudioIdentity; print(StudioIdentity.get())"
@@ -142,7 +140,10 @@ def surroundings(cluster: Mapping[str, Any], data: Path, given: Mapping[str, str
     listen = given.get("MOORING_LISTEN", "")
     if not listen:
         addresses = list(dict.fromkeys(("127.0.0.1", host)))
-        port = free_port(addresses)
+        try:
+            port = free_port(addresses)
+        except NoPort as error:
+            raise Failed(f"{error}; set MOORING_LISTEN=HOST:PORT") from None
         listen = ",".join(f"{address}:{port}" for address in addresses)
     decided = {"MOORING_DATA": str(data), "MOORING_LISTEN": listen}
     if host != "127.0.0.1" and "MOORING_POD_URL" not in given and f"{host}:" in listen:
@@ -151,14 +152,6 @@ def surroundings(cluster: Mapping[str, Any], data: Path, given: Mapping[str, str
     if runner and "MOORING_RUNNER_IMAGE" not in given:
         decided["MOORING_RUNNER_IMAGE"] = runner
     return {**of_studio(cluster), **given, **decided}, f"http://{listen.split(',')[0]}"
-
-
-def free_port(addresses: list[str]) -> int:
-    """Return the first port from 8080 on that is free on all of the addresses."""
-    for port in range(FIRST_PORT, FIRST_PORT + PORTS_TRIED):
-        if all(_is_free(address, port) for address in addresses):
-            return port
-    raise Failed(f"no port from {FIRST_PORT} to {FIRST_PORT + PORTS_TRIED - 1} is free; set MOORING_LISTEN=HOST:PORT")
 
 
 def start_studio(environment: dict[str, str], data: Path) -> subprocess.Popen[bytes]:
@@ -245,17 +238,6 @@ def tell_where(url: str, cluster: Mapping[str, Any], data: Path, endpoint: Addre
 def say(text: str) -> None:
     """Tell the person at the terminal."""
     print(f"run: {text}", flush=True)
-
-
-def _is_free(address: str, port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((address, port))
-            probe.listen(1)
-        except OSError:
-            return False
-    return True
 
 
 def _advice(error: Exception) -> str:
