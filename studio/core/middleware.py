@@ -23,7 +23,7 @@ Answer = Callable[[HttpRequest], HttpResponseBase]
 OPEN = re.compile(
     r"^/(accounts/(invitation/|login/|logout/|inactive/|signup/|2fa/authenticate/$|2fa/webauthn/login/$|oidc/)|static/|healthz$|readyz$|metrics$|runner/v1/|api/v1/)"
 )
-_REQUEST_ID = re.compile(r"^[A-Za-z0-9_-]{1,40}$")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
 
 @sync_and_async_middleware
@@ -32,7 +32,7 @@ def request_id(get_response: Callable[[HttpRequest], HttpResponseBase | Awaitabl
 
     def begin(request: HttpRequest) -> str:
         asked = request.headers.get("X-Request-Id", "")
-        id = asked if _REQUEST_ID.match(asked) else uuid.uuid4().hex[:16]
+        id = asked if _REQUEST_ID.fullmatch(asked) else uuid.uuid4().hex[:16]
         request.id = id  # type: ignore[attr-defined]
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=id)

@@ -116,7 +116,7 @@ def test_no_body_breaks_the_api(people: People, everything: dict[str, str], clie
 
 PART = st.fixed_dictionaries({
     "name": st.sampled_from(["code", "code_paths", "command", "tag_key", "input_files_e0", "as", "yaml"]) | HOSTILE,
-    "file": st.none() | HOSTILE, "kind": st.sampled_from(["text/plain", "application/zip", "multipart/mixed; boundary=x", "\x00"]),
+    "file": st.none() | st.sampled_from(["a.zip", "a.tar.gz", "..\\a.tar"]) | HOSTILE, "kind": st.sampled_from(["text/plain", "application/zip", "multipart/mixed; boundary=x", "\x00"]),
     "content": st.binary(max_size=200) | st.sampled_from(SEEDS["archive"]),
     "encoding": st.sampled_from(["", "base64", "quoted-printable", "gzip"]),
 })  # fmt: skip
