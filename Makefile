@@ -59,8 +59,9 @@ lint: setup ## style, types, layers, templates, migrations
 audit: setup ## whether a vulnerability of a package that is used is known
 	@$(PY) setup/audit.py
 
-fuzz: setup ## hostile input at random for some minutes; MOORING_FUZZ says how many examples of each kind
+fuzz: setup ## hostile input for ten minutes, at random and led by what it reaches (docs/contributors/hostile-input.md)
 	@MOORING_FUZZ=$${MOORING_FUZZ:-2000} $(PYTEST) tests/hostile -p no:schemathesis --timeout 3600 -q -n 2
+	@$(PY) -m tests.hostile.guided
 
 bench: setup ## measure everything, about two hours, and write docs/benchmarks.md
 	@$(PY) -m benchmarks all
