@@ -19,6 +19,7 @@ from jobs.arrivals import note_arrival
 from jobs.models import Job, Output, Process
 from studio.assets.services import store
 from studio.assets.store import Blob, BlobTooLarge, BlobWriter, StoreError
+from studio.core.away import REDIS
 from studio.core.errors import ProblemError
 from studio.core.numbers import memory
 from studio.live.bus import client
@@ -101,12 +102,15 @@ def _cut_at(descriptor: int, size: int) -> int | None:
 
 
 def _tell(topic: str, offset: int, piece: bytes) -> None:
+    if REDIS:
+        return
     end = offset + len(piece)
     try:
         bus = client()
         most = max(1, min(LIVE_PIECES, LIVE_BYTES // len(piece)))
-        bus.xadd(topic, {"o": offset, "b": piece}, id=f"{end}-0", maxlen=most, approximate=True)
-        bus.expire(topic, LIVE_SECONDS)
+        with REDIS.noted():
+            bus.xadd(topic, {"o": offset, "b": piece}, id=f"{end}-0", maxlen=most, approximate=True)
+            bus.expire(topic, LIVE_SECONDS)
     except redis.ResponseError:
         # Redis has this piece already: another reader was faster.
         return

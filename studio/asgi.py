@@ -6,7 +6,10 @@ from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "studio.settings")
 # The queue's app becomes the current one, so that nudges know where to go.
-import studio.celery  # noqa: F401
+from studio.celery import app
+
+# People wait for it here: a Redis that stands still has this long to take a nudge. A worker waits as long as it takes.
+app.conf.broker_transport_options = {**app.conf.broker_transport_options, "socket_timeout": 2, "socket_connect_timeout": 2}
 
 _django = get_asgi_application()
 

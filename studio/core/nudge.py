@@ -12,6 +12,8 @@ from django.db import transaction
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from studio.core.away import REDIS
+
 log = structlog.get_logger(__name__)
 
 
@@ -29,8 +31,12 @@ def nudge(task: str, row_id: int, *, last: bool = False) -> None:
 
 
 def _send(task: str, row_id: int, last: bool) -> None:
+    if REDIS:
+        log.info("nudge left out while Redis stands still", task=task, row=row_id)
+        return
     try:
-        current_app.send_task(task, args=[row_id], retry=False, priority=LAST if last else 0)
+        with REDIS.noted():
+            current_app.send_task(task, args=[row_id], retry=False, priority=LAST if last else 0)
     except (OperationalError, RedisError, OSError) as error:
         log.warning("nudge lost", task=task, row=row_id, error=str(error))
 

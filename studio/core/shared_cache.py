@@ -12,6 +12,8 @@ import structlog
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.cache.backends.redis import RedisCache
 
+from studio.core.away import REDIS
+
 log = structlog.get_logger(__name__)
 
 
@@ -48,8 +50,11 @@ class SharedCache(RedisCache):
         return self._either("incr", key, delta, version=version)
 
     def _either(self, name: str, *given: Any, **options: Any) -> Any:
+        if REDIS:
+            return getattr(self._here, name)(*given, **options)
         try:
-            return getattr(super(), name)(*given, **options)
+            with REDIS.noted():
+                return getattr(super(), name)(*given, **options)
         except redis.RedisError as error:
             log.warning("the shared cache is away", error=str(error))
             return getattr(self._here, name)(*given, **options)
