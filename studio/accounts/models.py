@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from studio.core.caller import caller, with_token
+from studio.core.storage import write_if_possible
 
 WORKSPACE_NAME = RegexValidator(r"\A[a-z]([a-z0-9-]{0,30}[a-z0-9])?\Z", "2 to 32 lower-case letters, digits and dashes, a letter first")
 
@@ -155,7 +156,8 @@ class ApiToken(models.Model):
             return None
         address = caller().address or row.last_used_from
         if row.last_used_at is None or (now - row.last_used_at).total_seconds() > 60 or address != row.last_used_from:
-            cls.objects.filter(pk=row.pk).update(last_used_at=now, last_used_from=address)
+            used = cls.objects.filter(pk=row.pk)
+            write_if_possible(lambda: used.update(last_used_at=now, last_used_from=address))
         with_token(row.pk, row.name)
         row.user.token = row
         return row.user

@@ -122,5 +122,7 @@ def _too_long(request: HttpRequest, error: OverflowError | DataError) -> HttpRes
 
 @api.exception_handler(Exception)
 def _broken(request: HttpRequest, error: Exception) -> HttpResponse:
+    if told := problem_response(request, error):
+        return told
     log.error("API operation failed", path=request.path, exc_info=error)
     return _told(request, ProblemError("internal", request_id=getattr(request, "id", "")))

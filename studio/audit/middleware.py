@@ -19,6 +19,7 @@ from django.utils.decorators import sync_and_async_middleware
 from studio.audit.models import Entry, Result
 from studio.audit.services import write
 from studio.core.caller import caller
+from studio.core.storage import IDS as STORAGE
 
 log = structlog.get_logger(__name__)
 
@@ -56,7 +57,8 @@ def refusals(get_response: Callable[[HttpRequest], HttpResponseBase | Awaitable[
 
 def _counts(request: HttpRequest, response: HttpResponseBase) -> bool:
     notes = caller().notes
-    if request.method in _LOOKS or notes.recorded:
+    # Where nothing can be written, one more try would only have the person wait once more for the same answer.
+    if request.method in _LOOKS or notes.recorded or notes.problem in STORAGE:
         return False
     # A page shows a refusal in its form or as a message, whatever its status; the API answers with it.
     shown = bool(notes.problem) and not request.path.startswith("/api/")

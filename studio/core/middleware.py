@@ -15,6 +15,8 @@ from django.utils.decorators import sync_and_async_middleware
 from studio.core import caller
 from studio.core.bodies import KEY
 from studio.core.errors import MooringError, ProblemError, ProblemList
+from studio.core.storage import IDS as STORAGE
+from studio.core.storage import storage_problem
 
 log = structlog.get_logger(__name__)
 
@@ -169,6 +171,9 @@ def problem_response(request: HttpRequest, error: Exception) -> HttpResponse | N
         # Only PostgreSQL says so: a text longer than its column, or one with a zero character in it.
         log.warning("the database did not take a value", exc_info=error)
         error = ProblemError("request-invalid", text="A value is too long, or holds a character that cannot be kept.")
+    if stored := storage_problem(error):
+        log.warning("the database or the disk did not do its part", problem=stored.problem.id, exc_info=error)
+        error = stored
     if not isinstance(error, MooringError):
         return None
     if not isinstance(error, ProblemError | ProblemList):
@@ -180,6 +185,8 @@ def problem_response(request: HttpRequest, error: Exception) -> HttpResponse | N
         response: HttpResponse = JsonResponse(words, status=error.status, content_type="application/problem+json")
     else:
         name = {403: "errors/403.html", 404: "errors/404.html"}.get(error.status, "errors/problem.html")
+        # What the frame shows may be just what cannot be read.
+        name = "errors/500.html" if problems[0].problem.id in STORAGE else name
         context = {"problem": problems[0], "problems": problems, "request_id": getattr(request, "id", "")}
         response = render(request, name, context, status=error.status)
     if seconds := getattr(problems[0], "params", {}).get("retry_after"):

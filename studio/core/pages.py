@@ -1,5 +1,6 @@
 """Parts that every page uses: error pages, and one way to page through a list."""
 
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.shortcuts import render
 
 from studio.core.errors import ProblemError
 from studio.core.middleware import named, problem_response
+from studio.core.storage import storage_problem
 
 COUNTED_TO = 1000
 LONGEST_KEY = 18
@@ -30,8 +32,13 @@ def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def broken(request: HttpRequest) -> HttpResponse:
-    """Answer 500 with the request's id; the page needs neither the database nor a session."""
-    return _error(request, "errors/500.html", "internal", 500)
+    """Answer 500 with the request's id; the page needs neither the database nor a session.
+
+    A disk that is full, or a database that is away, is told as that, wherever on a request's way it was met.
+    """
+    met = sys.exc_info()[1]
+    told = problem_response(request, met) if isinstance(met, Exception) and storage_problem(met) else None
+    return told or _error(request, "errors/500.html", "internal", 500)
 
 
 def _error(request: HttpRequest, template: str, id: str, status: int) -> HttpResponse:

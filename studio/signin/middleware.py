@@ -13,6 +13,7 @@ from django.utils.decorators import sync_and_async_middleware
 
 from studio.core.errors import ProblemError
 from studio.core.middleware import problem_response
+from studio.core.storage import write_if_possible
 from studio.signin.preferences import ZONE, remember
 from studio.signin.second_factor import lacks_one
 from studio.signin.sessions import NOTED_EVERY_S, note_use
@@ -51,7 +52,7 @@ def _noted(request: HttpRequest) -> None:
     timezone.activate(zone) if zone else timezone.deactivate()
     key = request.session.session_key if request.user.is_authenticated else None
     if key and cache.add(f"session-used:{key}", 1, NOTED_EVERY_S):
-        note_use(request)
+        write_if_possible(lambda: note_use(request))
         remember(request)
 
 
