@@ -14,6 +14,7 @@ from jobs.manifests import names_job
 from jobs.models import FINAL, UNFINISHED, Job, Process
 from jobs.observe import observe
 from jobs.progress import lost_pod, saw_object, saw_pod
+from jobs.strays import is_stray
 from studio.core.nudge import nudge
 
 log = structlog.get_logger(__name__)
@@ -23,6 +24,8 @@ def changed(cluster_id: int, kind: str, change: str, thing: dict[str, Any]) -> N
     """Note one change (`ADDED`, `MODIFIED`, `DELETED`) of a Pod or Job of ours."""
     job = _job_of(cluster_id, thing)
     if job is None:
+        if kind == "Job" and change != "DELETED" and is_stray(cluster_id, thing):
+            nudge("jobs.remove_strays", cluster_id)
         return
     if kind == "Pod":
         _pod_changed(job, change, thing)

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from jobs import explaining, following, launch, leg, services, sweeping
+from jobs import explaining, following, launch, leg, services, strays, sweeping
 
 
 @shared_task(name="jobs.start")
@@ -51,3 +51,9 @@ def explain(job_id: int) -> None:
 def verify(job_id: int) -> None:
     """Ask the cluster whether a job's object is still there."""
     launch.verify_job(job_id)
+
+
+@shared_task(name="jobs.remove_strays")
+def remove_strays(cluster_id: int) -> None:
+    """Take out of a cluster what came back of jobs that were deleted."""
+    strays.remove_strays(cluster_id)

@@ -2,7 +2,9 @@
 
 List first, then watch from the list's resource version. The server ends each watch after about five minutes and the
 loop opens the next one where the last ended; bookmarks keep that place young while nothing happens. When the server has
-forgotten the place (410, as a status or as an ERROR event) the loop lists again. A silent connection proves no life:
+forgotten the place (410, as a status or as an ERROR event) the loop lists again. So it does when a server that was away
+has not come as far as that place: its database was put back to an older state, and a watch from there would be told nothing
+until it has caught up. A silent connection proves no life:
 after ten quiet seconds the server is asked, all watches of a client sharing one question, so that a server
 swallowed by the network is told within about twenty seconds.
 
@@ -114,6 +116,8 @@ class _Place:
     version: str = ""
     heard: float = field(default_factory=time.time)
     opened: bool = False
+    # The last watch ended before its time: the server may not be the one it was.
+    doubtful: bool = False
 
 
 class _Silent(Exception):
@@ -174,6 +178,9 @@ class _Loop:
     async def turn(self) -> AsyncGenerator[Change, None]:
         """List if there is no place to watch from; watch once."""
         self._began, self._told, self.place.opened = time.monotonic(), 0, False
+        if self.place.version and self.place.doubtful:
+            await self._see_that_it_knows_the_place()
+        self.place.doubtful = False
         if not self.place.version:
             objects, version = await self.client.list_path(self.path, self.query)
             self.place.version, self.place.heard = version, time.time()
@@ -188,8 +195,19 @@ class _Loop:
                     self._told += 1
                     yield change
 
+    async def _see_that_it_knows_the_place(self) -> None:
+        """Raise Gone when the server has not come as far as the place from which it would be asked to go on.
+
+        Resource versions of one kind are compared as numbers: KEP-5504.
+        """
+        answer = await self.client.call("GET", self.path, query={**self.query, "limit": 1})
+        version = str((answer.get("metadata") or {}).get("resourceVersion") or "")
+        if version.isdecimal() and self.place.version.isdecimal() and int(version) < int(self.place.version):
+            raise Gone(f"The server is at {version}, and was at {self.place.version}: it was put back to an older state.")
+
     def ended(self) -> float:
         """Return how long to wait after a watch that the server ended: not at all, unless it did so at once."""
+        self.place.doubtful = self._lived < self.pace.server_timeout * 0.8
         if self._told or self._lived > 1:
             self._backoff.succeeded()
             return 0.0
@@ -202,6 +220,7 @@ class _Loop:
         """
         if self.place.opened and isinstance(raised, Unreachable):
             return None, self.ended()
+        self.place.doubtful = True
         error = raised.error if isinstance(raised, _Silent) else raised
         delay = self._backoff.failed(error)
         if self.lost is not None:

@@ -330,3 +330,22 @@ async def test_a_stream_that_is_given_up_leaves_no_socket_open(team: FakeKube, m
     # Nobody waits here for what the server says to that.
     await asyncio.sleep(0)
     assert [each.fileno() for each in sockets] == [-1] * len(sockets) and sockets
+
+
+async def test_a_server_that_was_put_back_to_an_older_state_is_listed_anew(team: FakeKube) -> None:
+    create(team, "before")
+    async with watching(team) as changes:
+        await following(changes)
+        state = team.store.version
+        create(team, "after")
+        await until(changes, Modified)
+        await opened(team)
+        team.store.delete(kinds.POD, "team", "after", {})
+        await until(changes, Deleted)
+        team.store.version = state  # as a database that was restored counts on from where it was
+        team.store.log[:] = [event for event in team.store.log if event.version <= state]
+        team.drop_watches()
+        snapshot, _ = await until(changes, Snapshot)
+        assert [each["metadata"]["name"] for each in snapshot.objects] == ["before"]
+        create(team, "next")
+        assert (await until(changes, Added))[0].object["metadata"]["name"] == "next"
