@@ -39,6 +39,10 @@ class ComputeStatus(models.TextChoices):
     DETACHING = "detaching", "Detaching"
 
 
+# With one of these problems a compute has no namespace that takes jobs.
+NO_NAMESPACE = frozenset({"compute-namespace-missing", "compute-namespace-terminating"})
+
+
 class LogRoute(models.TextChoices):
     """How the bytes of logs travel from a cluster's pods to the studio."""
 
@@ -249,10 +253,8 @@ class Compute(models.Model):
     @property
     def usable(self) -> bool:
         """Tell whether jobs may be submitted to it now."""
-        return self.status in (ComputeStatus.READY, ComputeStatus.DEGRADED) and self.cluster.status not in (
-            ClusterStatus.DETACHING,
-            ClusterStatus.CONNECTING,
-        )
+        there = self.status in (ComputeStatus.READY, ComputeStatus.DEGRADED) and self.problem_id not in NO_NAMESPACE
+        return there and self.cluster.status not in (ClusterStatus.DETACHING, ClusterStatus.CONNECTING)
 
     def moved(self, old: str, new: str, *, actor: Any, reason: str, at: Any) -> None:
         self.announce()

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
+from compute import namespaces
 from compute.models import Cluster, ClusterStatus, Compute, ComputeStatus, LogRoute
 from studio.core.nudge import nudge
 
@@ -33,5 +34,7 @@ def sweep() -> None:
         nudge("compute.finish_detach", cluster.pk)
     for compute in Compute.objects.filter(status=ComputeStatus.ATTACHING, status_at__lt=now - LATE):
         nudge("compute.finish_attach", compute.pk)
+    for id in namespaces.next_ones():
+        nudge("compute.look_after", id)
     for compute in Compute.objects.filter(status=ComputeStatus.DETACHING):
         nudge("compute.finish_detach_compute", compute.pk)

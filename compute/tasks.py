@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from compute import probing, sweeping
+from compute import namespaces, probing, sweeping
 from compute.extension import health, operations
 from compute.services import clusters, computes
 
@@ -29,6 +29,12 @@ def finish_attach(compute_id: int) -> None:
 def finish_detach_compute(compute_id: int) -> None:
     """Clean what a compute leaves, and drop it when that is done."""
     computes.finish_detach_compute(compute_id)
+
+
+@shared_task(name="compute.look_after")
+def look_after(compute_id: int) -> None:
+    """See that a compute's namespace is still there."""
+    namespaces.look_after(compute_id)
 
 
 @shared_task(name="compute.run_extension")
