@@ -16,7 +16,7 @@ from compute.extension.selectors import workload_placement
 from compute.kube import kinds
 from compute.kube.client import KubeClient
 from compute.kube.config import KubeconfigRefused
-from compute.kube.errors import Conflict, KubeError
+from compute.kube.errors import Conflict, KubeError, Unauthorized
 from compute.network.selectors import pod_network
 from jobs import manifests
 from jobs.explaining import explain
@@ -91,7 +91,9 @@ def remove_job(job_id: int) -> None:
     except KubeError as error:
         if not error.retryable:
             log.warning("job could not be removed", job=job.name, error=str(error))
-        explain(job, Wait("cluster", f"The cluster does not answer: {error}"))
+        refused = isinstance(error, Unauthorized)
+        explain(job, Wait("credentials", f"The cluster does not accept the studio's credentials: {error}") if refused
+                else Wait("cluster", f"The cluster does not answer: {error}"))  # fmt: skip
         return
     except KubeconfigRefused as error:
         explain(job, Wait("credentials", f"Waiting: the cluster's credentials cannot be used ({error})"))
@@ -205,6 +207,10 @@ def _create(client: KubeClient, kind: kinds.Kind, manifest: dict[str, Any], job:
 def _not_started(job: Job, error: KubeError) -> None:
     if error.retryable:
         explain(job, Wait("cluster", f"Waiting: the cluster does not answer ({error})"))
+        return
+    if isinstance(error, Unauthorized):
+        # Not the job is refused, but the studio: an operator replaces its credentials, and the sweep comes back.
+        explain(job, Wait("credentials", f"Waiting: the cluster does not accept the studio's credentials ({error})"))
         return
     log.warning("job refused", job=job.name, error=str(error))
     fail(job, Told("job-refused-by-cluster", {"text": str(error)[:400]}))

@@ -236,10 +236,12 @@ def _why_bad(process: Process) -> Told | None:
         return Told("job-time-limit", {"limit": _duration(process.job.timeout_seconds)})
     if exit.get("reason") == "could_not_start":
         return Told("job-command-not-started", {"text": exit.get("error") or "the command could not be started"})
+    if exit.get("reason") == "terminated":
+        # The signal by which the command then ended says nothing of why. Whoever deletes the Job takes its pods along.
+        gone = process.job.object_state == "Gone"
+        return Told("job-object-lost") if gone else Told("job-evicted", {"text": "the pod was told to end before the command had."})
     if exit.get("signal"):
         return Told("job-signal", {"signal": exit["signal"], "where": ""})
-    if exit.get("reason") == "terminated":
-        return Told("job-evicted", {"text": "the pod was told to end before the command had."})
     if exit.get("code") != 0:
         return Told("job-exit-code", {"code": exit.get("code"), "where": ""})
     if _errors(process):

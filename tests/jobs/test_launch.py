@@ -63,6 +63,18 @@ def test_a_job_is_made_once_however_often_it_is_started(make_job: Make, fakekube
     assert posted(fakekube) == 1 and len(fakekube.pods_of(NAMESPACE, job.object_name)) == 1
 
 
+def test_credentials_that_the_cluster_does_not_take_any_more_keep_a_job_waiting_and_fail_none(make_job: Make, fakekube: FakeKube) -> None:
+    job = make_job()
+    fakekube.fail(401, method="POST", path="/jobs")
+    launch.start_job(job.pk)
+    job.refresh_from_db()
+    assert (job.status, job.waits_for) == ("Queued", "credentials") and "operator" in job.next_step
+    fakekube.heal()
+    launch.start_job(job.pk)
+    job.refresh_from_db()
+    assert job.object_uid and posted(fakekube) >= 1
+
+
 def test_an_object_that_carries_our_id_is_taken_as_made(make_job: Make, fakekube: FakeKube) -> None:
     job = make_job()
     launch.start_job(job.pk)

@@ -137,6 +137,7 @@ def test_a_warning_of_the_runner_fails_nothing(make_job: Make) -> None:
         (exited(143, reason="timeout", signal=15), "job-time-limit"),
         (exited(127, reason="could_not_start", error="bash: not found"), "job-command-not-started"),
         (exited(143, reason="terminated"), "job-evicted"),
+        (exited(143, reason="terminated", signal=15), "job-evicted"),
     ],
 )
 def test_each_way_to_end_badly_is_told(make_job: Make, exit: dict[str, Any], id: str) -> None:
@@ -144,6 +145,13 @@ def test_each_way_to_end_badly_is_told(make_job: Make, exit: dict[str, Any], id:
     told = finish(process, exit)
     assert (told.status, told.problem_id) == ("Failed", id)
     assert "(" not in told.reason or "OOM" in told.reason
+
+
+def test_a_job_whose_object_was_deleted_says_so_though_its_command_ended_by_the_signal(make_job: Make) -> None:
+    job = make_job("Queued", object_uid="u")
+    process = saw(job, "ended", containerStatuses=[ended(143)])
+    Job.objects.filter(pk=job.pk).update(object_state="Gone")
+    assert finish(process, exited(143, reason="terminated", signal=15)).problem_id == "job-object-lost"
 
 
 def test_running_out_of_memory_is_told_even_when_the_runner_saw_a_mere_signal(make_job: Make) -> None:
