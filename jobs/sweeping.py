@@ -25,20 +25,25 @@ def sweep() -> None:
     """Nudge what waits for the cluster, for its removal or for its end."""
     before = timezone.now() - PATIENCE
     old = Job.objects.filter(status_at__lt=before)
-    for id in _turn("start", old.filter(status__in=ACTIVE, object_uid="")):
+    # The clock was set back since: their time would come when it has gone as far again.
+    ahead = Job.objects.filter(status_at__gt=timezone.now() + PATIENCE)
+    unmade = {"status__in": ACTIVE, "object_uid": ""}
+    for id in _turn("start", old.filter(**unmade)) + _turn("start ahead", ahead.filter(**unmade)):
         nudge("jobs.start", id)
     speechless = Job.objects.filter(status_at__lt=timezone.now() - SPEECHLESS, status__in=WAITING, waits_for__in=ASKED)
     for id in _turn("explain", speechless.exclude(object_uid=""), MOST_ASKED):
         nudge("jobs.explain", id)
-    for id in _turn("cancel", old.filter(status=Status.CANCEL_REQUESTED)):
+    canceling, left = {"status": Status.CANCEL_REQUESTED}, {"status__in": FINAL, "cleaned": False}
+    for id in _turn("cancel", old.filter(**canceling)) + _turn("cancel ahead", ahead.filter(**canceling)):
         nudge("jobs.remove", id)
-    for id in _turn("remove", old.filter(status__in=FINAL, cleaned=False)):
+    for id in _turn("remove", old.filter(**left)) + _turn("remove ahead", ahead.filter(**left)):
         nudge("jobs.remove", id, last=True)
     for id in _turn("delete", Job.objects.exclude(deleted_at=None).filter(deleted_at__lt=before)):
         nudge("jobs.delete", id)
     for job in old.filter(status__in=UNFINISHED, cluster=None).select_related("workspace")[:MOST]:
         lost_cluster(job)
-    for id in _turn("settle", old.filter(status__in=[Status.RUNNING, Status.FINALIZING, Status.CANCEL_REQUESTED])):
+    settling = [Status.RUNNING, Status.FINALIZING, Status.CANCEL_REQUESTED]
+    for id in _turn("settle", old.filter(status__in=settling)) + _turn("settle ahead", ahead.filter(status__in=settling)):
         _settle(id)
 
 

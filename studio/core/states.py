@@ -18,6 +18,7 @@ class Stateful(Protocol):
 
     pk: Any
     status: str
+    status_at: datetime
     version: int
 
     def moved(self, old: str, new: str, *, actor: Any, reason: str, at: Any) -> None:
@@ -36,11 +37,13 @@ def move(
 ) -> bool:
     """Change `row.status` to `new` if it is still one of `expect`; True when this call did it.
 
-    `fields` are set in the same update; `at` is when it truly happened, if that is known better than "now". On True the
+    `fields` are set in the same update; `at` is when it truly happened, if that is known better than "now", which is never
+    before the state that the row was in. On True the
     row in memory is as in the database; on False it is untouched and the caller should look again.
     """
     expected = [expect] if isinstance(expect, str) else list(expect)
-    at = at or timezone.now()
+    # With a clock that was set back, what comes after would stand before.
+    at = at or max(timezone.now(), row.status_at)
     model: type[models.Model] = type(row)
     values = {"status": new, "reason": reason, "status_at": at, "version": F("version") + 1, **fields}
     with transaction.atomic():

@@ -7,11 +7,13 @@ import io
 import zipfile
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
+from django.utils import timezone
 
 from compute.models import Compute, InstanceType
 from compute.services import WORKLOADS
@@ -218,3 +220,14 @@ def test_a_cluster_that_is_detached_waits_for_what_jobs_left_there_and_cancels_w
     workloads.on_cluster_detach(compute.cluster)
     running.refresh_from_db()
     assert running.status == "CancelRequested" and over.status == "Completed"
+
+
+@pytest.mark.parametrize(("status", "nudged"), [("Queued", "jobs.start"), ("CancelRequested", "jobs.remove")])
+def test_a_row_of_before_the_clock_was_set_back_is_swept_as_any_other(
+    make_job: Make, status: str, nudged: str, sent: list[tuple[str, int]], django_capture_on_commit_callbacks: Any
+) -> None:
+    job = make_job(status)
+    Job.objects.filter(pk=job.pk).update(status_at=timezone.now() + timedelta(hours=1))
+    with django_capture_on_commit_callbacks(execute=True):
+        sweeping.sweep()
+    assert (nudged, job.pk) in sent
