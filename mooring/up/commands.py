@@ -23,9 +23,13 @@ def up(data: Path | None, listen: tuple[str, ...], *, browser: bool) -> int:
     environment = dict(os.environ)
     place = plan.layout(data, listen, environment)
     preparation.make_folders(place)
-    held = lock.FolderLock(place.data)
-    held.take(lock.Holder(pid=os.getpid(), url=place.url))
+    held, database = lock.FolderLock(place.data), list[lock.DatabaseLock]()
+    holder = lock.Holder(pid=os.getpid(), url=place.url)
+    held.take(holder)
     try:
+        if (file := plan.sqlite_file(place, environment)) and file.parent.is_dir():
+            database.append(lock.DatabaseLock(file))
+            database[0].take(holder)
         plans = plan.children(place, environment)
         preparation.remove_stale_socket(place.socket)
         preparation.check_addresses(place.listen)
@@ -46,7 +50,8 @@ def up(data: Path | None, listen: tuple[str, ...], *, browser: bool) -> int:
         )
         return asyncio.run(supervisor.run())
     finally:
-        held.release()
+        for each in (*database, held):
+            each.release()
 
 
 def folder(data: Path | None) -> Path:

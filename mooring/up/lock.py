@@ -29,6 +29,8 @@ class FolderLock:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "run" / "lock"
+        self.held = f"the data folder {folder}"
+        self.other = "give another folder with --data"
         self._descriptor: int | None = None
 
     def take(self, holder: Holder) -> None:
@@ -41,18 +43,28 @@ class FolderLock:
                 "already-running",
                 "This studio is already running",
                 f"Process {other.pid if other else 'unknown'} runs it at {other.url if other else 'an unknown address'}"
-                f" with the data folder {self.path.parent.parent}.",
-                "Open that address, stop it with `mooring down`, or give another folder with --data.",
+                f" with {self.held}.",
+                f"Open that address, stop it with `mooring down`, or {self.other}.",
             )
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps(asdict(holder)).encode(), 0)
         self._descriptor = descriptor
 
     def release(self) -> None:
-        """Give the folder free."""
+        """Give it free."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+class DatabaseLock(FolderLock):
+    """Hold a SQLite file, from whatever data folder: two studios on it would take up each other's jobs."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(file.parent)
+        self.path = Path(f"{file}.lock")
+        self.held = f"the database {file}"
+        self.other = "set another DATABASE_URL"
 
 
 def holder_of(folder: Path) -> Holder | None:

@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+from urllib.parse import unquote
 
 from mooring.errors import MooringError
 
@@ -127,6 +128,16 @@ def children(place: Layout, environment: Mapping[str, str]) -> list[ChildPlan]:
         ),
     ]
     return plans
+
+
+def sqlite_file(place: Layout, environment: Mapping[str, str]) -> Path | None:
+    """Return the file of the studio's database where that is one (studio/environment.py reads it so, too), else nothing."""
+    url = environment.get("DATABASE_URL", "")
+    if not url and environment.get("DATABASE_URL_FILE"):
+        return None
+    if not url or url.startswith("sqlite:"):
+        return Path(unquote(url.removeprefix("sqlite:///")) if url else place.data / "mooring.sqlite3").resolve()
+    return None
 
 
 def reachable(address: str) -> str:

@@ -191,7 +191,7 @@ def test_a_second_studio_on_the_same_database_from_another_folder_is_refused(stu
     before = rows(studio.data, "SELECT count(*) FROM audit_entry")
     done = _second(studio, tmp_path / "other", DATABASE_URL=f"sqlite:///{studio.data}/mooring.sqlite3")
     assert done.returncode == 1, done.stdout[-3000:] + done.stderr[-3000:]
-    assert "another studio" in done.stdout + done.stderr, done.stdout[-3000:]
+    assert "already running" in done.stdout and f"{studio.data}/mooring.sqlite3" in done.stdout.replace("\n", ""), done.stdout[-3000:]
     assert rows(studio.data, "SELECT count(*) FROM audit_entry") == before
     job.goes_on()
     job.completes()

@@ -145,6 +145,19 @@ def test_a_second_start_is_told_who_runs_and_where(tmp_path: Path) -> None:
     assert lock.holder_of(tmp_path) == lock.Holder(42, "http://127.0.0.1:8081")
 
 
+def test_a_second_start_on_the_same_database_is_told_so_whatever_its_folder(tmp_path: Path) -> None:
+    default = plan.sqlite_file(a_layout(tmp_path), {})
+    named = plan.sqlite_file(a_layout(tmp_path / "other"), {"DATABASE_URL": f"sqlite:///{tmp_path}/mooring.sqlite3"})
+    assert default and default == named
+    assert plan.sqlite_file(a_layout(tmp_path), {"DATABASE_URL": "postgresql:///studio"}) is None
+    first, second = lock.DatabaseLock(default), lock.DatabaseLock(named)
+    first.take(lock.Holder(41, "http://127.0.0.1:8080"))
+    with pytest.raises(MooringError) as caught:
+        second.take(lock.Holder(42, "http://127.0.0.1:8081"))
+    assert caught.value.id == "already-running" and str(named) in caught.value.detail and "DATABASE_URL" in caught.value.todo
+    first.release()
+
+
 def test_a_lock_file_without_a_holder_means_nobody_runs(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     held = lock.FolderLock(tmp_path)
