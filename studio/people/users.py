@@ -1,6 +1,7 @@
 """Make people, change what they may do in the whole studio, and take them out at once."""
 
 import secrets
+import unicodedata
 from typing import Any
 
 from allauth.mfa.models import Authenticator
@@ -25,7 +26,7 @@ def create_user(
     actor: Any, *, username: str, full_name: str = "", email: str = "", operator: bool = False, admin: bool = False, password: str = ""
 ) -> User:
     """Make a person; without `password` nobody can sign in as them until they set one over a link."""
-    user = User(username=username.strip(), email=checked_email(email), is_operator=operator)
+    user = User(username=User.normalize_username(username.strip()), email=checked_email(email), is_operator=operator)
     user.first_name, user.last_name = names_of(full_name)
     user.is_superuser = user.is_staff = admin
     check_username(user.username)
@@ -133,13 +134,20 @@ def state_of(user: User) -> str:
 
 
 def check_username(username: str) -> None:
-    """Refuse a user name that Django's own rules refuse."""
+    """Refuse a user name that Django's own rules refuse, and one that is somebody's in another spelling."""
     try:
         User._meta.get_field("username").clean(username, None)
     except ValidationError as error:
         raise ProblemError("user-name-invalid", field="username", name=username, why=" ".join(error.messages)) from error
-    if User.objects.filter(username__iexact=username).exists():
+    # Databases differ in which letters they hold to be the same; there are few people, and one is seldom made.
+    wanted = _folded(username)
+    if any(_folded(name) == wanted for name in User.objects.values_list("username", flat=True).iterator()):
         raise ProblemError("name-taken", field="username", what="person", name=username)
+
+
+def _folded(name: str) -> str:
+    """Return a name as it is compared: without case, and with letters that only look different as one (Unicode, NFKC_Casefold)."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
 def checked_email(email: str) -> str:
