@@ -71,6 +71,9 @@ def _people() -> tuple[dict[str, Any], Any]:
     return people, team
 
 
+_FINGERPRINT = ":".join(f"{(7 * at) % 256:02X}" for at in range(11, 43))
+
+
 def _clusters(operator: Any, now: datetime) -> tuple[Any, Any]:
     from compute.models import Change, Cluster, InstanceType
     from compute.network.models import EgressCheck, RouterCertificate
@@ -93,6 +96,7 @@ def _clusters(operator: Any, now: datetime) -> tuple[Any, Any]:
     RouterCertificate.objects.create(
         cluster=ready, source="upload", chain="chain", key=PLANTED, set_at=now, set_by=operator, ends_at=now + timedelta(days=12),
         status="ready", facts={"subject": "models.example.org", "names": ["models.example.org"], "issuer": "An authority",
+                               "key_type": "RSA 3072", "fingerprint": _FINGERPRINT, "not_before": (now - timedelta(days=353)).isoformat(),
                                "not_after": (now + timedelta(days=12)).isoformat()},
     )  # fmt: skip
     EgressCheck.objects.create(cluster=ready, addresses=["https://packages.example.org"], status="done", cleaned=True, asked_by=operator)
@@ -165,7 +169,7 @@ def _jobs(team: Any, compute: Any, people: dict[str, Any], now: datetime) -> Non
     for number, (status, title, experiment, started, ended) in enumerate(_JOBS):
         start = now - timedelta(minutes=started) if started else None
         end = now - timedelta(minutes=ended) if ended else None
-        failed = {"problem_id": "job-exit-code", "problem_params": {"code": 1}} if status == "Failed" else {}
+        failed = {"problem_id": "job-exit-code", "problem_params": {"code": 1, "where": ""}} if status == "Failed" else {}
         job = Job.objects.create(
             name=f"calm_otter_{number}", workspace=team, display_name=title, experiment=experiment, submitted_by=people["contributor"],
             yaml="command: python train.py\n", command="python train.py --epochs 10", image="registry/python:3.11",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,7 +19,6 @@ from mooring.terminal import Log
 
 if TYPE_CHECKING:
     from mooring.client import Client, Deployment
-    from mooring.client.endpoints import Deployments
 
 deployments = typer.Typer(help="Deploy models behind an endpoint.", no_args_is_help=True)
 
@@ -123,9 +124,25 @@ def show(
         say(f"the cluster's settings changed since its pods were made ({', '.join(changed)}): `{verb}` takes them", err=True)
 
 
-@deployments.command("scale")
-def scale(
-    count: Annotated[int, typer.Option("--instance-count", "-c", min=1, help="How many instances.")],
+def _change(act: Callable[..., Deployment]) -> Callable[..., None]:
+    """Make a verb of a change of one deployment: with its own options those by which all of them name it and see it through."""
+
+    @functools.wraps(act)
+    def verb(*, name: Any, endpoint: Any, workspace: Any, no_wait: Any, output: Any, query: Any, **own: Any) -> None:
+        which, where = the_name(name, None), the_name(endpoint, None)
+        with session.connect(workspace) as studio:
+            _see_through(studio, act(studio.deployments, which, where, **own), no_wait, output, query)
+
+    # Without the first three, which the verb finds by itself.
+    own = list(inspect.signature(act, eval_str=True).parameters.values())[3:]
+    shared = inspect.signature(_every, eval_str=True).parameters.values()
+    every = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in (*own, *shared)]
+    verb.__signature__ = inspect.Signature(every)  # type: ignore[attr-defined]
+    verb.__annotations__ = {one.name: one.annotation for one in every}
+    return verb
+
+
+def _every(
     name: NameOption = None,
     endpoint: EndpointName = None,
     workspace: Workspace = None,
@@ -133,48 +150,42 @@ def scale(
     output: Output = "table",
     query: Query = None,
 ) -> None:
+    """Hold the options of every such verb."""
+
+
+@deployments.command("scale")
+@_change
+def scale(
+    all: Any, name: str, endpoint: str, count: Annotated[int, typer.Option("--instance-count", "-c", min=1, help="How many instances.")]
+) -> Any:
     """Run so many instances of a deployment."""
-    _ask_for(name, endpoint, workspace, no_wait, output, query, lambda all, one, of: all.scale(one, count, endpoint=of))
+    return all.scale(name, count, endpoint=endpoint)
 
 
 @deployments.command("rollback")
+@_change
 def rollback(
-    name: NameOption = None,
-    endpoint: EndpointName = None,
+    all: Any,
+    name: str,
+    endpoint: str,
     revision: Annotated[int | None, typer.Option("--revision", help="Which one; else the last one before that was ready.")] = None,
-    workspace: Workspace = None,
-    no_wait: NoWait = False,
-    output: Output = "table",
-    query: Query = None,
-) -> None:
+) -> Any:
     """Go back to a revision that was ready."""
-    _ask_for(name, endpoint, workspace, no_wait, output, query, lambda all, one, of: all.roll_back(one, endpoint=of, revision=revision))
+    return all.roll_back(name, endpoint=endpoint, revision=revision)
 
 
 @deployments.command("retry")
-def retry(
-    name: NameOption = None,
-    endpoint: EndpointName = None,
-    workspace: Workspace = None,
-    no_wait: NoWait = False,
-    output: Output = "table",
-    query: Query = None,
-) -> None:
+@_change
+def retry(all: Any, name: str, endpoint: str) -> Any:
     """Roll the newest revision out once more."""
-    _ask_for(name, endpoint, workspace, no_wait, output, query, lambda all, one, of: all.retry(one, endpoint=of))
+    return all.retry(name, endpoint=endpoint)
 
 
 @deployments.command("rollout")
-def roll_out(
-    name: NameOption = None,
-    endpoint: EndpointName = None,
-    workspace: Workspace = None,
-    no_wait: NoWait = False,
-    output: Output = "table",
-    query: Query = None,
-) -> None:
+@_change
+def roll_out(all: Any, name: str, endpoint: str) -> Any:
     """Replace all pods, without a gap, by new ones made with the cluster's settings of now."""
-    _ask_for(name, endpoint, workspace, no_wait, output, query, lambda all, one, of: all.roll_out(one, endpoint=of))
+    return all.roll_out(name, endpoint=endpoint)
 
 
 @deployments.command("get-logs")
@@ -226,21 +237,6 @@ def delete(
             studio.deployments.wait(which, endpoint=where, seen=Story())
     say(f"{which} {'is being deleted' if no_wait else 'deleted'}", err=True)
     return {"name": which, "status": "deleting" if no_wait else "deleted"}
-
-
-def _ask_for(
-    name: str | None,
-    endpoint: str | None,
-    workspace: str | None,
-    no_wait: bool,
-    output: str,
-    query: str | None,
-    change: Callable[[Deployments, str, str], Deployment],
-) -> None:
-    """Ask for a change of one deployment, named with its endpoint, and see it through."""
-    which, where = the_name(name, None), the_name(endpoint, None)
-    with session.connect(workspace) as studio:
-        _see_through(studio, change(studio.deployments, which, where), no_wait, output, query)
 
 
 def _see_through(studio: Client, made: Deployment, no_wait: bool, output: str, query: str | None) -> None:
