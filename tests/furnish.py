@@ -71,6 +71,8 @@ def _people() -> tuple[dict[str, Any], Any]:
     return people, team
 
 
+_LINK = {"subject": "An authority", "issuer": "An authority", "self_signed": True, "not_after": "2036-01-01T00:00:00+00:00", "key_type": "RSA 4096",
+         "signature": "SHA256"}  # fmt: skip
 _FINGERPRINT = ":".join(f"{(7 * at) % 256:02X}" for at in range(11, 43))
 
 
@@ -96,7 +98,7 @@ def _clusters(operator: Any, now: datetime) -> tuple[Any, Any]:
     RouterCertificate.objects.create(
         cluster=ready, source="upload", chain="chain", key=PLANTED, set_at=now, set_by=operator, ends_at=now + timedelta(days=12),
         status="ready", facts={"subject": "models.example.org", "names": ["models.example.org"], "issuer": "An authority",
-                               "key_type": "RSA 3072", "fingerprint": _FINGERPRINT, "not_before": (now - timedelta(days=353)).isoformat(),
+                               "key_type": "RSA 3072", "fingerprint": _FINGERPRINT, "chain": [_LINK], "not_before": (now - timedelta(days=353)).isoformat(),
                                "not_after": (now + timedelta(days=12)).isoformat()},
     )  # fmt: skip
     EgressCheck.objects.create(cluster=ready, addresses=["https://packages.example.org"], status="done", cleaned=True, asked_by=operator)

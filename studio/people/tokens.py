@@ -23,7 +23,7 @@ MEANINGS = {
     Scope.WORKSPACES: "Manage the members and settings of workspaces you own.",
     Scope.OPERATE: "Change clusters, computes, instance types and images.",
     Scope.ADMIN: "See and manage people, invitations and everyone's tokens.",
-    Scope.ACCOUNT: "Manage your own account: make further tokens, end sessions.",
+    Scope.ACCOUNT: "Manage your own account: tokens and sessions; with your password also that and the second factor.",
 }
 
 
