@@ -1,6 +1,6 @@
 """Secrets at rest: encrypted with the first of a list of keys, readable with any of them.
 
-Rotation: put a new key in front, start again, run `manage.py mooring_rotate_secrets`, drop the old key.
+Rotation: put a new key in front and start again. What is saved from then on is sealed with it; the old key is kept for the rest.
 """
 
 from collections.abc import Callable
