@@ -60,7 +60,7 @@ def factor_show(output: Output = "table", query: Query = None) -> None:
 
 
 @factors.command("add")
-def factor_add() -> dict[str, Any]:
+def factor_add(output: Output = "table", query: Query = None) -> None:
     """Set up an authenticator app: prints its secret, asks for a code, then prints recovery codes, each this once.
 
     Security keys and passkeys are added on the page Second factor, as only a browser can speak to them. From a pipe: the
@@ -70,14 +70,16 @@ def factor_add() -> dict[str, Any]:
         begun = studio.second_factor.begin_app(typed_secret("Password"))
         say(f"secret: {begun['secret']}\naddress: {begun['address']}", err=True)
         has = dict(studio.second_factor.confirm_app(begun["begun"], _code()))
-    return {"status": "added", "recovery_codes": has["recovery_codes"]}
+    say("the app is added; each recovery code opens your account once:", err=True)
+    _codes({"status": "added", "recovery_codes": has["recovery_codes"]}, output, query)
 
 
 @factors.command("codes")
-def factor_codes() -> dict[str, Any]:
+def factor_codes(output: Output = "table", query: Query = None) -> None:
     """Print new recovery codes, this once; the old ones open nothing any more."""
     with session.connect() as studio:
-        return {"recovery_codes": studio.second_factor.new_codes(typed_secret("Password"))}
+        codes = studio.second_factor.new_codes(typed_secret("Password"))
+    _codes({"recovery_codes": codes}, output, query)
 
 
 @factors.command("remove")
@@ -104,6 +106,15 @@ def factor_reset(
         studio.sessions.reset_second_factor(username)
     say(f"{username} has no second factor any more; their sessions have ended", err=True)
     return {"username": username, "status": "reset"}
+
+
+def _codes(answer: dict[str, Any], output: str, query: str | None) -> None:
+    """Print recovery codes, one a line, or the whole answer in the form that was asked for."""
+    if output != "table" or query:
+        print_result(answer, output, query=query)
+        return
+    for code in answer["recovery_codes"]:
+        say(code)
 
 
 def _code() -> str:
