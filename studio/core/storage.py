@@ -40,7 +40,7 @@ _WORDS = {
 
 def storage_problem(error: BaseException | None) -> ProblemError | None:
     """Return the problem that an error of the database or the disk is; None for every other error."""
-    id = _id_of(error)
+    id = storage_id(error)
     return ProblemError(id, retry_after=AGAIN_SECONDS) if id else None
 
 
@@ -55,12 +55,13 @@ def write_if_possible(write: Callable[[], Any]) -> None:
         with _WRITES.noted():
             write()
     except (DatabaseError, InterfaceError) as error:
-        if not _id_of(error):
+        if not storage_id(error):
             raise
         log.warning("a note was not kept", error=str(error))
 
 
-def _id_of(error: BaseException | None) -> str:
+def storage_id(error: BaseException | None) -> str:
+    """Return the id of the problem that an error of the database or the disk is, or nothing."""
     if isinstance(error, DatabaseError | InterfaceError):
         return _of_database(error)
     if isinstance(error, OSError):

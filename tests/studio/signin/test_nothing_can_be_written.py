@@ -53,3 +53,22 @@ def test_a_page_is_shown_and_an_api_answers_though_the_last_use_cannot_be_noted(
     assert client.get("/w/team/jobs/").status_code == 200
     answer = Client().get("/api/v1/workspaces/team/jobs", headers={"Authorization": f"Bearer {clear}"})
     assert answer.status_code == 200 and len(tried) == 1
+
+
+def test_a_page_that_remembers_something_is_shown_though_the_session_cannot_be_saved(
+    people: People, client_for: Callable[..., Client], request: pytest.FixtureRequest
+) -> None:
+    client = client_for(people.reader)
+    tried = request.getfixturevalue("read_only")
+    # The first page of a session keeps the workspace that was looked at.
+    assert client.get("/w/team/jobs/").status_code == 200
+    assert any("django_session" in sql for sql in tried)
+
+
+def test_who_signs_in_is_told_that_it_could_not_be_kept(people: People, request: pytest.FixtureRequest) -> None:
+    people.reader.set_password("a-long-password-1")
+    people.reader.save()
+    request.getfixturevalue("read_only")
+    client = Client(raise_request_exception=False)
+    answer = client.post("/accounts/login/", {"login": people.reader.username, "password": "a-long-password-1"})
+    assert answer.status_code == 503 and "database-read-only" in answer.content.decode()
