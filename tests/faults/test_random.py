@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -183,7 +184,8 @@ class People:
             self.done[does.__name__] += 1
         except MooringError as error:
             self.refused[f"{does.__name__}: {getattr(error, 'id', '') or type(error).__name__}"] += 1
-        except httpx.TransportError as error:
+        except (httpx.TransportError, sqlite3.OperationalError) as error:
+            # The latter is ours: on a full disk the file beside the database that readers share may not be made.
             self.refused[f"{does.__name__}: {type(error).__name__}"] += 1
 
 
