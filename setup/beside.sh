@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # beside.sh ONE OTHER: run two commands at once, the first with what the second leaves of the processors; fails when either does.
-# The second may print as it goes; of the first the last line is shown at the end, more when it fails.
+# The second may print as it goes; of the first what pytest says of the whole is shown at the end, more when it fails.
 set -uo pipefail
 printed=$(mktemp)
 nice -n 19 bash -c "exec $1" >"$printed" 2>&1 </dev/null &
@@ -9,5 +9,5 @@ trap 'kill "$first" 2>/dev/null; rm -f "$printed"' EXIT
 other=0 one=0
 bash -c "$2" || other=$?
 wait "$first" || one=$?
-tail -n $((one ? 40 : 1)) "$printed"
+if [ "$one" -ne 0 ]; then tail -n 40 "$printed"; else grep -E '^[0-9]+ passed' "$printed"; fi
 exit $((other ? other : one))
