@@ -1,6 +1,7 @@
 """The safety net: find rows that should have moved and nudge them. Any nudge may be lost; none is missed for long."""
 
 from datetime import timedelta
+from typing import Any
 
 import structlog
 from django.db.models import QuerySet
@@ -25,26 +26,29 @@ def sweep() -> None:
     """Nudge what waits for the cluster, for its removal or for its end."""
     before = timezone.now() - PATIENCE
     old = Job.objects.filter(status_at__lt=before)
-    # The clock was set back since: their time would come when it has gone as far again.
-    ahead = Job.objects.filter(status_at__gt=timezone.now() + PATIENCE)
-    unmade = {"status__in": ACTIVE, "object_uid": ""}
-    for id in _turn("start", old.filter(**unmade)) + _turn("start ahead", ahead.filter(**unmade)):
+    for id in _due("start", status__in=ACTIVE, object_uid=""):
         nudge("jobs.start", id)
     speechless = Job.objects.filter(status_at__lt=timezone.now() - SPEECHLESS, status__in=WAITING, waits_for__in=ASKED)
     for id in _turn("explain", speechless.exclude(object_uid=""), MOST_ASKED):
         nudge("jobs.explain", id)
-    canceling, left = {"status": Status.CANCEL_REQUESTED}, {"status__in": FINAL, "cleaned": False}
-    for id in _turn("cancel", old.filter(**canceling)) + _turn("cancel ahead", ahead.filter(**canceling)):
+    for id in _due("cancel", status=Status.CANCEL_REQUESTED):
         nudge("jobs.remove", id)
-    for id in _turn("remove", old.filter(**left)) + _turn("remove ahead", ahead.filter(**left)):
+    for id in _due("remove", status__in=FINAL, cleaned=False):
         nudge("jobs.remove", id, last=True)
     for id in _turn("delete", Job.objects.exclude(deleted_at=None).filter(deleted_at__lt=before)):
         nudge("jobs.delete", id)
     for job in old.filter(status__in=UNFINISHED, cluster=None).select_related("workspace")[:MOST]:
         lost_cluster(job)
-    settling = [Status.RUNNING, Status.FINALIZING, Status.CANCEL_REQUESTED]
-    for id in _turn("settle", old.filter(status__in=settling)) + _turn("settle ahead", ahead.filter(status__in=settling)):
+    for id in _due("settle", status__in=[Status.RUNNING, Status.FINALIZING, Status.CANCEL_REQUESTED]):
         _settle(id)
+
+
+def _due(kind: str, **wanted: Any) -> list[int]:
+    """Return the next rows of a kind that have not moved for a while."""
+    now, rows = timezone.now(), Job.objects.filter(**wanted)
+    # Those of a time to come: the clock was set back since, and theirs would come when it has gone as far again.
+    ahead = _turn(f"{kind} ahead", rows.filter(status_at__gt=now + PATIENCE))
+    return _turn(kind, rows.filter(status_at__lt=now - PATIENCE)) + ahead
 
 
 def _settle(id: int) -> None:
