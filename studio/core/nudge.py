@@ -10,6 +10,7 @@ import structlog
 from celery import current_app
 from django.db import transaction
 from kombu.exceptions import OperationalError
+from kombu.transport.redis import Channel
 from redis.exceptions import RedisError
 
 from studio.core.away import REDIS
@@ -43,4 +44,4 @@ def _send(task: str, row_id: int, last: bool) -> None:
 
 def waiting(redis: Any) -> dict[str, int]:
     """Return how many messages wait in each queue, those that come last included."""
-    return {name: int(redis.llen(name)) + int(redis.llen(f"{name}\x06\x16{LAST}")) for name in QUEUES}
+    return {name: int(redis.llen(name)) + int(redis.llen(f"{name}{Channel.sep}{LAST}")) for name in QUEUES}
