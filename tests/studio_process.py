@@ -77,7 +77,13 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     if status.get("simulated"):
         pytest.skip("the nodes are simulated: no container runs")
     folder = tmp_path_factory.mktemp("studio")
-    one = start(folder / "data", folder / "studio.log", status)
+    with furnished(start(folder / "data", folder / "studio.log", status)) as one:
+        yield one
+
+
+@contextlib.contextmanager
+def furnished(one: Studio) -> Iterator[Studio]:
+    """Give a studio what jobs need, as long as the block lasts; then take out of the cluster what is its own, and stop it."""
     try:
         one.furnish()
         _rewrite_images(one)

@@ -20,7 +20,7 @@ from compute.kube.client import KubeClient
 from compute.kube.config import connection
 from tests.cluster.test_main_job import browserless
 from tests.faults.breaking import Cluster, answers, small_disk, tidy_machine
-from tests.studio_process import Studio, _rewrite_images, clean_up, start, stop
+from tests.studio_process import Studio, furnished, start
 
 NAME = os.environ.get("MOORING_FAULTS_SANDBOX", "faults")
 HERE = Path(__file__).parent
@@ -112,15 +112,9 @@ def running_studio(cluster: Cluster, account: Account, tmp_path_factory: pytest.
     """Run a studio on a small disk, attached to the cluster by an account."""
     folder = tmp_path_factory.mktemp("studio")
     with small_disk(folder / "data", DISK):
-        one = start(folder / "data", folder / "studio.log", cluster.status | {"kubeconfig": str(account.file)})
-        try:
-            one.furnish()
-            _rewrite_images(one)
+        status = cluster.status | {"kubeconfig": str(account.file)}
+        with furnished(start(folder / "data", folder / "studio.log", status)) as one:
             yield one
-        finally:
-            with contextlib.suppress(Exception):
-                clean_up(one)
-            stop(one)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from compute.kube.client import KubeClient
 from tests.faults.breaking import Clock, Cluster, clock, full_disk, locked, read_only
 from tests.faults.conftest import Account
 from tests.faults.truth import COUNTING, count, rows
-from tests.studio_process import Studio, _rewrite_images, clean_up, start, stop
+from tests.studio_process import Studio, furnished, start
 
 
 def test_with_a_full_disk_people_look_on_what_is_sent_is_refused_in_words_and_logs_catch_up(
@@ -109,13 +109,8 @@ def studio_by_the_clock(cluster: Cluster, account: Account, faked: Clock, tmp_pa
     finally:
         for name in faked.environment:
             del os.environ[name]
-    try:
-        one.furnish()
-        _rewrite_images(one)
+    with furnished(one):
         yield one
-    finally:
-        clean_up(one)
-        stop(one)
 
 
 def test_a_clock_set_back_by_an_hour_stops_nothing(studio_by_the_clock: Studio, kube: KubeClient, faked: Clock) -> None:
