@@ -259,6 +259,18 @@ def kubeconfig_command() -> str:
     )
 
 
+def rules(needs: Iterable[Need]) -> str:
+    """Return rules of a role as lines of YAML, each after what it is for."""
+    lines = []
+    for need in needs:
+        rule: Object = {"apiGroups": [need.kind.group], "resources": [need.resource], "verbs": list(need.verbs)}
+        if need.names:
+            rule["resourceNames"] = list(need.names)
+        first, *rest = yaml.safe_dump(rule, sort_keys=False, default_flow_style=None, width=200).splitlines()
+        lines += [f"# {need.why}", f"- {first}", *(f"  {line}" for line in rest)]
+    return "\n".join(lines) + "\n"
+
+
 def _own_namespace(name: str) -> Object:
     labels = {ENFORCE: "restricted", "pod-security.kubernetes.io/enforce-version": "latest"}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
@@ -289,14 +301,7 @@ def _token() -> Object:
 def _role(kind: str, name: str, place: str | None, needs: Iterable[Need]) -> str:
     metadata = {"name": name} | ({"namespace": place} if place else {})
     head = _yaml({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind, "metadata": metadata})
-    lines = ["rules:"]
-    for need in needs:
-        rule: Object = {"apiGroups": [need.kind.group], "resources": [need.resource], "verbs": list(need.verbs)}
-        if need.names:
-            rule["resourceNames"] = list(need.names)
-        first, *rest = yaml.safe_dump(rule, sort_keys=False, default_flow_style=None, width=200).splitlines()
-        lines += [f"# {need.why}", f"- {first}", *(f"  {line}" for line in rest)]
-    return head + "\n".join(lines) + "\n"
+    return f"{head}rules:\n{rules(needs)}"
 
 
 def _binding(kind: str, name: str, place: str | None, role_kind: str, role: str) -> str:

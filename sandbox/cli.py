@@ -72,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("kubeconfig", parents=[common], help="print the kubeconfig's path").set_defaults(run=_kubeconfig)
     images = commands.add_parser("images", parents=[common], help="make or list the images")
     images.set_defaults(run=_images)
+    images.add_argument("--studio", action="store_true", help="also those of a studio in a cluster (deploy/images)")
     images.add_argument("--export", type=Path, metavar="FOLDER", help="write each as an OCI archive for closed networks")
     _add_certificate(commands)
     listed = "list the studios that were attached to the cluster, and whether their data folders are still there"
@@ -148,6 +149,8 @@ def _images(options: argparse.Namespace, console: Console) -> int:
     if record is None or record.mode != "full":
         raise SandboxError("images", f"“{options.name}” is no full node, and images are made beside one.", "Run “up” as root first.")
     images = cluster.make_images(record, ClusterPlace.of(options.name), console)
+    if options.studio:
+        images |= cluster.make_studio_images(record, console)
     if options.export:
         layout = record.layout
         assert isinstance(layout, FullLayout)

@@ -288,3 +288,8 @@ def make_images(record: Record, place: ClusterPlace, console: Console) -> dict[s
     record.save(place)
     charts.ensure(console)
     return {**record.images, **record.extension}
+
+
+def make_studio_images(record: Record, console: Console) -> dict[str, str]:
+    """Make the images of a studio in a cluster that the registry lacks; return all."""
+    return catalogue.ensure_studio_images(FullLayout(record.slot).registry, _gather(record, console), console)

@@ -14,6 +14,7 @@ import redis
 from celery.beat import Scheduler, Service
 from django.conf import settings
 
+from studio import alive
 from studio.celery import app
 from studio.system import pulse
 
@@ -53,6 +54,7 @@ class NotedScheduler(Scheduler):  # type: ignore[misc]
 def main() -> None:
     """Send until told to stop."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    alive.show()
     Service(app, scheduler_cls=NotedScheduler).start()
 
 

@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, task_failure, task_postrun
+from celery.signals import setup_logging, task_failure, task_postrun, worker_ready
 from django.conf import settings
 from kombu import Queue
 
@@ -48,6 +48,14 @@ app.config_from_object(
 @setup_logging.connect
 def _keep_the_studios_logging(**_: object) -> None:
     """Leave logging as Django's settings made it."""
+
+
+@worker_ready.connect
+def _show_that_it_works(**_: object) -> None:
+    """Show, to whoever watches this process, that it takes tasks."""
+    from studio import alive
+
+    alive.show()
 
 
 @task_failure.connect

@@ -51,6 +51,8 @@ CSV_ROWS = env.number("MOORING_CSV_ROWS", 50_000)
 TOKEN_DAYS = env.number("MOORING_TOKEN_DAYS", 90)
 TOKEN_LONGEST_DAYS = env.number("MOORING_TOKEN_LONGEST_DAYS", 365)
 METRICS_TOKEN = env.text("MOORING_METRICS_TOKEN")
+# Touched every few seconds by worker and beat, where something watches them by it.
+ALIVE_FILE = env.text("MOORING_ALIVE_FILE")
 
 INSTALLED_APPS = [
     "django.contrib.auth",

@@ -10,6 +10,7 @@ from compute.services.clusters import (
     probe_again,
     read_contexts,
     replace_credentials,
+    runs_in_a_cluster,
     what_goes,
 )
 from compute.services.computes import (
@@ -46,6 +47,7 @@ __all__ = [
     "replace_credentials",
     "running_on",
     "running_on_each",
+    "runs_in_a_cluster",
     "save_instance_type",
     "set_default_instance_type",
     "what_goes",

@@ -35,6 +35,15 @@ def read_contexts(text: str, *, allow_insecure: bool = False) -> list[ContextCho
         raise told(refusal, field="kubeconfig") from refusal
 
 
+def runs_in_a_cluster() -> bool:
+    """Tell whether this studio is a pod with a service account: only then is there a cluster to attach without a kubeconfig."""
+    try:
+        config.in_cluster()
+    except KubeconfigRefused:
+        return False
+    return True
+
+
 @dataclass(frozen=True)
 class Attachable:
     """Say what would be attached: where it is, what answers there, and as whom we come."""
@@ -344,7 +353,7 @@ def _connection(actor: Any, kubeconfig: str, context: str, *, allow_insecure: bo
         return config.connection(kubeconfig, context or None, allow_insecure=allow_insecure, reach=settings.CLUSTER_NETWORKS)
     except KubeconfigRefused as refusal:
         # Only where there are contexts to choose from is it a matter of the choice.
-        place = "context" if refusal.params.get("contexts") else "kubeconfig"
+        place = "in_cluster" if in_cluster else "context" if refusal.params.get("contexts") else "kubeconfig"
         raise told(refusal, field=place) from refusal
 
 

@@ -150,6 +150,7 @@ def _attach_page(
         "problems": problems,
         "choices": choices,
         "choosing": choosing,
+        "in_a_cluster": services.runs_in_a_cluster(),
         "offers_manifest": offers,
         "manifest": manifests.least_privilege(["mooring-demo"]) if offers else "",
         "command": manifests.kubeconfig_command(),

@@ -18,7 +18,7 @@ from sandbox.binaries import Binaries
 from sandbox.configs import REGISTRY_NAME
 from sandbox.console import Console
 from sandbox.errors import SandboxError
-from sandbox.images import debian_base, envoy_program, python_packages, runner_files
+from sandbox.images import debian_base, dockerfile, envoy_program, python_packages, runner_files, studio_image
 from sandbox.locks import held
 from sandbox.oci import Entry, ImageConfig, Layer, Registry, layer_of_entries, layer_of_tar
 from sandbox.places import cache_folder
@@ -102,6 +102,40 @@ def extension_images(found: Binaries) -> list[Image]:
     return [_gateway(found), envoy]
 
 
+def studio_images(found: Binaries) -> list[Image]:
+    """Return the images of a studio in a cluster, each after the one it stands on: as deploy/images says, without a builder."""
+    file = dockerfile.read("studio")
+    base = Image(
+        "studio-base",
+        _digest(studio_image.debian_recipe("studio"), studio_image.packages_recipe(), file.arguments["HELM_VERSION"]),
+        "Debian, Helm and the studio's Python packages",
+        file.config,
+        lambda work: [
+            layer_of_tar(work / "base.gz", studio_image.make_debian("studio", work)),
+            layer_of_entries(work / "helm.gz", [Entry(studio_image.HELM.lstrip("/"), source=found["helm"], mode=0o755)]),
+            layer_of_entries(work / "packages.gz", studio_image.make_packages(work)),
+        ],
+    )
+    studio = Image(
+        "studio",
+        _digest(base.tag, studio_image.recipe()),
+        "the studio itself",
+        file.config,
+        lambda work: [layer_of_entries(work / "studio.gz", studio_image.make(work))],
+        f"{base.name}:{base.tag}",
+    )
+    return [base, studio, *(_debian(name) for name in ("redis", "postgresql"))]
+
+
+def _debian(name: str) -> Image:
+    """Return an image of Debian packages and nothing else."""
+
+    def layers(work: Path) -> list[Layer]:
+        return [layer_of_tar(work / "base.gz", studio_image.make_debian(name, work))]
+
+    return Image(name, _digest(studio_image.debian_recipe(name)), "Debian's own", dockerfile.read(name).config, layers)
+
+
 def pause_reference() -> str:
     """Return the name of the image that holds a pod's namespaces."""
     return f"{REGISTRY_NAME}/pause:{_pause_tag()}"
@@ -120,6 +154,11 @@ def ensure_job_images(registry: str, found: Binaries, console: Console) -> dict[
 def ensure_extension_images(registry: str, found: Binaries, console: Console) -> dict[str, str]:
     """Make what the registry lacks of the extension's images; return name → reference. Those for jobs come first."""
     return _ensure(registry, lambda: extension_images(found), console)
+
+
+def ensure_studio_images(registry: str, found: Binaries, console: Console) -> dict[str, str]:
+    """Make what the registry lacks of the images of a studio in a cluster; return name → reference."""
+    return _ensure(registry, lambda: studio_images(found), console)
 
 
 def _ensure(address: str, images: Callable[[], list[Image]], console: Console) -> dict[str, str]:

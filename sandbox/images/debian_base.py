@@ -30,10 +30,10 @@ HOOKS = (
 )
 
 
-def recipe() -> str:
+def recipe(packages: tuple[str, ...] = PACKAGES, hooks: tuple[str, ...] = HOOKS) -> str:
     """Return everything that decides what the image holds, except the state of the package archive."""
     certificates = hashlib.sha256(CERTIFICATES.read_bytes()).hexdigest() if CERTIFICATES.exists() else ""
-    return "\n".join((debian.codename(), *PACKAGES, *LEFT_OUT, *HOOKS, certificates))
+    return "\n".join((debian.codename(), *packages, *LEFT_OUT, *hooks, certificates))
 
 
 def python_version() -> str:
@@ -48,7 +48,7 @@ def python_version() -> str:
     return found
 
 
-def make(work: Path) -> Path:
+def make(work: Path, packages: tuple[str, ...] = PACKAGES, hooks: tuple[str, ...] = HOOKS) -> Path:
     """Make the root file system as a tar; needs root for the ownership of its files."""
     debian.ensure_tools(debian.IMAGE_TOOLS, Console(quiet=True))
     sources = work / "machine.sources"
@@ -56,9 +56,9 @@ def make(work: Path) -> Path:
     sources = sources if "Types:" in text else work / "machine.list"
     write_text(sources, text)
     target = work / "base.tar"
-    argv = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}"]
+    argv = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(packages)}"]
     argv += [f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT]
-    argv += [f"--customize-hook={hook}" for hook in HOOKS]
+    argv += [f"--customize-hook={hook}" for hook in hooks]
     run(
         [*argv, debian.codename(), target, sources],
         part="images",

@@ -26,19 +26,24 @@ def make(work: Path) -> list[Entry]:
     """Fetch the wheels and return the layer's files."""
     version = debian_base.python_version()
     folder = work / "packages"
-    argv: list[str | Path] = [
-        sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--target", folder, "--require-hashes",
-        "--no-deps", "--only-binary=:all:", "--implementation=cp", f"--python-version={version}", "-r", LOCK,
-    ]  # fmt: skip
-    for platform in PLATFORMS[os.uname().machine]:
-        argv.append(f"--platform={platform}")
-    todo = "Check that the Python package index can be reached and run the command again."
-    run(argv, part="images", todo=todo, timeout=1200)
+    fetch(LOCK, folder)
     site = f"usr/local/lib/python{version}/dist-packages"
     _compile(folder, site, version)
     scripts = entries_below(folder / "bin", "usr/local/bin") if (folder / "bin").is_dir() else []
     found = [entry for entry in entries_below(folder, site) if not _is_script(entry, site)]
     return [*found, *(_for_the_image(entry) for entry in scripts)]
+
+
+def fetch(lock: Path, folder: Path) -> None:
+    """Put the wheels of a lock, for the image's Python, into a folder."""
+    argv: list[str | Path] = [
+        sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--target", folder, "--require-hashes",
+        "--no-deps", "--only-binary=:all:", "--implementation=cp", f"--python-version={debian_base.python_version()}", "-r", lock,
+    ]  # fmt: skip
+    for platform in PLATFORMS[os.uname().machine]:
+        argv.append(f"--platform={platform}")
+    todo = "Check that the Python package index can be reached and run the command again."
+    run(argv, part="images", todo=todo, timeout=1200)
 
 
 def _compile(folder: Path, site: str, version: str) -> None:

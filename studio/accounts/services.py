@@ -1,6 +1,7 @@
 """Make people, workspaces and memberships."""
 
 import secrets
+from collections.abc import Callable
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -11,15 +12,19 @@ from studio.audit.services import record
 from studio.core.errors import ProblemError
 
 
-def first_administrator() -> tuple[User, str] | None:
-    """Make the administrator of an empty studio; return the account and its password, or None when there is one."""
+def first_administrator(*, password: Callable[[], str] = str) -> tuple[User, str] | None:
+    """Make the administrator of an empty studio; return the account and the password made for it, or None when there is one.
+
+    Only then is `password` asked for one; where it gives one, that is taken and none is returned.
+    """
     with transaction.atomic():
         if User.objects.filter(is_superuser=True).exists():
             return None
-        password = "-".join(secrets.token_hex(3) for _ in range(4))
-        user = User.objects.create_user("admin", password=password, is_superuser=True, is_operator=True, is_staff=True)
+        given = password()
+        made = "" if given else "-".join(secrets.token_hex(3) for _ in range(4))
+        user = User.objects.create_user("admin", password=given or made, is_superuser=True, is_operator=True, is_staff=True)
         record(None, "created at first start", user)
-    return user, password
+    return user, made
 
 
 def create_workspace(actor: Any, *, name: str, display_name: str = "", description: str = "") -> Workspace:

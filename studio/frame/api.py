@@ -8,6 +8,7 @@ from pydantic import Field
 
 from compute import selectors as computing
 from compute.models import Cluster
+from compute.services import runs_in_a_cluster
 from compute.shown import capacity
 from compute.troubles import shown as trouble_shown
 from compute.troubles import troubles
@@ -57,7 +58,7 @@ def search(
 
 @router.get("/fleet")
 def fleet(request: HttpRequest) -> dict[str, Any]:
-    """Tell what all clusters have free together, and what is wrong with any of them; for operators."""
+    """Tell what all clusters have free together, what is wrong with any of them, and whether the studio runs in one; for operators."""
     require_operator(request.user)
     clusters = list(Cluster.objects.order_by("name").prefetch_related("nodes"))
     nodes = [node for cluster in clusters if cluster.status != "unreachable" for node in cluster.nodes.all()]
@@ -66,6 +67,7 @@ def fleet(request: HttpRequest) -> dict[str, Any]:
         states[cluster.status] = states.get(cluster.status, 0) + 1
     return {
         "clusters": states,
+        "runs_in_a_cluster": runs_in_a_cluster(),
         "capacity": capacity(computing.capacity_of(nodes)),
         "troubles": [trouble_shown(one) for one in troubles(clusters)],
     }

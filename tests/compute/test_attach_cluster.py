@@ -164,7 +164,9 @@ def test_a_name_is_given_once(operator: User, fakekube: FakeKube) -> None:
 
 
 def test_the_own_cluster_takes_that_the_studio_runs_in_one(operator: User) -> None:
-    assert refused(operator, "", in_cluster=True).problem.id == "not-in-a-cluster"
+    problem = refused(operator, "", in_cluster=True)
+    assert (problem.problem.id, problem.field) == ("not-in-a-cluster", "in_cluster")
+    assert not services.runs_in_a_cluster()
 
 
 def test_credentials_are_replaced_when_they_open_the_same_cluster(operator: User, cluster: Cluster, fakekube: FakeKube) -> None:

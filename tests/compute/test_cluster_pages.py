@@ -71,6 +71,15 @@ def test_a_pasted_kubeconfig_attaches(page: Client, fakekube: FakeKube) -> None:
     assert answer.status_code == 302 and answer.url == "/ops/clusters/local/"
 
 
+def test_the_cluster_that_the_studio_runs_in_is_offered_only_where_there_is_one(page: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    address, offered = reverse("compute:cluster-attach"), "that this studio runs in"
+    assert offered not in page.get(address).content.decode()
+    refused = page.post(address, {"name": "here", "source": "in_cluster"})
+    assert refused.status_code == 422 and "not-in-a-cluster" in refused.content.decode() and not Cluster.objects.exists()
+    monkeypatch.setattr("compute.services.runs_in_a_cluster", lambda: True)
+    assert offered in page.get(address).content.decode()
+
+
 def test_the_review_asks_the_cluster_and_keeps_nothing(page: Client, fakekube: FakeKube) -> None:
     address = reverse("compute:cluster-attach") + "?part=review"
     text = page.post(address, {"name": "local", "source": "kubeconfig", "kubeconfig": fakekube.kubeconfig()}).content.decode()

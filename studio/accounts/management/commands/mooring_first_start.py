@@ -2,17 +2,26 @@
 
 import json
 import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import connection
+from django.db import DatabaseError, OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
 
+from studio import environment as env
 from studio.accounts.models import ApiToken, Scope, User
 from studio.accounts.services import first_administrator
 from studio.core.versions import unknown_migrations
+
+# Of the lock that PostgreSQL keeps while one of several first starts is at work; any number that nobody else takes.
+AT_WORK = 0x6D6F6F72
 
 
 class Command(BaseCommand):
@@ -20,22 +29,43 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--migrate", action="store_true", help="Bring the database up to date first.")
+        parser.add_argument("--no-token", action="store_true", help="Leave no token in the data folder: this is no person's machine.")
+        parser.add_argument("--wait", type=float, default=0, metavar="SECONDS", help="Wait so long for a database that is not there yet.")
         parser.add_argument("--url", default=os.environ.get("MOORING_URL", "http://127.0.0.1:8080"))
 
     def handle(self, *args: Any, **options: Any) -> None:
         if (settings.DATA / "restoring").exists():
             raise CommandError("A restore of this data folder was broken off. Run `mooring restore --replace` again, with the same file.")
-        if options["migrate"]:
+        self._wait_for_database(options["wait"])
+        with _alone():
+            self._prepare(migrate=options["migrate"])
+        if not options["no_token"]:
+            self._keep_a_token(options["url"])
+
+    def _wait_for_database(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                connection.ensure_connection()
+                return
+            except OperationalError as error:
+                if time.monotonic() > deadline:
+                    raise CommandError(f"The database does not answer: {error}") from error
+                self.stderr.write("The database does not answer yet")
+                time.sleep(min(2.0, seconds))
+
+    def _prepare(self, *, migrate: bool) -> None:
+        if migrate:
             if newer := _newer():
                 raise CommandError(
                     f"The database was last used by a newer version of Mooring: it has {', '.join(newer[:3])}."
                     " Install that version or a newer one, or restore a backup of this version."
                 )
             call_command("migrate", interactive=False, verbosity=0)
-        made = first_administrator()
+        made = first_administrator(password=_given_password)
         if made:
-            self.stdout.write(f"Administrator: {made[0].username}   Password: {made[1]}   (shown this once)")
-        self._keep_a_token(options["url"])
+            shown = f"Password: {made[1]}   (shown this once)" if made[1] else "with the password that was given"
+            self.stdout.write(f"Administrator: {made[0].username}   {shown}")
 
     def _keep_a_token(self, url: str) -> None:
         """Leave a token for the `mooring` command in the data folder, where only this machine's user can read it."""
@@ -50,6 +80,35 @@ class Command(BaseCommand):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             json.dump({"url": url, "token": kept["token"]}, file)
+
+
+def _given_password() -> str:
+    """Return the first administrator's password where one is set, held to the rules for passwords."""
+    given = env.text("MOORING_ADMIN_PASSWORD")
+    if given:
+        try:
+            validate_password(given)
+        except ValidationError as error:
+            raise CommandError(f"MOORING_ADMIN_PASSWORD cannot be taken: {' '.join(error.messages)}") from error
+    return given
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Let the first starts of several pods go one after the other; whoever comes second finds nothing to do.
+
+    The lock is the session's: it goes with the connection, however this process ends.
+    """
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [AT_WORK])
+    try:
+        yield
+    finally:
+        with suppress(DatabaseError), connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [AT_WORK])
 
 
 def _newer() -> list[str]:
