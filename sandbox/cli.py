@@ -63,6 +63,8 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--gpus-each", type=_count, default=4, metavar="N", help="GPUs of a node that has them")
     up.add_argument("--node-label", type=_pairs, action="append", default=[], metavar="K=V")
     up.add_argument("--node-capacity", type=_pairs, default={}, metavar="cpu=16,memory=64Gi")
+    size = "rotate a container's log at this size (default: the kubelet's, 10Mi); a cluster that is up takes it when it is started again"
+    up.add_argument("--container-log-max-size", type=_size, metavar="1Mi", help=size)
     up.add_argument("--kubeconfig", default=os.environ.get("KUBECONFIG"), help="use this cluster instead")
     down = commands.add_parser("down", parents=[common], help="stop the cluster; it keeps what it had")
     down.set_defaults(run=_down)
@@ -101,7 +103,7 @@ def _up(options: argparse.Namespace, console: Console) -> int:
         nodes = SimulatedNodes(options.simulated, options.gpu_nodes, options.gpus_each, labels, options.node_capacity)
     elif options.gpu_nodes or labels or options.node_capacity:
         raise SandboxError("nodes", "only simulated nodes have labels and sizes of one's choice.", "Add --simulated N.")
-    cluster.up(Wish(options.name, options.version, nodes, options.kubeconfig), console)
+    cluster.up(Wish(options.name, options.version, nodes, options.kubeconfig, options.container_log_max_size or ""), console)
     found = _settled(options.name)
     _print(found, options.json)
     return 0 if found["state"] in ("up", "given") else 3
@@ -266,6 +268,12 @@ def _count(text: str) -> int:
     if not text.isdigit() or int(text) > 5000:
         raise argparse.ArgumentTypeError("give a number between 0 and 5000")
     return int(text)
+
+
+def _size(text: str) -> str:
+    if not re.fullmatch(r"[1-9][0-9]{0,5}[KMG]i", text):
+        raise argparse.ArgumentTypeError("give a size like 1Mi")
+    return text
 
 
 def _pairs(text: str) -> dict[str, str]:

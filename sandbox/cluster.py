@@ -32,6 +32,7 @@ class Wish:
     version: str | None = None
     nodes: SimulatedNodes | None = None
     kubeconfig: str | None = None
+    log_size: str = ""
 
 
 @dataclass
@@ -48,6 +49,8 @@ class Record:
     given: str = ""
     addons: str = ""
     started: str = ""
+    # At which size the kubelet rotates the log of a container; its own when empty.
+    log_size: str = ""
 
     @classmethod
     def load(cls, place: ClusterPlace) -> Record | None:
@@ -130,6 +133,7 @@ def _recorded(wish: Wish, place: ClusterPlace, console: Console) -> Record:
     version = _version(wish.version, found, console)
     if found and found.mode == mode and Version.parse(found.version).minor_name == Version.parse(version).minor_name:
         found.nodes = asdict(wish.nodes) if wish.nodes else found.nodes
+        found.log_size = wish.log_size or found.log_size
         if mode == "simulated" and not found.nodes:
             found.nodes = asdict(SimulatedNodes())
         found.save(place)
@@ -142,7 +146,7 @@ def _recorded(wish: Wish, place: ClusterPlace, console: Console) -> Record:
         )
     nodes = asdict(wish.nodes or SimulatedNodes()) if mode == "simulated" else None
     with held(state_folder() / "slots.lock", "the addresses of clusters", console):
-        record = Record(wish.name, mode, version, _slot(wish.name), nodes=nodes)
+        record = Record(wish.name, mode, version, _slot(wish.name), nodes=nodes, log_size=wish.log_size)
         record.save(place)
     return record
 
@@ -199,7 +203,7 @@ def _start(place: ClusterPlace, record: Record, console: Console) -> None:
     write_text(place.kubeconfig, pki.kubeconfig(place.pki, "admin", layout.server, cluster=record.name), 0o600)
     with console.working(f"starting Kubernetes {record.version} ({record.mode})"):
         if isinstance(layout, FullLayout):
-            node.start(place, layout, Version.parse(record.version), found, record.node)
+            node.start(place, layout, Version.parse(record.version), found, record.node, log_size=record.log_size)
         else:
             simulated.start(place, layout, found)
         kubectl.wait_for_api(place, record.version)

@@ -16,8 +16,11 @@ CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
 REGISTRY_NAME = "mooring.local"
 
 
-def kubelet(place: ClusterPlace, layout: FullLayout, version: Version, cgroup: str) -> str:
-    """Return a KubeletConfiguration that works with cgroup v1 and v2 and touches nothing outside the cluster."""
+def kubelet(place: ClusterPlace, layout: FullLayout, version: Version, cgroup: str, *, log_size: str = "") -> str:
+    """Return a KubeletConfiguration that works with cgroup v1 and v2 and touches nothing outside the cluster.
+
+    With `log_size` a container's log is rotated at that size instead of the kubelet's own 10Mi, and looked at as often as it may be.
+    """
     config: dict[str, Any] = {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
@@ -63,6 +66,10 @@ def kubelet(place: ClusterPlace, layout: FullLayout, version: Version, cgroup: s
         # Otherwise an imported image whose id was once pulled is refused under the policy Never. Off by default before, and
         # then the kubelet refuses the field (KEP-2535).
         config["imagePullCredentialsVerificationPolicy"] = "NeverVerify"
+    if log_size:
+        config["containerLogMaxSize"] = log_size
+        if (version.major, version.minor) >= (1, 30):
+            config["containerLogMonitorInterval"] = "3s"
     return yaml.safe_dump(config, sort_keys=False)
 
 

@@ -46,10 +46,11 @@ def check_machine(console: Console) -> None:
         )
 
 
-def start(place: ClusterPlace, layout: FullLayout, version: Version, found: Binaries, name: str) -> None:
+def start(place: ClusterPlace, layout: FullLayout, version: Version, found: Binaries, name: str, *, log_size: str = "") -> None:
     """Write the node's configuration, start its supervisor in namespaces of its own, and join it to the network."""
     size = network.mtu()
-    _write_configs(place, layout, version, found, name, size)
+    _write_configs(place, layout, found, name, size)
+    write_text(place.etc / "kubelet.yaml", configs.kubelet(place, layout, version, f"/{PARENT}/{place.name}", log_size=log_size))
     for hierarchy in _hierarchies():
         _make_cgroup(hierarchy, place)
     path = ":".join(dict.fromkeys([str(found["containerd"].parent), str(found["runc"].parent), *_usual_path()]))
@@ -80,8 +81,7 @@ def start(place: ClusterPlace, layout: FullLayout, version: Version, found: Bina
     network.join(place, layout, pid, token, size)
 
 
-def _write_configs(place: ClusterPlace, layout: FullLayout, version: Version, found: Binaries, name: str, size: int) -> None:
-    write_text(place.etc / "kubelet.yaml", configs.kubelet(place, layout, version, f"/{PARENT}/{place.name}"))
+def _write_configs(place: ClusterPlace, layout: FullLayout, found: Binaries, name: str, size: int) -> None:
     write_text(place.etc / "kube-proxy.yaml", configs.kube_proxy(place, layout, name))
     write_text(place.etc / "resolv.conf", "".join(f"nameserver {address}\n" for address in network.resolvers()))
     write_text(place.etc / "cni" / "10-mooring.conflist", configs.cni(place, layout, size))

@@ -82,3 +82,14 @@ def test_every_simulated_end_of_a_pod_says_that_nothing_ran() -> None:
     by_name = {stage["metadata"]["name"]: stage for stage in yaml.safe_load_all(stages.render())}
     assert "simulated: no container ran" in by_name["pod-succeeded"]["spec"]["next"]["statusTemplate"]
     assert by_name["pod-deleted"]["spec"]["next"] == {"delete": True}
+
+
+def test_the_kubelet_rotates_logs_at_a_size_that_is_asked_for_and_else_at_its_own(place: ClusterPlace) -> None:
+    def told(minor: int, **options: str) -> dict[str, str]:
+        config = yaml.safe_load(configs.kubelet(place, FullLayout(0), Version(1, minor, 1), "/x", **options))
+        return {key: value for key, value in config.items() if key.startswith("containerLog")}
+
+    assert told(36) == {}
+    assert told(36, log_size="1Mi") == {"containerLogMaxSize": "1Mi", "containerLogMonitorInterval": "3s"}
+    # Known from 1.30 on.
+    assert told(29, log_size="1Mi") == {"containerLogMaxSize": "1Mi"}
