@@ -67,7 +67,7 @@ fuzz: setup ## hostile input for ten minutes, at random and led by what it reach
 	@MOORING_FUZZ=$${MOORING_FUZZ:-2000} $(PYTEST) tests/hostile -p no:schemathesis --timeout 3600 -q -n 2
 	@$(PY) -m tests.hostile.guided
 
-bench: setup ## measure everything, about two hours, and write docs/benchmarks.md
+bench: setup ## measure everything, about three hours and a half, and write docs/benchmarks.md
 	@$(PY) -m benchmarks all
 
 sandbox-up: setup

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from benchmarks import everything, report
+from benchmarks import databases, everything, report
 from benchmarks.machine import commit, machine
 from benchmarks.process import NotThereError
 from benchmarks.studio import say
@@ -32,6 +32,7 @@ NAMES = {
     "cancel": 600,
     "live_logs": 900,
     "viewers": 600,
+    "log_loss": 4500,
     "ingest": 900,
     "recover": 1500,
     "watch": 1500,
@@ -43,11 +44,13 @@ NAMES = {
     "rollout": 1200,
 }
 BUILD_SECONDS = 50 * 60
+# Options that one of them knows.
+ONLY = {"full": "job_list", "seeds": "log_loss", "seconds": "log_loss"}
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run one benchmark; return the exit code: 0 measured, 1 not measured, 2 asked for wrongly."""
-    options = parser().parse_args(words)
+    options = asked(words)
     if options.name == "report":
         return _report(options.files)
     if options.name == "all":
@@ -56,8 +59,9 @@ def main(words: Sequence[str] | None = None) -> int:
     signal.alarm(NAMES[options.name] + BUILD_SECONDS)
     before, began, at = machine(), time.monotonic(), datetime.datetime.now(datetime.UTC)
     try:
-        more = {"full": True} if options.full else {}
-        figures = importlib.import_module(f"benchmarks.{options.name}").run(quick=options.quick, **more)
+        more = {name: value for name in ONLY if (value := getattr(options, name))}
+        with databases.chosen(options.database):
+            figures = importlib.import_module(f"benchmarks.{options.name}").run(quick=options.quick, **more)
     except NotThereError as error:
         say(f"{options.name} was not measured: {error}")
         return 1
@@ -71,6 +75,7 @@ def main(words: Sequence[str] | None = None) -> int:
         # How long the measuring took, unless seconds are what was measured.
         "seconds": took,
         **figures,
+        **({} if options.database == databases.SQLITE else {"database": options.database}),
         "quick": options.quick,
         "took_seconds": took,
         "at": at.isoformat(timespec="seconds"),
@@ -83,6 +88,18 @@ def main(words: Sequence[str] | None = None) -> int:
     return 0
 
 
+def asked(words: Sequence[str] | None) -> argparse.Namespace:
+    """Return what was asked for; what a benchmark does not know ends the program."""
+    made = parser()
+    options = made.parse_args(words)
+    for name, known in ONLY.items():
+        if getattr(options, name) and options.name != known:
+            made.error(f"--{name} is for {known} only")
+    if options.database != databases.SQLITE and options.name not in databases.ON_BOTH:
+        made.error(f"--database is for {', '.join(databases.ON_BOTH)} only")
+    return options
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     made = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure the studio; the figures come as JSON, last.")
@@ -91,7 +108,19 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--json", action="store_true", help="print the JSON object only")
     made.add_argument("--quick", action="store_true", help="measure less, to see that it works; the figures say little")
     made.add_argument("--full", action="store_true", help="with job_list: a million jobs, too")
+    made.add_argument("--seeds", type=_count, metavar="N", help="with log_loss: so many seeds, from 1 on")
+    made.add_argument("--seconds", type=_count, metavar="N", help="with log_loss: for so long each")
+    made.add_argument(
+        "--database", choices=[databases.SQLITE, databases.POSTGRESQL], default=databases.SQLITE,
+        help=f"with {', '.join(databases.ON_BOTH)}: which database the studio has; PostgreSQL is started for it",
+    )  # fmt: skip
     return made
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError("give a number from 1 on")
+    return int(text)
 
 
 def _report(files: Sequence[Path]) -> int:

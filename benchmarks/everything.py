@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 
 from benchmarks import report
+from benchmarks.databases import ON_BOTH, POSTGRESQL
 from benchmarks.machine import ROOT
 from benchmarks.studio import say
 
@@ -29,10 +30,10 @@ def run(names: Iterable[str]) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     handler = signal.signal(signal.SIGTERM, _stop)
     try:
-        for name in names:
+        for name, words in runs(names).items():
             say(f"{name} …")
             file = folder / f"{name}.log"
-            (measured if _one(name, file) == 0 else missing).append(file)
+            (measured if _one(words, file) == 0 else missing).append(file)
     finally:
         signal.signal(signal.SIGTERM, handler)
     report.write(measured)
@@ -42,10 +43,20 @@ def run(names: Iterable[str]) -> int:
     return 1 if missing else 0
 
 
-def _one(name: str, file: Path) -> int:
+def runs(names: Iterable[str]) -> dict[str, list[str]]:
+    """Return all that is run, with its command's words: some on both databases, one after the other."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found[name] = [name, *MORE.get(name, [])]
+        if name in ON_BOTH:
+            found[f"{name}-{POSTGRESQL}"] = [*found[name], "--database", POSTGRESQL]
+    return found
+
+
+def _one(words: list[str], file: Path) -> int:
     """Run one benchmark and keep what it prints; told to stop, it is let clean up."""
     with file.open("w", encoding="utf-8") as out:
-        child = subprocess.Popen([sys.executable, "-m", "benchmarks", name, "--json", *MORE.get(name, [])], cwd=ROOT, stdout=out)
+        child = subprocess.Popen([sys.executable, "-m", "benchmarks", *words, "--json"], cwd=ROOT, stdout=out)
         try:
             return child.wait()
         finally:

@@ -27,19 +27,22 @@ SEARCHES = ("otter", "train", "calm otter", "rare")
 def main(rounds: int, sizes: list[int]) -> None:
     """Measure the pages at each size, filling up from one to the next."""
     settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
-    settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
     django.setup()
     from django.core.management import call_command
 
     call_command("migrate", verbosity=0)
     person, workspace = _people()
+    print(json.dumps({"token": _token(person)}), flush=True)
     there = 0
     for size in sizes:
         began = time.monotonic()
         fill([person], workspace, there, size)
         there = size
-        print(f"{size:,} jobs are there after {time.monotonic() - began:.0f} s", flush=True)
-        print(json.dumps({"jobs": size, "pages": _measure(person, size, rounds)}), flush=True)
+        took = round(time.monotonic() - began, 1)
+        print(f"{size:,} jobs are there after {took:.0f} s", flush=True)
+        print(json.dumps({"jobs": size, "fill_seconds": took, "pages": _measure(person, size, rounds)}), flush=True)
+        # Whoever reads this asks something at this size, too, and says when it is done.
+        sys.stdin.readline()
 
 
 def _people() -> tuple[Any, Any]:
@@ -49,6 +52,12 @@ def _people() -> tuple[Any, Any]:
     workspace = Workspace.objects.create(name="bench")
     Membership.objects.create(user=person, workspace=workspace, role="contributor")
     return person, workspace
+
+
+def _token(person: Any) -> str:
+    from studio.people.tokens import make_token
+
+    return make_token(person, name="bench")[1]
 
 
 def fill(people: Sequence[Any], workspace: Any, there: int, size: int) -> None:
@@ -76,7 +85,8 @@ def fill(people: Sequence[Any], workspace: Any, there: int, size: int) -> None:
         with transaction.atomic():
             Job.objects.bulk_create(jobs, batch_size=500)
     with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
+        # As it would be after a while by itself.
+        cursor.execute("VACUUM ANALYZE" if connection.vendor == "postgresql" else "ANALYZE")
 
 
 def _measure(person: Any, size: int, rounds: int) -> dict[str, Any]:

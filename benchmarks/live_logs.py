@@ -70,7 +70,8 @@ OBSERVE = r"""
 }
 """
 
-# Scrolls through the whole log and gives the text of every line, by its place.
+# Scrolls through the whole log and gives the text of every line, by its place. Reads once the lines in sight are there: beside
+# others a page draws later than two frames after it was scrolled. Lines are 20 pixels high.
 HARVEST = r"""
 async () => {
   const scroll = document.querySelector('[data-log-scroll]')
@@ -78,9 +79,16 @@ async () => {
   if (follow && follow.getAttribute('aria-pressed') === 'true') follow.click()
   const texts = []
   const frame = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))
+  const there = (line) => document.querySelector(`[data-log-lines] > [data-line="${line}"]`) !== null
+  const inSight = () => {
+    const last = Number(document.querySelector('[data-log]').dataset.lines) - 1
+    const at = (position) => Math.min(Math.floor(position / 20), last)
+    return there(at(scroll.scrollTop)) && there(at(scroll.scrollTop + scroll.clientHeight - 1))
+  }
   for (let top = 0; ; top += scroll.clientHeight - 40) {
     scroll.scrollTop = top
     await frame()
+    for (let waits = 0; waits < 200 && !inSight(); waits += 1) await frame()
     for (const row of document.querySelectorAll('[data-log-lines] > [data-line]')) texts[Number(row.dataset.line)] = row.lastElementChild.textContent
     if (top >= scroll.scrollHeight) break
   }

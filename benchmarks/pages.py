@@ -22,6 +22,7 @@ from typing import Any
 
 import httpx
 
+from benchmarks.databases import database_of, named
 from benchmarks.figures import milliseconds
 from benchmarks.machine import ROOT
 from benchmarks.process import free_port, without_ours
@@ -36,7 +37,7 @@ def run(*, quick: bool) -> dict[str, Any]:
     """Measure and return the keys of this benchmark."""
     jobs, rounds, seconds = (1000, 3, 10) if quick else (JOBS, ROUNDS, SECONDS)
     with tempfile.TemporaryDirectory(prefix="mooring-bench-") as folder, redis(Path(folder)) as bus:
-        environment = without_ours(dict(os.environ)) | {
+        environment = without_ours(dict(os.environ)) | database_of(Path(folder)) | {
             "MOORING_DATA": folder, "REDIS_URL": bus, "MOORING_RUNNER_IMAGE": "registry/runner:1", "MOORING_LOG_LEVEL": "WARNING",
             "MOORING_POD_URL": "http://10.0.0.1:8080", "DJANGO_SETTINGS_MODULE": "studio.settings",
         }  # fmt: skip
@@ -49,7 +50,7 @@ def run(*, quick: bool) -> dict[str, Any]:
             together = many_people(url, there["session"], list(pages), seconds)
     return figures_of(pages, alone, together) | {
         "settings": {
-            "database": "sqlite",
+            "database": named(),
             "jobs": jobs,
             "rounds": rounds,
             "people": PEOPLE,

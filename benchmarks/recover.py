@@ -12,7 +12,6 @@ import json
 import os
 import shutil
 import signal
-import sqlite3
 import tempfile
 import time
 from collections import Counter
@@ -24,6 +23,7 @@ from typing import Any
 
 import httpx
 
+from benchmarks.databases import named, rows
 from benchmarks.studio import COMPUTE, WORKSPACE, NotMeasuredError, Studio, say
 from compute.kube import kinds
 from tests.fakekube import FakeKube
@@ -143,7 +143,7 @@ def run(*, quick: bool) -> dict[str, Any]:
             _top_up(world, each)
             by_process[name] = _kill(world, name)
             say(f"{name}: {by_process[name]}")
-    return summed(by_process) | {"settings": {"each": each, "jobs": len(world.true), "cluster": "tests.fakekube", "database": "sqlite"}}
+    return summed(by_process) | {"settings": {"each": each, "jobs": len(world.true), "cluster": "tests.fakekube", "database": named()}}
 
 
 def summed(by_process: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -168,10 +168,7 @@ def differing(true: dict[str, str], seen: dict[str, tuple[int, str, str]]) -> di
 
 def rows_of(data: Path) -> dict[str, tuple[int, str, str]]:
     """Return id, state and the object's uid of every job, read past the studio from its database."""
-    with contextlib.closing(sqlite3.connect(f"file:{data}/mooring.sqlite3?mode=ro", uri=True, timeout=30)) as connection:
-        return {
-            name: (pk, status, uid) for name, pk, status, uid in connection.execute("SELECT name, id, status, object_uid FROM jobs_job")
-        }
+    return {name: (pk, status, uid) for name, pk, status, uid in rows(data, "SELECT name, id, status, object_uid FROM jobs_job")}
 
 
 def token_of(secret: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.databases import POSTGRESQL
 from benchmarks.limits import LIMITS, Limit
 from benchmarks.machine import ROOT
 from benchmarks.picture import Bar, drawn
@@ -18,6 +19,7 @@ from benchmarks.process import NotThereError
 
 KEPT, PAGE, PICTURE = Path("docs/benchmarks.json"), Path("docs/benchmarks.md"), Path("docs/images/benchmarks.svg")
 NOTES = Path("benchmarks/notes")
+ON_POSTGRESQL = " (PostgreSQL)"
 INTRODUCTION = """\
 # Figures
 
@@ -29,8 +31,8 @@ REPEAT = """\
 ## How to repeat
 
 ```
-make bench                                              # all of them, about two hours; then this page
-python -m benchmarks NAME --json | tee NAME.log         # one of them
+make bench                                              # all of them, about three hours and a half; then this page
+python -m benchmarks NAME --json | tee NAME.log         # one of them; some take --database postgresql, too
 python -m benchmarks report NAME.log                    # its figures into this page
 ```
 
@@ -46,7 +48,7 @@ def write(files: Sequence[Path]) -> list[str]:
     (ROOT / PICTURE).write_text(drawn(bars(kept["results"])), encoding="utf-8")
     notes = {path.stem: path.read_text(encoding="utf-8").strip() for path in sorted((ROOT / NOTES).glob("*.md"))}
     (ROOT / PAGE).write_text(page(kept, notes), encoding="utf-8")
-    return [str(each["name"]) for each in fresh]
+    return [key_of(each) for each in fresh]
 
 
 def result_of(text: str, where: str) -> dict[str, Any]:
@@ -66,18 +68,30 @@ def merged(kept: dict[str, Any], committed: dict[str, Any], fresh: Iterable[dict
     """Return what to keep: fresh results take the place of the old, the committed ones they replace are those before."""
     results, before = dict(kept.get("results", {})), dict(kept.get("before", {}))
     for result in fresh:
-        name = result["name"]
-        results[name] = result
-        last = committed.get("results", {}).get(name)
+        key = key_of(result)
+        results[key] = result
+        last = committed.get("results", {}).get(key)
         if last is not None and last["at"] != result["at"]:
-            before[name] = {"at": last["at"], "commit": last["commit"], "figures": {each.key: each.figure(last) for each in LIMITS[name]}}
-    return {"results": {name: results[name] for name in LIMITS if name in results}, "before": {n: before[n] for n in LIMITS if n in before}}
+            figures = {each.key: each.figure(last) for each in LIMITS[result["name"]]}
+            before[key] = {"at": last["at"], "commit": last["commit"], "figures": figures}
+    keys = [f"{name}{on}" for name in LIMITS for on in ("", ON_POSTGRESQL)]
+    return {"results": {key: results[key] for key in keys if key in results}, "before": {key: before[key] for key in keys if key in before}}
+
+
+def key_of(result: dict[str, Any]) -> str:
+    """Return under what a result is kept: its name, and the database where that is another than the usual one."""
+    return f"{result['name']}{ON_POSTGRESQL if result.get('database') == POSTGRESQL else ''}"
 
 
 def page(kept: dict[str, Any], notes: dict[str, str]) -> str:
     """Return the page as Markdown."""
     results, before = kept["results"], kept["before"]
-    rows = [row(name, limit, results[name], before.get(name)) for name in results for limit in LIMITS[name]]
+    rows = [
+        row(key, limit, result, before.get(key))
+        for key, result in results.items()
+        for limit in LIMITS[result["name"]]
+        if limit.bound is not None or limit.figure(result) is not None
+    ]
     missing = [name for name in LIMITS if name not in results]
     parts = [
         INTRODUCTION,
@@ -97,7 +111,7 @@ def page(kept: dict[str, Any], notes: dict[str, str]) -> str:
 
 def row(name: str, limit: Limit, result: dict[str, Any], before: dict[str, Any] | None) -> str:
     """Return the table's line of one figure."""
-    met = {True: "yes", False: "**no**", None: "not measured"}[limit.met(result)]
+    met = "" if limit.bound is None else {True: "yes", False: "**no**", None: "not measured"}[limit.met(result)]
     last = number(before["figures"].get(limit.key)) if before else ""
     return f"| `{name}` | `{limit.key}` | {number(limit.figure(result))} | {limit} | {met} | {last} |"
 
@@ -108,7 +122,7 @@ def run_row(result: dict[str, Any]) -> str:
     where = f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_mb'] // 1024} GiB, Python {machine['python']}"
     settings = ", ".join(f"{key} {value}" for key, value in result.get("settings", {}).items() if not isinstance(value, dict))
     took = f"{result['took_seconds']:.0f} s"
-    return f"| `{result['name']}` | {result['at'][:16]} | `{result['commit']}` | {took} | {machine['load_1m']} | {where} | {settings} |"
+    return f"| `{key_of(result)}` | {result['at'][:16]} | `{result['commit']}` | {took} | {machine['load_1m']} | {where} | {settings} |"
 
 
 def bars(results: dict[str, Any]) -> list[Bar]:
@@ -116,7 +130,7 @@ def bars(results: dict[str, Any]) -> list[Bar]:
     return [
         Bar(f"{name} {limit.key}", used, f"{number(limit.figure(result))} ({limit})")
         for name, result in results.items()
-        for limit in LIMITS[name]
+        for limit in LIMITS[result["name"]]
         if limit.bound and (used := limit.used(result)) is not None
     ]
 

@@ -7,14 +7,12 @@ the machine does meets all of them. wrk keeps its connections wherever the serve
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
 import socket
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.request
@@ -23,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.environments import INSTALL_SECONDS, output, python_with
 from benchmarks.figures import ratio
 from benchmarks.studio import NotMeasuredError, say
 from runner.build import build_scoring
@@ -31,7 +30,7 @@ from sandbox.places import cache_folder
 OTHERS = ("mlflow==3.17.2", "flask==3.1.3", "gunicorn==26.2.0")
 CONNECTIONS = 16
 OURS = "mooring"
-START_SECONDS, INSTALL_SECONDS = 90, 900
+START_SECONDS = 90
 SIZES = {"small": 0, "1kB": 1_000, "100kB": 100_000}
 SCRIPT = "def init():\n    pass\n\n\ndef run(raw_data):\n    return {'predictions': [1]}\n"
 FLASK = """\
@@ -99,7 +98,7 @@ class Round:
 def run(*, quick: bool) -> dict[str, Any]:
     """Measure and return the keys of this benchmark."""
     wrk = load_generator()
-    python = others_python()
+    python = python_with("scoring", OTHERS)
     rounds, seconds = (1, 1) if quick else (5, 5)
     with tempfile.TemporaryDirectory(prefix="mooring-bench-") as folder, contextlib.ExitStack() as stack:
         targets = [stack.enter_context(target) for target in servers(Path(folder), python)]
@@ -119,7 +118,7 @@ def run(*, quick: bool) -> dict[str, Any]:
             "rounds": rounds,
             "seconds": seconds,
             "others": list(OTHERS),
-            "load": _output([wrk, "--version"]).splitlines()[0].split(" [")[0],
+            "load": output([wrk, "--version"]).splitlines()[0].split(" [")[0],
         },
     }
 
@@ -163,7 +162,7 @@ def measure(wrk: str, lua: Path, body: Path, targets: Sequence[Target], rounds: 
         for target in targets:
             length = seconds if number else 1
             command = [wrk, "-t1", f"-c{CONNECTIONS}", f"-d{length}s", "--timeout", "10s", "-s", str(lua), target.url]
-            one = round_of(_output(command, env={**os.environ, "BENCH_BODY": str(body)}))
+            one = round_of(output(command, env={**os.environ, "BENCH_BODY": str(body)}))
             if number:
                 found[target.name].append(one)
                 say(f"{body.stem}, round {number}: {target.name} {one.per_second:.0f} requests/s, p99 {one.p99_ms:.2f} ms")
@@ -176,7 +175,7 @@ def servers(folder: Path, python: Path) -> list[contextlib.AbstractContextManage
     (folder / "app.py").write_text(FLASK)
     (folder / "save.py").write_text(MLFLOW)
     model = folder / "model"
-    _output([str(python), str(folder / "save.py"), str(model)], cwd=folder)
+    output([str(python), str(folder / "save.py"), str(model)], cwd=folder)
     pyz = build_scoring(cache_folder())
     port = {name: free_port() for name in (OURS, "flask_sync", "flask_gthread", "mlflow")}
     gunicorn = [str(python), "-m", "gunicorn", "-w", "1", "app:app"]
@@ -245,37 +244,7 @@ def load_generator() -> str:
     raise NotMeasuredError("wrk, the load generator, is not installed on this machine")
 
 
-def others_python() -> Path:
-    """Return the Python of an environment with the other servers; made in the cache folder when it is not there."""
-    mark = hashlib.sha256("\n".join((*OTHERS, sys.version)).encode()).hexdigest()[:12]
-    folder = cache_folder() / "benchmarks" / f"scoring-{mark}"
-    python = folder / "bin" / "python"
-    if (folder / "complete").exists():
-        return python
-    say("installing the other servers")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    _output([sys.executable, "-m", "venv", str(folder)])
-    has_uv = subprocess.run([sys.executable, "-m", "uv", "--version"], capture_output=True, check=False).returncode == 0
-    pip = [sys.executable, "-m", "uv", "pip", "install", "--python", str(python)] if has_uv else [str(python), "-m", "pip", "install"]
-    _output([*pip, "-q", *OTHERS], limit=INSTALL_SECONDS)
-    (folder / "complete").touch()
-    return python
-
-
 def free_port() -> int:
     """Return a port that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as sock:
         return int(sock.getsockname()[1])
-
-
-def _output(command: list[str], *, cwd: Path | None = None, env: dict[str, str] | None = None, limit: float = 180) -> str:
-    try:
-        done = subprocess.run(
-            command, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=limit, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise NotMeasuredError(f"{command[0]} did not work: {error}") from error
-    if done.returncode and "--version" not in command:
-        raise NotMeasuredError(f"{' '.join(command[:4])} did not work: {done.stdout[-1000:]}")
-    return done.stdout

@@ -23,20 +23,25 @@ from benchmarks.databases import SERVER
 
 USER = "mooring"
 # What tests ask for; more than one process of them, each with a few threads.
-_OPTIONS = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=200 -c listen_addresses="
+_OPTIONS = "-c max_connections=200 -c listen_addresses="
+_CARELESS = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off"
 
 
 @contextlib.contextmanager
-def server() -> Iterator[str]:
-    """Run a server and give its address; raise `FileNotFoundError` where PostgreSQL is not installed."""
+def server(*, durable: bool = False) -> Iterator[str]:
+    """Run a server and give its address; raise `FileNotFoundError` where PostgreSQL is not installed.
+
+    A `durable` one waits for the disk, as one does that is to keep something.
+    """
     folder = Path(tempfile.mkdtemp(prefix="mooring-postgres-"))
     data, log = folder / "data", folder / "log"
     as_whom = _owner()
+    options = f"{_OPTIONS} -k {folder}" if durable else f"{_OPTIONS} {_CARELESS} -k {folder}"
     try:
         if as_whom:
             shutil.chown(folder, as_whom)
         _run(as_whom, _program("initdb"), "-D", str(data), "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
-        _run(as_whom, _program("pg_ctl"), "-D", str(data), "-l", str(log), "-w", "-o", f"{_OPTIONS} -k {folder}", "start")
+        _run(as_whom, _program("pg_ctl"), "-D", str(data), "-l", str(log), "-w", "-o", options, "start")
         try:
             yield f"postgresql://{USER}@/postgres?host={quote(str(folder))}"
         finally:

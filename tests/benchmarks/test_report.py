@@ -33,6 +33,7 @@ def test_every_benchmark_that_can_be_run_has_limits_on_the_page() -> None:
         (Limit("x", 0), 0, True, 0.0),
         (Limit("x", 0), 1, False, float("inf")),
         (Limit("x", 1), None, None, None),
+        (Limit("x", None), 3, None, None),
     ],
 )
 def test_a_limit_is_met_up_to_its_bound(limit: Limit, figure: float | None, met: bool | None, used: float | None) -> None:
@@ -75,6 +76,21 @@ def test_the_page_says_what_is_met_what_is_not_and_what_was_not_measured() -> No
     assert "| `submit` | `doubled` | – | 0 | not measured |  |" in text
     assert "### `submit`\n\nIn the worker." in text
     assert "`deploy`" in text.split("Not measured yet:")[1]
+
+
+def test_a_result_on_postgresql_stands_below_the_usual_one_and_is_compared_with_its_own() -> None:
+    committed = {"results": {"submit": result(at="1", p50_ms=80), "submit (PostgreSQL)": result(at="1", p50_ms=90, database="postgresql")}}
+    kept = report.merged(committed, committed, [result(at="2", p50_ms=40, database="postgresql")])
+    text = report.page(kept, {})
+    usual, other = "| `submit` | `p50_ms` | 80 | ≤ 100 | yes |  |", "| `submit (PostgreSQL)` | `p50_ms` | 40 | ≤ 100 | yes | 90 |"
+    assert text.index(usual) < text.index(other)
+
+
+def test_a_ratio_to_another_program_stands_on_the_page_without_a_limit_once_it_is_known() -> None:
+    kept = report.merged({}, {}, [result(over_mlflow={"request_p50_ms": 0.4})])
+    text = report.page(kept, {})
+    assert "| `submit` | `over_mlflow.request_p50_ms` | 0.4 | – |  |  |" in text
+    assert "over_dstack" not in text
 
 
 def test_the_kept_page_is_what_the_kept_figures_make() -> None:
