@@ -12,3 +12,9 @@ __all__ = ["fakekube"]
 def client(fakekube: FakeKube) -> Iterator[KubeClient]:
     with KubeClient(fakekube.connection(), timeout=5) as client:
         yield client
+
+
+@pytest.fixture
+def team(fakekube: FakeKube) -> FakeKube:
+    fakekube.namespace("team")
+    return fakekube

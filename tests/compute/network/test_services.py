@@ -1,9 +1,9 @@
-"""A certificate on its way into a cluster, and what is there of it afterwards; the way out of pods."""
+"""A certificate that somebody uploads: on its way into a cluster, and what is there of it afterwards."""
 
 import base64
 import gzip
 import json
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -18,41 +18,17 @@ from compute.kube.errors import KubeError
 from compute.models import Cluster
 from compute.network import looking
 from compute.network.applying import apply_certificate, render_secret, settle_certificate, withdraw
-from compute.network.models import PodNetworkSettings, RouterCertificate
-from compute.network.selectors import certificate_shown, findings, pod_network, way_out_shown
-from compute.network.services import (
-    check_egress,
-    follow_secret,
-    put_back_certificate,
-    remove_certificate,
-    set_certificate,
-    set_way_out,
-)
+from compute.network.models import RouterCertificate
+from compute.network.selectors import certificate_shown, findings
+from compute.network.services import put_back_certificate, remove_certificate, set_certificate
 from studio.accounts.models import User
 from studio.audit.models import Entry
 from studio.core.errors import ProblemError, ProblemList
-from tests.compute.network.pki import Family, family, make
+from tests.compute.network.pki import Family, make
+from tests.compute.network.placed import NAME, PLACE, make_fingerprint, put, row, secret
 from tests.fakekube import FakeKube
 
 pytestmark = pytest.mark.django_db
-PLACE, NAME = "mooring-system", "mooring-router-tls"
-
-
-@pytest.fixture(scope="module")
-def first() -> Family:
-    return family()
-
-
-@pytest.fixture(scope="module")
-def second() -> Family:
-    return family()
-
-
-@pytest.fixture
-def client(cluster: Cluster, fakekube: FakeKube) -> Any:
-    client = services.clusters.kube_client(cluster)
-    client.apply(kinds.NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": PLACE}})
-    return client
 
 
 def released_by(client: Any, studio: str) -> None:
@@ -84,33 +60,6 @@ def test_the_certificate_of_another_studios_router_stays(
         assert secret(client)["tls.crt"] == second.chain
 
 
-def secret(client: Any, name: str = NAME) -> dict[str, str]:
-    found = client.get(kinds.SECRET, name, PLACE)
-    return {key: base64.b64decode(value).decode() for key, value in found["data"].items()} | {"type": found["type"]}
-
-
-def put(
-    client: Any, made: Family, *, name: str = NAME, type: str = "kubernetes.io/tls", keys: tuple[str, str] = ("tls.crt", "tls.key")
-) -> None:
-    data = {keys[0]: made.chain, keys[1]: made.leaf.key}
-    client.delete(kinds.SECRET, name, PLACE)
-    client.create(
-        kinds.SECRET,
-        {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {"name": name, "namespace": PLACE},
-            "type": type,
-            "data": {key: base64.b64encode(value.encode()).decode() for key, value in data.items()},
-        },
-        PLACE,
-    )
-
-
-def row() -> RouterCertificate:
-    return RouterCertificate.objects.select_related("cluster", "set_by").get()
-
-
 def test_an_uploaded_certificate_comes_into_the_cluster_and_is_rotated_in_place(
     operator: User, cluster: Cluster, client: Any, first: Family, second: Family
 ) -> None:
@@ -137,12 +86,6 @@ def test_a_refusal_keeps_what_is_there(operator: User, cluster: Cluster, first: 
     with pytest.raises(ProblemList):
         set_certificate(operator, cluster, chain=first.chain, key=make("other").key)
     assert row().facts["fingerprint"] == make_fingerprint(first)
-
-
-def make_fingerprint(made: Family) -> str:
-    from compute.network.certificates import describe
-
-    return str(describe(made.leaf.certificate)["fingerprint"])
 
 
 def test_the_key_is_encrypted_and_comes_back_nowhere(operator: User, cluster: Cluster, client: Any, first: Family) -> None:
@@ -194,52 +137,6 @@ def test_an_upload_replaces_what_somebody_else_put_there_whatever_its_type(
     set_certificate(operator, cluster, chain=first.chain, key=first.leaf.key)
     apply_certificate(cluster)
     assert secret(client)["type"] == "kubernetes.io/tls" and secret(client)["tls.crt"] == first.chain
-
-
-@pytest.mark.parametrize(("type", "keys"), [("kubernetes.io/tls", ("tls.crt", "tls.key")), ("Opaque", ("cert.pem", "key.pem"))])
-def test_a_secret_of_the_cluster_is_followed_through_its_renewals(
-    operator: User, cluster: Cluster, client: Any, first: Family, second: Family, type: str, keys: tuple[str, str]
-) -> None:
-    put(client, first, name="mine", type=type, keys=keys)
-    follow_secret(operator, cluster, name="mine")
-    apply_certificate(cluster)
-    assert secret(client)["tls.crt"] == first.chain
-    put(client, second, name="mine", type=type, keys=keys)
-    apply_certificate(cluster)
-    assert secret(client)["tls.key"] == second.leaf.key
-    kept = row()
-    assert (kept.key, kept.chain) == ("", second.chain) and kept.facts["fingerprint"] == make_fingerprint(second)
-    assert kept.status == "ready"
-
-
-def test_a_secret_that_cannot_be_followed_is_refused_at_its_field(operator: User, cluster: Cluster, client: Any, first: Family) -> None:
-    for name, id in (("Not a name", "certificate-secret-name"), (NAME, "certificate-secret-name"), ("none", "certificate-secret-missing")):
-        with pytest.raises(ProblemError) as caught:
-            follow_secret(operator, cluster, name=name)
-        assert (caught.value.problem.id, caught.value.field) == (id, "secret")
-    put(client, first, name="odd", type="Opaque", keys=("a", "b"))
-    with pytest.raises(ProblemError) as caught:
-        follow_secret(operator, cluster, name="odd")
-    assert caught.value.problem.id == "certificate-secret-kind"
-    put(client, Family(first.root, first.middle, make("other")), name="wrong")
-    with pytest.raises(ProblemList) as listed:
-        follow_secret(operator, cluster, name="wrong")
-    assert {error.field for error in listed.value.errors} == {"secret"}
-
-
-def test_a_followed_secret_that_breaks_is_said_and_the_last_good_one_stays(
-    operator: User, cluster: Cluster, client: Any, first: Family
-) -> None:
-    put(client, first, name="mine")
-    follow_secret(operator, cluster, name="mine")
-    apply_certificate(cluster)
-    client.delete(kinds.SECRET, "mine", PLACE)
-    assert apply_certificate(cluster) is True
-    assert (row().status, row().problem_id) == ("failed", "certificate-secret-missing")
-    assert secret(client)["tls.crt"] == first.chain
-    put(client, first, name="mine")
-    apply_certificate(cluster)
-    assert row().status == "ready"
 
 
 def test_a_cluster_that_does_not_answer_leaves_it_waiting_and_the_sweep_comes_back(
@@ -296,7 +193,6 @@ def test_its_end_is_warned_of_on_the_cluster(
 
 
 def test_a_router_that_is_called_by_another_name_meanwhile_is_warned_of(operator: User, cluster: Cluster, first: Family) -> None:
-    from compute.extension.models import Extension
 
     set_certificate(operator, cluster, chain=first.chain, key=first.leaf.key)
     Extension.objects.create(cluster=cluster, settings={"sslCname": "elsewhere.example.com"})
@@ -349,110 +245,12 @@ def test_a_rotation_in_the_middle_of_applying_wins(
     assert secret(client)["tls.crt"] == second.chain and row().status == "ready"
 
 
-def test_the_way_out_is_kept_with_its_password_hidden(operator: User, cluster: Cluster) -> None:
-    ca = make("Corporate", ca=True)
-    set_way_out(operator, cluster, http_proxy="http://u:s3cr3t@proxy:3128", https_proxy="http://proxy:3128", no_proxy=".corp",
-                ca_bundle=ca.pem, ca_with_system=False)  # fmt: skip
-    network = pod_network(cluster)
-    assert network.environment["http_proxy"] == "http://u:s3cr3t@proxy:3128"
-    assert network.secret == {"HTTP_PROXY", "http_proxy"}
-    assert ".corp" in network.environment["NO_PROXY"] and "127.0.0.1" in network.environment["NO_PROXY"]
-    assert network.ca_bundle == ca.pem
-    shown = way_out_shown(cluster)
-    assert "s3cr3t" not in repr(shown) + serializers.serialize("json", Entry.objects.all())
-    assert [one["subject"] for one in shown["ca_bundle"]] == ["Corporate"]
-    # As it is shown it comes back from a form: the password stays.
-    set_way_out(operator, cluster, http_proxy=shown["http_proxy"], no_proxy=".corp")
-    assert pod_network(cluster).environment["HTTP_PROXY"] == "http://u:s3cr3t@proxy:3128"
-    set_way_out(operator, cluster)
-    assert pod_network(cluster).environment == {} and pod_network(cluster).ca_bundle == ""
-
-
-def test_everything_wrong_with_the_way_out_is_said_at_its_field(operator: User, cluster: Cluster) -> None:
-    with pytest.raises(ProblemList) as caught:
-        set_way_out(operator, cluster, http_proxy="proxy", https_proxy="ftp://x:1", no_proxy="a b!", ca_bundle="none")
-    assert [error.field for error in caught.value.errors] == ["http_proxy", "https_proxy", "no_proxy", "ca_bundle"]
-    assert not PodNetworkSettings.objects.exists()
-
-
-def test_a_bundle_with_the_studios_own_authorities_before_it(operator: User, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    from compute.network import way_out
-
-    ca, known = make("Corporate", ca=True), make("Known", ca=True)
-    monkeypatch.setattr(way_out, "system_bundle", lambda: known.pem)
-    set_way_out(operator, cluster, ca_bundle=ca.pem)
-    assert pod_network(cluster).ca_bundle == known.pem + ca.pem
-    monkeypatch.setattr(way_out, "system_bundle", lambda: "")
-    assert [each["id"] for each in findings(cluster)] == ["ca-bundle-no-system"]
-    with pytest.raises(ProblemList) as caught:
-        set_way_out(operator, cluster, ca_bundle=known.pem)
-    assert caught.value.errors[0].field == "ca_with_system"
-
-
-def test_ranges_of_pods_and_services_are_learned(operator: User, cluster: Cluster, client: Any, fakekube: FakeKube) -> None:
-    for number, node in enumerate(client.list(kinds.NODE)):
-        client.patch(kinds.NODE, node["metadata"]["name"], {"spec": {"podCIDRs": [f"10.42.{number}.0/24"]}})
-    set_way_out(operator, cluster, http_proxy="http://proxy:3128")
-    looking.settle_network(cluster.pk)
-    assert "10.42.0.0/23" in pod_network(cluster).environment["NO_PROXY"].split(",")
-
-
-def test_addresses_to_try_are_checked_and_one_check_runs_at_a_time(operator: User, cluster: Cluster) -> None:
-    for addresses in ([], ["ftp://x"], ["http://u:p@x/"], ["https://x y"], [f"h{number}" for number in range(11)]):
-        with pytest.raises(ProblemError) as caught:
-            check_egress(operator, cluster, addresses=addresses)
-        assert (caught.value.problem.id, caught.value.field) == ("egress-address-invalid", "addresses")
-    row = check_egress(operator, cluster, addresses=["packages.example.com", "https://x/y", "", "https://x/y"])
-    assert row.addresses == ["https://packages.example.com", "https://x/y"]
-    with pytest.raises(ProblemError) as caught:
-        check_egress(operator, cluster, addresses=["x"])
-    assert caught.value.problem.id == "egress-check-busy"
-
-
 def test_detaching_takes_the_certificate_along(operator: User, cluster: Cluster, client: Any, first: Family) -> None:
     set_certificate(operator, cluster, chain=first.chain, key=first.leaf.key)
     apply_certificate(cluster)
     services.detach_cluster(operator, cluster)
     services.clusters.finish_detach(cluster.pk)
     assert client.find(kinds.SECRET, NAME, PLACE) is None
-
-
-def test_a_secret_that_the_extension_names_is_looked_after_without_a_copy(
-    cluster: Cluster, client: Any, first: Family, second: Family
-) -> None:
-    put(client, first, name="own-tls")
-    Extension.objects.create(cluster=cluster, status="ready", revision=1, settings={"enableInference": True, "sslSecret": "own-tls"})
-    looking.settle_network(cluster.pk)
-    row = RouterCertificate.objects.get(cluster=cluster)
-    assert (row.secret_name, row.status, row.chain, row.key) == ("own-tls", "ready", first.chain, "")
-    assert row.ends_at and client.find(kinds.SECRET, NAME, PLACE) is None
-    put(client, second, name="own-tls")
-    looking.settle_network(cluster.pk)
-    row.refresh_from_db()
-    assert row.chain == second.chain and client.find(kinds.SECRET, NAME, PLACE) is None
-    # When the setting is taken back the router still has a certificate to show.
-    Extension.objects.update(settings={"enableInference": True})
-    looking.settle_network(cluster.pk)
-    assert secret(client)["tls.crt"] == second.chain
-
-
-def test_what_the_extension_names_leaves_an_uploaded_certificate_alone(
-    cluster: Cluster, client: Any, operator: User, first: Family, second: Family
-) -> None:
-    set_certificate(operator, cluster, chain=first.chain, key=first.leaf.key)
-    put(client, second, name="own-tls")
-    Extension.objects.create(cluster=cluster, status="ready", revision=1, settings={"enableInference": True, "sslSecret": "own-tls"})
-    looking.settle_network(cluster.pk)
-    assert RouterCertificate.objects.get(cluster=cluster).key == first.leaf.key
-    # What callers see is what is told of: its end, its names.
-    kept = RouterCertificate.objects.get(cluster=cluster)
-    assert kept.ends_at == datetime.fromisoformat(kept.facts["not_after"]) and kept.router_facts["fingerprint"] != kept.facts["fingerprint"]
-    shown = certificate_shown(kept)["router_shows"]
-    assert (shown["secret"], shown["fingerprint"]) == ("own-tls", kept.router_facts["fingerprint"])
-    Extension.objects.update(settings={"enableInference": True})
-    looking.settle_network(cluster.pk)
-    kept.refresh_from_db()
-    assert not kept.direct and kept.router_facts == kept.facts
 
 
 def test_what_is_no_certificate_in_another_studios_place_can_be_written_over_once_told(
