@@ -73,7 +73,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "mooring instance-type set-default small --cluster edge --none",
     ),
     "instance-type delete": ("mooring instance-type delete small --cluster edge",),
-    "job create": ("mooring job create -f job.yml --stream", "mooring job create -f job.yml --set compute=local --set inputs.rate=0.1"),
+    "job create": (
+        "mooring job create -f job.yml --stream",
+        "mooring job create -f job.yml --stream --timestamps",
+        "mooring job create -f job.yml --set compute=local --set inputs.rate=0.1",
+    ),
     "job validate": ("mooring job validate -f job.yml",),
     "job list": ("mooring job list --mine", "mooring job list --status Running -o name", "mooring job list --tag stage=prod --since 7d"),
     "job show": ("mooring job show calm_otter", "mooring job show calm_otter --query problem.todo"),

@@ -60,13 +60,14 @@ def add_to(app: typer.Typer) -> None:
 
 
 @jobs.command("create")
-def create(
+def create(  # noqa: PLR0913 - each is an option of the command
     file: File,
     overrides: Set = None,
     name: NameOption = None,
     retries: Retries = None,
     workspace: Workspace = None,
     stream: Stream = False,
+    timestamps: Timestamps = False,
     web: Web = False,
     no_wait: NoWait = False,
     output: Output = "table",
@@ -75,13 +76,14 @@ def create(
     """Submit a job with the code folder and the local inputs that its YAML names."""
     from mooring.cli.progress import Bar
 
+    _timestamps_of_a_stream(stream, timestamps)
     given = [*(overrides or []), *([f"name={name}"] if name else [])]
     given += [] if retries is None else [f"retry_settings.max_retries={retries}"]
     with session.connect(workspace) as studio:
         with Bar("sending files") as bar:
             job = studio.jobs.create(file, overrides=given, progress=bar)
         _announce(job, output, query, quiet=stream)
-        _follow_up(studio, job, stream=stream, web=web)
+        _follow_up(studio, job, stream=stream, timestamps=timestamps, web=web)
 
 
 @jobs.command("validate")
@@ -179,15 +181,17 @@ def resubmit(
     name: NameOption = None,
     workspace: Workspace = None,
     stream: Stream = False,
+    timestamps: Timestamps = False,
     web: Web = False,
     output: Output = "table",
     query: Query = None,
 ) -> None:
     """Submit the same job once more."""
+    _timestamps_of_a_stream(stream, timestamps)
     with session.connect(workspace) as studio:
         job = studio.jobs.resubmit(the_name(argument, name))
         _announce(job, output, query, quiet=stream)
-        _follow_up(studio, job, stream=stream, web=web)
+        _follow_up(studio, job, stream=stream, timestamps=timestamps, web=web)
 
 
 @jobs.command("stream")
@@ -264,11 +268,17 @@ def _announce(job: Job, output: str, query: str | None, *, quiet: bool) -> None:
         print_result(dict(job.answer), output, query=query)
 
 
-def _follow_up(studio: Client, job: Job, *, stream: bool, web: bool) -> None:
+def _timestamps_of_a_stream(stream: bool, timestamps: bool) -> None:
+    """Refuse times without a log to put them before, ahead of anything that is submitted."""
+    if timestamps and not stream:
+        raise typer.BadParameter("--timestamps goes with --stream")
+
+
+def _follow_up(studio: Client, job: Job, *, stream: bool, timestamps: bool, web: bool) -> None:
     if web:
         typer.launch(job.url)
     if stream:
-        _stream(studio, job.name, 0)
+        _stream(studio, job.name, 0, timestamps=timestamps)
 
 
 def _stream(studio: Client, name: str, process: int, *, timestamps: bool = False) -> None:

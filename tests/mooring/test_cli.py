@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from mooring.cli import main, session
-from tests.mooring.stand_in import TOKEN, StandIn
+from tests.mooring.stand_in import STAMP, TOKEN, StandIn
 from tests.mooring.test_client import a_job_folder
 
 Run = Callable[..., "Done"]
@@ -74,6 +74,17 @@ def test_a_job_is_created_streamed_and_ends_with_success(held: StandIn, run: Run
     assert "calm_otter_1: Queued: waiting for room\n" in done.stderr
     assert done.stderr.endswith("calm_otter_1: Completed\n")
     assert held.submitted[0]["set"] == ["compute=local"]
+
+
+def test_what_is_streamed_as_it_is_submitted_has_the_time_before_each_line(held: StandIn, run: Run, tmp_path: Path) -> None:
+    held.log = b"epoch 1\nepoch 2\n"
+    a_job_folder(tmp_path / "work")
+    stamped = b"".join(STAMP + line for line in held.log.splitlines(keepends=True)).decode()
+    done = run("job", "create", "-f", "work/job.yml", "--stream", "--timestamps")
+    assert (done.returncode, done.stdout) == (0, stamped)
+    assert run("job", "resubmit", "calm_otter_1", "--stream", "--timestamps").stdout == stamped
+    alone = run("job", "create", "-f", "work/job.yml", "--timestamps")
+    assert alone.returncode == 2 and "--stream" in alone.stderr and len(held.submitted) == 1
 
 
 def test_a_failed_job_ends_with_3_and_why(held: StandIn, run: Run, tmp_path: Path) -> None:
