@@ -8,6 +8,7 @@ from compute import instance_types
 from compute.kube.capacity import NodeCapacity, node_capacities, pod_requests
 from compute.kube.names import KIND, WORKSPACE
 from compute.kube.quantities import Quantities, add, format_quantity, gpus, parse_resources
+from studio.core.texts import neutral
 
 Object = Mapping[str, Any]
 
@@ -68,7 +69,7 @@ def observe_type(obj: Object, group: str) -> SeenType:
         name=metadata["name"],
         group=group,
         spec=spec,
-        description=str(spec.get("description") or "")[:300],
+        description=neutral(str(spec.get("description") or "")[:300]),
         is_default=group == instance_types.OURS and annotations.get(instance_types.DEFAULT_ANNOTATION) == "true",
         problem=" ".join(wrong.text for wrong in wrongs)[:500],
         uid=str(metadata.get("uid") or ""),

@@ -25,6 +25,7 @@ from studio.audit.services import record
 from studio.core.errors import ProblemError
 from studio.core.nudge import nudge
 from studio.core.states import move, touch
+from studio.core.words import check_words
 
 log = structlog.get_logger(__name__)
 
@@ -104,6 +105,7 @@ def attach_compute(
 
     Raises ProblemError at the field that it is about, and then leaves nothing behind.
     """
+    check_words(description=description)
     namespace = namespace or proposed_namespace(workspace, name)
     _check_given(workspace, name, namespace, cluster)
     _check_type(cluster, default_instance_type)
@@ -171,6 +173,7 @@ def change_compute(
     description: str | None = None,
 ) -> Compute:
     """Change a compute in place. Another namespace takes that nothing runs; what ran before keeps its records."""
+    check_words(description=description)
     wanted = {
         "name": name,
         "namespace": namespace,

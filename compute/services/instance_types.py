@@ -16,6 +16,7 @@ from compute.records import keep_instance_type
 from compute.selectors import types_of
 from studio.audit.services import record
 from studio.core.errors import ProblemError, ProblemList
+from studio.core.words import word_problems
 
 
 def save_instance_type(actor: Any, cluster: Cluster, *, name: str, spec: dict[str, Any], create: bool, version: str = "") -> InstanceType:
@@ -25,6 +26,7 @@ def save_instance_type(actor: Any, cluster: Cluster, *, name: str, spec: dict[st
     """
     spec = {key: value for key, value in spec.items() if value not in (None, {}, [], "")}
     problems = [ProblemError("instance-type-invalid", field=wrong.field, text=wrong.text) for wrong in instance_types.wrongs(name, spec)]
+    problems += word_problems("description", str(spec.get("description") or ""))
     if problems:
         raise ProblemList(problems)
     existing = _ours(cluster, name)

@@ -13,6 +13,7 @@ from studio.audit.services import record
 from studio.core.errors import ProblemError
 from studio.core.nudge import nudge
 from studio.core.states import move
+from studio.core.words import check_words
 
 KEYS = {"primary": "primary_key", "secondary": "secondary_key"}
 STANDING = (EndpointStatus.CREATING, EndpointStatus.UPDATING, EndpointStatus.READY, EndpointStatus.FAILED)
@@ -67,6 +68,7 @@ def update_endpoint(actor: Any, endpoint: Endpoint, *, text: str, overrides: Seq
 
 def edit_endpoint(actor: Any, endpoint: Endpoint, *, description: str | None = None, tags: Mapping[str, str] | None = None) -> Endpoint:
     """Change the description or the tags; nothing in the cluster changes."""
+    check_words(description=description, tags=tags)
     given = {"description": description, "tags": dict(tags) if tags is not None else None}
     values = {name: value for name, value in given.items() if value is not None}
     with transaction.atomic():

@@ -14,6 +14,7 @@ from jobs.spec.errors import SpecError, SpecIssue, SpecWarning
 from jobs.spec.kinds import ENOUGH, TITLES, Check, Folder, Kind, Known, LocalPath, detect, issue_at
 from jobs.spec.shapes import NO_EFFECT, TAG
 from jobs.spec.yamltext import Document, Path, dotted, read
+from studio.core.texts import TODO, misleading
 
 KINDS: dict[str, Kind] = {kind.name: kind for kind in (command.KIND,)}
 M = TypeVar("M", bound=BaseModel)
@@ -130,10 +131,22 @@ def _load(
     check = Check(document, folder, known or Known())
     model = _validated(kind, document, check)
     _warn_of_no_effect(model, (), check)
+    _words_that_mislead(document.value, check)
     model = kind.check(model, check)
     if check.issues:
         raise SpecError(*check.issues)
     return Loaded(kind.name, model, tuple(check.warnings), frozenset(check.needs), tuple(check.local_paths), document)
+
+
+def _words_that_mislead(fields: Mapping[str, Any], check: Check) -> None:
+    """Refuse what people will read of a thing where it holds signs that have it read as something else."""
+    for name in ("display_name", "description", "stage"):
+        if found := misleading(str(fields.get(name) or "")):
+            check.refuse("spec-value-not-allowed", (name,), found, TODO)
+    for key, value in (fields.get("tags") or {}).items():
+        if found := misleading(str(key)) or misleading(str(value or "")):
+            place = check.document.place(("tags", key), key=True)
+            check.issues.append(issue_at("spec-value-not-allowed", ("tags",), place, f"Of a tag: {found}", TODO))
 
 
 def _kind_of_fields(document: Document, kinds: Mapping[str, Kind], advice: str, otherwise: Kind | None) -> Kind:

@@ -10,6 +10,7 @@ from django.db import transaction
 from studio.accounts.models import WORKSPACE_NAME, Membership, Role, User, Workspace
 from studio.audit.services import record
 from studio.core.errors import ProblemError
+from studio.core.words import check_words
 
 
 def first_administrator(*, password: Callable[[], str] = str) -> tuple[User, str] | None:
@@ -36,6 +37,7 @@ def create_workspace(actor: Any, *, name: str, display_name: str = "", descripti
     for field, value, most in (("display_name", display_name, 100), ("description", description, 1000)):
         if len(value) > most:
             raise ProblemError("request-invalid", field=field, text=f"This is longer than {most} letters.")
+    check_words(display_name=display_name, description=description)
     with transaction.atomic():
         fields = {"display_name": display_name.strip() or name, "description": description.strip()}
         workspace, made = Workspace.objects.get_or_create(name=name, defaults=fields)

@@ -63,6 +63,8 @@ register(
     Problem("name-taken", "Name taken", "There is already a {what} named {name}.", "Choose another name.", 409),
     Problem("name-invalid", "Name not usable", "{name!r} cannot be the name of a {what}: {why}.",
             "Choose one that keeps to this.", 422),
+    Problem("text-misleading", "A sign that does not show", "{text}",
+            "Type it by hand: what is copied from elsewhere may bring such signs along.", 422),
     Problem("too-large", "Too large", "{what} is larger than {limit}.", "Send less, or ask an operator to raise the limit.", 413),
     Problem("secret-unreadable", "A stored secret cannot be opened",
             "The {what} was encrypted with a key that this studio does not have.",

@@ -1,11 +1,26 @@
-"""Texts of strangers: what not every database keeps (zero, half of a pair of UTF-16), and JSON made to break its reader."""
+"""Texts of strangers: what not every database keeps, what reads as something else than it is, and JSON made to break its reader."""
 
 import json
 import re
+import unicodedata
 from typing import Any
 
 UNKEEPABLE = re.compile("[\x00\ud800-\udfff]")
 SAID = "A text holds a character that cannot be kept: zero, or half of a pair."
+# Controls but tab and the ends of lines; embeddings, overrides and isolates (UAX #9), which turn the direction of what follows;
+# what takes no room and joins nothing.
+_MISLEADING = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
+    "\u00ad\u180e\u200b\u2060-\u2064\u206a-\u206f\ufeff\ufff9-\ufffb\U000e0001\U000e0020-\U000e007f]"
+)
+# Flags of parts of a country are written with signs that else do not show (UTS #51, emoji tag sequences).
+_FLAG = re.compile("\U0001f3f4[\U000e0020-\U000e007e]{1,30}\U000e007f")
+# Joiners belong into Arabic and Indic words and between emoji; before U+0590 no script needs them.
+_JOINERS = re.compile("(?:^|[\x00-\u058f\u2000-\u200d])[\u200c\u200d]|[\u200c\u200d](?:$|[\x00-\u058f\u2000-\u200d])")
+# Marks of direction belong beside letters that are written from right to left.
+_MARKS = re.compile("[\u200e\u200f\u061c]")
+_UNSEEN = re.compile(f"{_MISLEADING.pattern}|[\u200c-\u200f\u061c]")
+TODO = "Type it by hand: what is copied from elsewhere may bring such signs along."
 
 
 def read_json(text: str | bytes) -> Any:
@@ -25,3 +40,23 @@ def keepable(value: Any) -> Any:
     if isinstance(value, list):
         return [keepable(one) for one in value]
     return value
+
+
+def misleading(text: str) -> str:
+    """Say which sign of a text does not show and has it read as something else than it is; nothing for most texts."""
+    if text.isascii() and text.isprintable():
+        return ""
+    text = _FLAG.sub("\U0001f3f4", text)
+    found = _MISLEADING.search(text) or _JOINERS.search(text)
+    if not found and not any(sign.isalpha() and unicodedata.bidirectional(sign) in ("R", "AL") for sign in text):
+        found = _MARKS.search(text)
+    if not found:
+        return ""
+    sign = next(one for one in found[0] if _UNSEEN.match(one))
+    name = unicodedata.name(sign, "a control character").lower()
+    return f"It holds a sign that does not show and can have it read as something else: U+{ord(sign):04X} ({name})."
+
+
+def neutral(text: str) -> str:
+    """Return a text of which nobody can be asked with such signs replaced by U+FFFD."""
+    return _UNSEEN.sub("\ufffd", text) if misleading(text) else text

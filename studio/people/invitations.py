@@ -18,6 +18,7 @@ from django.utils import timezone
 from studio.accounts.models import RANK, Invitation, InvitedRole, Membership, User, Workspace, digest_of
 from studio.audit.services import record
 from studio.core.errors import ProblemError
+from studio.core.words import check_words
 from studio.people import problems  # noqa: F401 - its problems are raised from here
 from studio.people.selectors import still_open
 from studio.people.users import check_username, checked_email, create_user, end_every_session
@@ -53,6 +54,7 @@ def invite(
     name = " ".join(name.split())[:150] or email
     if not name:
         raise ProblemError("request-invalid", field="name", text="Say whom the invitation is for: a name or an address.")
+    check_words(name=name)
     spaces = [(_workspace(one), _role(role)) for one, role in (roles or {}).items()]
     fields = {"name": name, "email": email, "is_operator": operator, "is_admin": admin}
     with transaction.atomic():

@@ -12,6 +12,7 @@ from studio.accounts.access import workspaces_of
 from studio.accounts.models import ApiToken, Scope, User
 from studio.audit.services import record
 from studio.core.errors import ProblemError
+from studio.core.words import check_words
 from studio.people import problems  # noqa: F401 - its problems are raised from here
 
 # What a scope lets a program do, in a sentence.
@@ -38,6 +39,7 @@ def make_token(
     name = " ".join(name.split())
     if not 1 <= len(name) <= 60:
         raise ProblemError("request-invalid", field="name", text="A token's name has 1 to 60 letters.")
+    check_words(name=name)
     maker: ApiToken | None = getattr(actor, "token", None)
     wanted = _scopes(actor, scopes, maker)
     rows = _workspaces(actor, workspaces)

@@ -14,6 +14,7 @@ from django.utils import timezone
 from studio.accounts.models import ApiToken, Invitation, Membership, User
 from studio.audit.services import record
 from studio.core.errors import ProblemError
+from studio.core.words import check_words
 from studio.people import problems  # noqa: F401 - its problems are raised from here
 from studio.people.changing import change
 from studio.signin import sessions
@@ -166,6 +167,7 @@ def names_of(full_name: str) -> tuple[str, str]:
     first, _, last = " ".join(full_name.split()).partition(" ")
     if max(len(first), len(last)) > 150:
         raise ProblemError("request-invalid", field="full_name", text="The name is longer than 150 letters.")
+    check_words(full_name=full_name)
     return first, last
 
 

@@ -12,6 +12,7 @@ from studio.accounts.models import RANK, Membership, Role, User, Workspace
 from studio.assets.models import Model
 from studio.audit.services import record
 from studio.core.errors import ProblemError
+from studio.core.words import check_words
 from studio.people import problems  # noqa: F401 - its problems are raised from here
 from studio.people.changing import change
 
@@ -25,6 +26,7 @@ def edit_workspace(actor: Any, workspace: Workspace, *, display_name: str | None
         if len(value.strip()) > most:
             raise ProblemError("request-invalid", field=field, text=f"This is longer than {most} letters.")
         wanted[field] = value.strip()
+    check_words(**wanted)
     with transaction.atomic():
         if diff := change(workspace, **wanted):
             record(actor, "changed", workspace, workspace=workspace.name, diff=diff)

@@ -7,6 +7,7 @@ from typing import Any
 
 from studio.assets.registry.models import Type
 from studio.core.errors import ProblemError
+from studio.core.words import word_problems
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,254}")
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,99}")
@@ -52,6 +53,8 @@ class Given:
         for name, value in (("properties", self.properties), ("flavors", self.flavors)):
             if len(json.dumps(value)) > _MOST_JSON:
                 found.append(_invalid(name, f"{name.capitalize()} are larger than 64 KiB."))
+        for name, text in (("description", self.description), ("stage", self.stage)):
+            found += word_problems(name, text)
         return found + tag_problems(self.tags)
 
 
@@ -67,7 +70,8 @@ def tag_problems(tags: dict[str, str]) -> list[ProblemError]:
     if len(tags) > _MOST_TAGS:
         return [_invalid("tags", f"There are more than {_MOST_TAGS} tags.")]
     long = [key for key, value in tags.items() if not key or len(key) > 200 or len(value) > 1000]
-    return [_invalid("tags", f"The tag {key[:40]!r} is empty, or its key or value too long.") for key in long[:3]]
+    found = [_invalid("tags", f"The tag {key[:40]!r} is empty, or its key or value too long.") for key in long[:3]]
+    return found or word_problems("tags", tags)
 
 
 def _invalid(place: str, text: str) -> ProblemError:

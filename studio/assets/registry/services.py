@@ -18,6 +18,7 @@ from studio.assets.registry.tables import READERS, Found, found_at, uses_of
 from studio.assets.services import keep_tree, store, tree_for
 from studio.audit.services import record
 from studio.core.errors import ProblemError, ProblemList
+from studio.core.words import check_words
 from studio.live.bus import publish
 
 
@@ -217,6 +218,7 @@ def _edit(actor: Any, row: Any, description: str | None, tags: dict[str, str] | 
     if description is not None and description != row.description:
         if len(description) > 100_000:
             raise ProblemError("field-invalid", field="description", text="The description is longer than 100,000 characters.")
+        check_words(description=description)
         diff["description"] = [row.description[:500], description[:500]]
         row.description = description
     if tags is not None and tags != row.tags:

@@ -16,7 +16,7 @@ from jobs.spec.yamltext import NODES, read
 
 TEXTS = st.text(max_size=40)
 PRINTABLE = st.text(
-    st.characters(exclude_categories=("Cc", "Cs"), exclude_characters="\u2028\u2029\ufeff"), max_size=40
+    st.characters(exclude_categories=("Cc", "Cf", "Cs"), exclude_characters="\u2028\u2029\ufeff"), max_size=40
 )
 NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True)
 LITERALS = st.none() | st.booleans() | st.integers(-(10**12), 10**12) | st.floats(allow_nan=False) | PRINTABLE
@@ -35,7 +35,7 @@ JOBS = st.fixed_dictionaries(
         "name": st.from_regex(r"[a-z0-9][a-z0-9_-]{0,20}", fullmatch=True),
         "display_name": PRINTABLE,
         "description": st.text(
-            st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")) | st.just("\n"), max_size=60
+            st.characters(codec="utf-8", exclude_categories=("Cc", "Cf", "Cs", "Zl", "Zp")) | st.just("\n"), max_size=60
         ),
         "tags": st.dictionaries(PRINTABLE, st.none() | PRINTABLE, max_size=3),
         "inputs": st.dictionaries(NAMES, LITERALS | FILES, max_size=4),
