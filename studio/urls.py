@@ -41,6 +41,7 @@ urlpatterns = [
 if settings.DEBUG:
     urlpatterns += [path("ops/design/", design, name="design")]
 
+handler400 = "studio.core.pages.unreadable"
 handler429 = "studio.signin.limits.too_often"
 handler404 = "studio.core.pages.not_found"
 handler500 = "studio.core.pages.broken"

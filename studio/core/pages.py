@@ -4,6 +4,9 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.sessions.exceptions import SessionInterrupted
+from django.core.exceptions import DisallowedHost
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -14,6 +17,17 @@ from studio.core.storage import storage_problem
 
 COUNTED_TO = 1000
 LONGEST_KEY = 18
+
+
+def unreadable(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """Answer 400 to what Django gave up on: a session that ended under way, a foreign host name, a body that is none."""
+    if isinstance(exception, SessionInterrupted):
+        # Who was signed in when the request came is so no more.
+        request.user = AnonymousUser()
+        return _error(request, "errors/400.html", "session-over", 400)
+    foreign = isinstance(exception, DisallowedHost)
+    text = "The studio does not answer under the name in this address." if foreign else "What came with it could not be read."
+    return _error(request, "errors/400.html", "request-unreadable", 400, text=text)
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
@@ -41,9 +55,9 @@ def broken(request: HttpRequest) -> HttpResponse:
     return told or _error(request, "errors/500.html", "internal", 500)
 
 
-def _error(request: HttpRequest, template: str, id: str, status: int) -> HttpResponse:
+def _error(request: HttpRequest, template: str, id: str, status: int, **words: Any) -> HttpResponse:
     request_id = getattr(request, "id", "")
-    problem = ProblemError(id, request_id=request_id, needed="another role")
+    problem = ProblemError(id, request_id=request_id, needed="another role", **words)
     if request.path.startswith(("/api/", "/runner/")):
         return JsonResponse(problem.as_dict() | named(request), status=status, content_type="application/problem+json")
     return render(request, template, {"problem": problem, "request_id": request_id}, status=status)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.test import Client
 
 from tests.access_asked import PLANTED, everything
@@ -60,3 +61,30 @@ def test_what_broke_names_its_request_and_none_of_its_secrets(
     text = told(answer, way)
     assert PLANTED not in text and "RuntimeError" not in text and "Traceback" not in text
     assert "internal" in text
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_session_that_ends_under_way_says_to_sign_in_again(
+    way: str, people: People, client_for: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from studio.people import workspaces
+
+    def ended_meanwhile(*given: Any, **named: Any) -> None:
+        Session.objects.all().delete()
+
+    monkeypatch.setattr(workspaces, "record", ended_meanwhile)
+    client = client_for(people.owner)
+    answer = client.post("/w/team/settings/", {"display_name": "Another"}, headers={"X-Request-Id": ID, **WAYS[way]})
+    assert answer.status_code == 400
+    text = told(answer, "page")
+    assert "session-over" in text and "/accounts/login/" in text and "the-owner" not in text
+    assert client.get("/w/team/settings/").status_code == 302
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_name_that_is_not_the_studios_is_told_without_repeating_it(way: str, client: Client, settings: Any) -> None:
+    settings.ALLOWED_HOSTS = ["testserver"]
+    answer = client.get(API if way == "API" else "/accounts/login/", headers={"X-Request-Id": ID, **WAYS[way]}, HTTP_HOST="evil.example")
+    assert answer.status_code == 400
+    text = told(answer, way)
+    assert "request-unreadable" in text and "evil" not in text
