@@ -94,6 +94,21 @@ def parsed(name: str, read: Callable[[str], Parsed]) -> Parsed:
         raise SettingError(f"{name} must be {error}") from error
 
 
+def origin(name: str) -> str:
+    """Return a variable that is the address of a site, as `https://studio.example`, or nothing."""
+    value = text(name).strip().rstrip("/")
+    if not value:
+        return ""
+    parts = urlsplit(value)
+    try:
+        whole = parts.scheme in {"http", "https"} and parts.hostname and (parts.port is None or parts.port > 0)
+    except ValueError:
+        whole = False
+    if not whole or value != f"{parts.scheme}://{parts.netloc}" or "@" in parts.netloc:
+        raise SettingError(f"{name} must be an address such as https://studio.example, without a path, not {value!r}")
+    return value
+
+
 def pairs(name: str) -> dict[str, str]:
     """Return a comma-separated variable of `key=value` parts as a mapping."""
     found = {}

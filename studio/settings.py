@@ -23,7 +23,10 @@ SECRET_KEY = env.text("MOORING_SECRET_KEY") or env.kept_key(DATA / "keys" / "sec
 # Newest key first: it encrypts; all of them decrypt.
 ENCRYPTION_KEYS = env.words("MOORING_ENCRYPTION_KEYS") or env.kept_key(DATA / "keys" / "encryption_keys", "fernet").split()
 ALLOWED_HOSTS = env.words("MOORING_ALLOWED_HOSTS", "*")
-CSRF_TRUSTED_ORIGINS = env.words("MOORING_TRUSTED_ORIGINS")
+# The studio's address for people: what is handed over or mailed leads there, whatever name a request came by.
+PUBLIC_URL = env.origin("MOORING_PUBLIC_URL")
+LISTENS_ON = env.words("MOORING_LISTEN", "127.0.0.1:8080")
+CSRF_TRUSTED_ORIGINS = [*env.words("MOORING_TRUSTED_ORIGINS"), *([PUBLIC_URL] if PUBLIC_URL else [])]
 # Where clusters may be that people attach: what the studio calls for them lies in its own network.
 CLUSTER_NETWORKS = env.parsed("MOORING_CLUSTER_NETWORKS", reach_in)
 # How pods reach the studio; the supervisor fills it in from what it listens on.

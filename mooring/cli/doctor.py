@@ -138,6 +138,8 @@ def _signed_in(known: session.Session) -> Iterator[Check]:
         yield Check("versions", "good" if same else "look", f"client {mooring.__version__}, studio {served or 'unknown'}",
                     "" if same else "Install the client of the studio's version.")  # fmt: skip
         yield _workspace(known, [str(one["name"]) for one in me.workspaces])
+        if me.roles.get("administrator"):
+            yield from _address(studio)
         if me.roles.get("operator"):
             yield from _clusters(studio)
 
@@ -153,6 +155,18 @@ def _workspace(known: session.Session, names: list[str]) -> Check:
     if not chosen and len(names) > 1:
         return Check("workspace", "look", f"several: {', '.join(names)}", "Name one with -w or MOORING_WORKSPACE.")
     return Check("workspace", "good", chosen or names[0])
+
+
+def _address(studio: Any) -> Iterator[Check]:
+    try:
+        told = studio.system.get().get("address") or {}
+    except MooringError:
+        # With less than the scope `admin` a token does not see how the studio is.
+        return
+    listens = ", ".join(told.get("listens") or ()) or "unknown"
+    found = str(told.get("public") or f"not set; the studio listens on {listens}")
+    todo = "Set MOORING_PUBLIC_URL to the address that people use: links that are handed over lead there." if told.get("missing") else ""
+    yield Check("the studio's address", "look" if todo else "good", found, todo)
 
 
 def _clusters(studio: Any) -> Iterator[Check]:

@@ -5,12 +5,13 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 
+from studio.core.addresses import public_url
 from studio.people.invitations import Link, mail_link
 
 
 def url_of(request: HttpRequest, link: Link) -> str:
-    """Return the address to hand over, under the name by which the studio was called."""
-    return request.build_absolute_uri(reverse("people:open-invitation", args=[link.secret]))
+    """Return the address to hand over."""
+    return public_url(request, reverse("people:open-invitation", args=[link.secret]))
 
 
 def handed_over(request: HttpRequest, link: Link) -> dict[str, Any]:

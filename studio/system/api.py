@@ -14,7 +14,7 @@ router = Router(tags=["system"])
 
 @router.get("/system")
 def show_system(request: HttpRequest) -> dict[str, Any]:
-    """Return versions, processes, queues, leases, schedule, database, disk, Redis and the last failed tasks."""
+    """Return versions, address, processes, queues, leases, schedule, database, disk, Redis and the last failed tasks."""
     require_admin(request.user)
     return system()
 

@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 
 import mooring
+from studio.core import addresses
 from studio.core.nudge import waiting
 from studio.live.bus import client
 from studio.system import machine, pulse
@@ -24,11 +25,12 @@ from studio.system.models import FailedTask
 
 
 def system() -> dict[str, Any]:
-    """Return versions, processes, queues, leases, schedule, database, disk, Redis and failed tasks."""
+    """Return versions, address, processes, queues, leases, schedule, database, disk, Redis and failed tasks."""
     bus = redis_facts()
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": [{"name": name, "version": found} for name, found in _versions(bus).items()],
+        "address": {"public": settings.PUBLIC_URL, "listens": addresses.listens(), "missing": addresses.is_missing()},
         "children": machine.children(),
         "redis": bus,
         "schedule": schedule(bus),

@@ -179,6 +179,18 @@ def test_the_doctor_says_what_to_do_about_what_is_wrong(held: StandIn, monkeypat
     assert "Check the address" in run("doctor").stdout
 
 
+@pytest.mark.parametrize("missing", [True, False])
+def test_the_doctor_tells_administrators_of_an_address_that_is_not_set(missing: bool, held: StandIn) -> None:
+    roles = {"operator": False, "administrator": True}
+    held.answers.append(("GET /api/v1/me", 200, {"username": "ada", "roles": roles, "workspaces": []}))
+    address = {"public": "" if missing else "https://studio.example", "listens": ["0.0.0.0:8080"], "missing": missing}
+    held.answers.append(("GET /api/v1/system", 200, {"address": address}))
+    checks = {one["check"]: one for one in json.loads(run("doctor", "-o", "json").stdout)}
+    told = checks["the studio's address"]
+    assert told["state"] == ("look" if missing else "good") and ("MOORING_PUBLIC_URL" in told["todo"]) == missing
+    assert ("0.0.0.0:8080" if missing else "https://studio.example") in told["found"]
+
+
 def test_a_problem_says_who_can_do_it(held: StandIn, capsys: pytest.CaptureFixture[str]) -> None:
     from mooring.cli.output import print_error
 

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from studio.accounts.access import workspaces_of
 from studio.accounts.http import admin_view, person_view
 from studio.accounts.models import ApiToken
+from studio.core.addresses import public_url
 from studio.core.errors import MooringError, ProblemError
 from studio.core.forms import show_problems
 from studio.people import selectors, tokens
@@ -55,7 +56,7 @@ def new(request: HttpRequest) -> HttpResponse:
         except MooringError as error:
             problems = show_problems(form, error)
         else:
-            url = request.build_absolute_uri("/").rstrip("/")
+            url = public_url(request).rstrip("/")
             context = {"token": token, "clear": clear, "studio_url": url, "crumbs": crumbs, "here": token.name}
             return render(request, "people/token_made.html", context)
     most = settings.TOKEN_LONGEST_DAYS
