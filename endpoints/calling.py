@@ -97,9 +97,10 @@ def _by_router(
         with httpx.Client(
             verify=_trust(endpoint) if router.scheme == "https" else False, trust_env=False, timeout=_timeout(seconds)
         ) as client:
-            url = httpx.URL(scheme=router.scheme, host=_answering(place, router), port=router.port or None, path=path)
-            request = client.build_request(method, url, headers=sent, content=body if method != "GET" else None, extensions=extensions)
-            response = client.send(request, stream=True)
+            response = _first_answer(
+                client, _places(place, router), router, method=method, path=path, headers=sent, content=body if method != "GET" else None,
+                extensions=extensions,
+            )  # fmt: skip
             try:
                 taken = _read(response)
             finally:
@@ -150,14 +151,23 @@ def _by_pod(
     return Answer(answer.status, shown, taken[:MOST_SHOWN], round(spent, 2), "pod", len(taken) > MOST_SHOWN, note)
 
 
-def _answering(place: str, router: Router) -> str:
-    """Return the address to call, one that may be called: it is the cluster that says where its router is."""
-    port = router.port or (443 if router.scheme == "https" else 80)
-    places: list[str] = settings.CLUSTER_NETWORKS.places(place, port)
-    if len(places) == 1:
-        return places[0]
-    with settings.CLUSTER_NETWORKS.connect(place, port, CONNECT_SECONDS) as tried:
-        return str(tried.getpeername()[0])
+def _places(place: str, router: Router) -> list[str]:
+    """Return the addresses that may be called, in order: it is the cluster that says where its router is."""
+    places: list[str] = settings.CLUSTER_NETWORKS.places(place, router.port or (443 if router.scheme == "https" else 80))
+    return places
+
+
+def _first_answer(client: httpx.Client, places: list[str], router: Router, *, method: str, path: str, **given: Any) -> httpx.Response:
+    """Send the request to the first address that takes a connection; nothing was sent to those before it."""
+    *others, last = places
+    for place in (*others, last):
+        request = client.build_request(method, httpx.URL(scheme=router.scheme, host=place, port=router.port or None, path=path), **given)
+        try:
+            return client.send(request, stream=True)
+        except (httpx.ConnectError, httpx.ConnectTimeout):
+            if place == last:
+                raise
+    raise AssertionError("a router has an address, or places() has said that it has none")
 
 
 def _trust(endpoint: Endpoint) -> ssl.SSLContext:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import http.server
+import socket
+import socketserver
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -87,3 +89,28 @@ def test_a_router_whose_name_is_not_known_is_told(people: People, endpoint: Endp
     with pytest.raises(ProblemError) as failed:
         call(people, endpoint)
     assert failed.value.problem.id == "endpoint-call-failed"
+
+
+def test_a_router_with_several_addresses_is_called_once_at_the_first_that_answers(
+    people: People, endpoint: Endpoint, server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = socket.getaddrinfo
+    connected: list[str] = []
+
+    def several(host: Any, port: Any, *given: Any, **named: Any) -> Any:
+        if host != "router.example":
+            return real(host, port, *given, **named)
+        # Where nobody listens, where the server is, and where clouds keep credentials.
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (place, port)) for place in ("127.0.0.2", "169.254.169.254", "127.0.0.1")]
+
+    def get_request() -> Any:
+        taken = socketserver.TCPServer.get_request(server)
+        connected.append(taken[1][0])
+        return taken
+
+    monkeypatch.setattr(socket, "getaddrinfo", several)
+    monkeypatch.setattr(server, "get_request", get_request)
+    row = Extension.objects.get()
+    Extension.objects.update(router={**row.router, "address": "router.example"})
+    assert call(people, endpoint).body == b"ok"
+    assert len(connected) == len(server.asked) == 1
