@@ -169,4 +169,5 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "up": ("mooring up --data ~/studio --listen 127.0.0.1:8080",),
     "status": ("mooring status -o json",),
     "down": ("mooring down",),
+    "reseal": ("mooring reseal", "mooring reseal --data /srv/mooring -o yaml"),
 }

@@ -1,4 +1,4 @@
-"""`mooring up`, `status`, `down`, `backup`, `restore`: the studio on this machine."""
+"""`mooring up`, `status`, `down`, `backup`, `restore`, `reseal`: the studio on this machine."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("down")(down)
     app.command("backup")(backup)
     app.command("restore")(restore)
+    app.command("reseal")(reseal)
 
 
 def up(
@@ -93,6 +94,18 @@ def restore(
 
     words = ["--replace"] if replace else []
     _show(commands.kept(data, "restore", *words, "--", _absolute(file), alone=True), "", output, query)
+
+
+def reseal(data: DataOption = None, output: Output = "table", query: Query = None) -> None:
+    """Seal every stored secret with the newest key, also while the studio runs; 1 when some are left that no key opens."""
+    from mooring.cli.output import print_result
+    from mooring.up import commands
+
+    done = commands.resealed(data)
+    print_result(done, output, ("sealed", "already", "locked"), query)
+    if done["locked"]:
+        say("What no key opens is named by `-o yaml`. Put its key back and run this again, or replace the secret.", err=True)
+        raise typer.Exit(1)
 
 
 def _absolute(file: str) -> str:

@@ -108,6 +108,12 @@ def manage(data: Path | None, *words: str, environment: dict[str, str]) -> int:
     return subprocess.run((sys.executable, "manage.py", *words), cwd=place.root, env=dict(setup.environment), check=False).returncode
 
 
+def resealed(data: Path | None) -> dict[str, Any]:
+    """Seal every secret of a studio with its newest key (`manage.py mooring_reseal`), beside one that runs or not; return how many."""
+    running = lock.holder_of(folder(data)) is not None
+    return _told(data, "mooring_reseal", *(["--running"] if running else []))
+
+
 def kept(data: Path | None, *words: str, alone: bool) -> dict[str, Any]:
     """Take or restore a backup of a data folder (`manage.py mooring_backup`) and return what was done; `alone` refuses a running studio.
 
@@ -119,11 +125,16 @@ def kept(data: Path | None, *words: str, alone: bool) -> dict[str, Any]:
         preparation.make_folders(plan.layout(data, (), os.environ))
         held.take(lock.Holder(pid=os.getpid(), url="no address: a backup is being restored"))
     try:
-        setup = next(one for one in plan.children(plan.layout(data, (), os.environ), os.environ) if one.name == "setup")
-        command = (sys.executable, "manage.py", "mooring_backup", *words)
-        done = subprocess.run(command, cwd=setup.folder, env=dict(setup.environment), stderr=subprocess.PIPE, check=False)
+        return _told(data, "mooring_backup", *words)
     finally:
         held.release()
+
+
+def _told(data: Path | None, *words: str) -> dict[str, Any]:
+    """Run one of the studio's own commands and return the last line that it tells, or raise the problem in it."""
+    setup = next(one for one in plan.children(plan.layout(data, (), os.environ), os.environ) if one.name == "setup")
+    command = (sys.executable, "manage.py", *words)
+    done = subprocess.run(command, cwd=setup.folder, env=dict(setup.environment), stderr=subprocess.PIPE, check=False)
     told = done.stderr.decode("utf-8", "replace").strip()
     try:
         answer: dict[str, Any] = json.loads(told.splitlines()[-1])

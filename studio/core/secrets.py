@@ -1,12 +1,16 @@
 """Secrets at rest: encrypted with the first of a list of keys, readable with any of them.
 
-Rotation: put a new key in front and start again. What is saved from then on is sealed with it; the old key is kept for the rest.
+Rotation: put a new key in front and start again. What is saved from then on is sealed with it, the rest by `mooring reseal`
+(studio.system.resealing); then the old key can go.
 """
 
+import hashlib
+import json
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache, wraps
+from pathlib import Path
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -42,11 +46,58 @@ def unseal(sealed: str, what: str = "secret") -> str:
         raise SecretUnreadable(what) from error
 
 
+def is_sealed(text: str) -> bool:
+    """Tell whether a text is one that `seal` returned: the version and the first bytes of the time, as Fernet spells them."""
+    return text.startswith("gAAAA")
+
+
+def resealed(sealed: str) -> str | None:
+    """Return what was sealed, sealed with the newest key: itself where it is so already, None when no key opens it."""
+    keys = tuple(settings.ENCRYPTION_KEYS)
+    try:
+        _keys(keys[:1]).decrypt(sealed.encode())
+    except InvalidToken:
+        try:
+            return _keys(keys).rotate(sealed.encode()).decode()
+        except InvalidToken:
+            return None
+    return sealed
+
+
+def fingerprints() -> list[str]:
+    """Return what tells the keys apart and gives none away, the newest first."""
+    return [hashlib.sha256(f"mooring {key}".encode()).hexdigest()[:24] for key in settings.ENCRYPTION_KEYS]
+
+
+def note_keys() -> None:
+    """Leave in the data folder what tells the keys apart that the studio is started with."""
+    path = Path(settings.DATA) / "run" / "keys.json"
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.write_text(json.dumps(fingerprints()), encoding="utf-8")
+
+
+def noted_keys() -> list[str]:
+    """Return what the studio's last start has noted of its keys; nothing where it never started here."""
+    path = Path(settings.DATA) / "run" / "keys.json"
+    return [str(each) for each in json.loads(path.read_text(encoding="utf-8"))] if path.exists() else []
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class _Sealed:
     """What the database holds, until somebody uses it: a row can be shown and changed though its secret cannot be opened."""
 
     text: str
+
+
+def held_by(row: models.Model, name: str) -> str:
+    """Return a row's secret as the database holds it, unopened; nothing where there is none."""
+    held = row.__dict__.get(name)
+    return held.text if isinstance(held, _Sealed) else ""
+
+
+def as_sealed(text: str) -> Any:
+    """Return a sealed text as the value of a field, which then stores it as it is."""
+    return _Sealed(text)
 
 
 # While a row is read again its secrets are carried over as they lie.

@@ -3,6 +3,9 @@
 from studio.core.problems import Problem, register
 
 register(
+    Problem("reseal-key-unknown", "The running studio does not know the newest key",
+            "The studio was started before the newest key was put in front: what is sealed with it could not be opened there.",
+            "Start the studio again, then run `mooring reseal` once more.", 409, "administrator"),
     Problem("backup-unreadable", "The backup cannot be used", "{file}: {why}.",
             "Nothing was changed. Take another backup, or copy this one again and compare its size with the original's.", 422),
     Problem("backup-newer", "The backup is of a newer version", "It was taken by Mooring {version}, whose database has {what}.",

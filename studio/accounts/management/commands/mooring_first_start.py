@@ -18,6 +18,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from studio import environment as env
 from studio.accounts.models import ApiToken, Scope, User
 from studio.accounts.services import first_administrator
+from studio.core.secrets import note_keys
 from studio.core.versions import unknown_migrations
 
 # Of the lock that PostgreSQL keeps while one of several first starts is at work; any number that nobody else takes.
@@ -62,6 +63,7 @@ class Command(BaseCommand):
                     " Install that version or a newer one, or restore a backup of this version."
                 )
             call_command("migrate", interactive=False, verbosity=0)
+        note_keys()
         made = first_administrator(password=_given_password)
         if made:
             shown = f"Password: {made[1]}   (shown this once)" if made[1] else "with the password that was given"
