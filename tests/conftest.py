@@ -1,6 +1,7 @@
 """What all tests share: a Redis of their own, plain static files, people of every role, and a studio process."""
 
 import functools
+import gc
 import importlib
 import os
 import shutil
@@ -16,6 +17,7 @@ import typer.testing
 from django.conf import settings as django_settings
 from django.test import Client
 
+from tests import template_database
 from tests.cluster.extension import tls_router
 from tests.fakekube import fakekube
 from tests.sharing import put_in_order, scheduler
@@ -46,6 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if database["ENGINE"].endswith("sqlite3"):
         # A file as in production, so that threads of the code see one database, in WAL.
         database.setdefault("TEST", {})["NAME"] = str(DATA / "test.sqlite3")
+        template_database.use()
     _let_tables_be_emptied()
     # The whole tree of verbs would be built for every line that a test types.
     typer.testing._get_command = functools.cache(typer.testing._get_command)
@@ -83,6 +86,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _asks_the_database(item: pytest.Item) -> bool:
     fixtures = set(getattr(item, "fixturenames", ()))
     return item.get_closest_marker("django_db") is not None or bool(fixtures & {"db", "transactional_db"})
+
+
+def pytest_collection_finish() -> None:
+    """Leave all that was loaded out of what is looked through for garbage: it stays until the end."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)

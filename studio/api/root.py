@@ -38,6 +38,10 @@ log = structlog.get_logger(__name__)
 class StudioAPI(NinjaAPI):
     """The API with what holds for every operation: keys under which answers are kept, and ETags."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._descriptions: dict[str, Any] = {}
+
     def create_response(self, request: HttpRequest, data: Any, **how: Any) -> HttpResponse:
         """Return the answer of an operation; one that makes something is kept under the request's key."""
         response = super().create_response(request, data, **how)
@@ -48,9 +52,12 @@ class StudioAPI(NinjaAPI):
         """Name an operation after its function: a test says when two have the same name."""
         return operation.view_func.__name__
 
-    def get_openapi_schema(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the description with examples, problems, keys and ETags."""
-        return described(super().get_openapi_schema(*args, **kwargs))
+    def get_openapi_schema(self, *, path_prefix: str | None = None, path_params: dict[str, Any] | None = None) -> Any:
+        """Return the description with examples, problems, keys and ETags; it takes a while, and is made once a process."""
+        prefix = self.get_root_path(path_params or {}) if path_prefix is None else path_prefix
+        if prefix not in self._descriptions:
+            self._descriptions[prefix] = described(super().get_openapi_schema(path_prefix=prefix))
+        return self._descriptions[prefix]
 
 
 api = StudioAPI(title="Mooring", version="1", parser=BodyParser(), description="An ML studio for the Kubernetes you already have.",
