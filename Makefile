@@ -5,7 +5,7 @@ PYTEST := $(PY) -m pytest
 # Its tests, one an operation, all bear one name: shared by files only the first of them would run.
 FUZZ := tests/test_api_fuzz.py
 # Without the plugin that this one file needs: it costs each process two seconds to load.
-QUICK := -m "not cluster and not browser and not slow and not faults" -p no:schemathesis --ignore $(FUZZ)
+QUICK := -m "not cluster and not browser and not slow and not faults and not chart" -p no:schemathesis --ignore $(FUZZ)
 # Three at once, as they mostly wait; what must not meet is kept apart by tests/sharing.py.
 WHOLE := -m "cluster or browser or slow" --dist loadfile --no-loadscope-reorder --ignore $(FUZZ)
 
@@ -21,7 +21,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # The same tests again on a PostgreSQL of their own, as far as they ask a database.
 POSTGRES := $(PY) -m tests.postgresql $(PYTEST)
 
-.PHONY: run docs setup assets quick test test-versions test-postgres lint audit fuzz faults bench sandbox-up sandbox-down clean
+.PHONY: run docs setup assets quick test test-versions test-postgres test-chart lint audit fuzz faults bench sandbox-up sandbox-down clean
 
 run: setup ## a real Kubernetes, the studio, and the sample job
 	@$(PY) setup/run.py
@@ -49,6 +49,9 @@ test-postgres: setup ## every test that asks a database, the cluster and browser
 	@$(POSTGRES) $(FUZZ) $(AGAIN) -q -n 3
 	@$(PY) -m sandbox up
 	@$(POSTGRES) $(WHOLE) $(LATER) -q -n 3
+
+test-chart: setup ## the studio's images and chart: installed into a cluster of its own, with the main job (docs/operators/in-cluster.md)
+	@$(PYTEST) -m chart tests/chart -p no:schemathesis -q --tb=short
 
 # Not shared out: each of these breaks what the next one needs whole.
 faults: setup ## break every part of a studio and of a cluster of its own, then at random: SECONDS=600 SEED=1 (docs/contributors/faults.md)

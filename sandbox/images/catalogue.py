@@ -107,24 +107,31 @@ def studio_images(found: Binaries) -> list[Image]:
     file = dockerfile.read("studio")
     base = Image(
         "studio-base",
-        _digest(studio_image.debian_recipe("studio"), studio_image.packages_recipe(), file.arguments["HELM_VERSION"]),
-        "Debian, Helm and the studio's Python packages",
+        _digest(studio_image.debian_recipe("studio"), file.arguments["HELM_VERSION"]),
+        "Debian and Helm",
         file.config,
         lambda work: [
             layer_of_tar(work / "base.gz", studio_image.make_debian("studio", work)),
             layer_of_entries(work / "helm.gz", [Entry(studio_image.HELM.lstrip("/"), source=found["helm"], mode=0o755)]),
-            layer_of_entries(work / "packages.gz", studio_image.make_packages(work)),
         ],
+    )
+    packages = Image(
+        "studio-packages",
+        _digest(base.tag, studio_image.packages_recipe()),
+        "the studio's Python packages",
+        file.config,
+        lambda work: [layer_of_entries(work / "packages.gz", studio_image.make_packages(work))],
+        f"{base.name}:{base.tag}",
     )
     studio = Image(
         "studio",
-        _digest(base.tag, studio_image.recipe()),
+        _digest(packages.tag, studio_image.recipe()),
         "the studio itself",
         file.config,
         lambda work: [layer_of_entries(work / "studio.gz", studio_image.make(work))],
-        f"{base.name}:{base.tag}",
+        f"{packages.name}:{packages.tag}",
     )
-    return [base, studio, *(_debian(name) for name in ("redis", "postgresql"))]
+    return [base, packages, studio, *(_debian(name) for name in ("redis", "postgresql"))]
 
 
 def _debian(name: str) -> Image:

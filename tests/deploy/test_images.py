@@ -54,5 +54,10 @@ def test_its_packages_are_what_the_studio_asks_for_in_the_versions_that_are_test
     assert not {"pytest", "playwright", "mkdocs", "ruff", "mypy"} & set(kept), "what only developers need"
 
 
+def test_no_package_depends_on_which_python_fetches_them() -> None:
+    # Debian's Python may be older by a patch than the one that reads the lock here.
+    assert " ; " not in (ROOT / "requirements" / "studio.lock").read_text(encoding="utf-8")
+
+
 def test_its_helm_is_the_one_that_the_tests_install_the_extension_with() -> None:
     assert dockerfile.read("studio").arguments["HELM_VERSION"] == versions.HELM

@@ -32,8 +32,9 @@ tolerations:
 
 {{- define "mooring.podMetadata" -}}
 {{- $root := index . 0 -}}
+# No version among them: a newer chart alone starts no pod anew, least of all a database.
 labels:
-  {{- include "mooring.labels" $root | nindent 2 }}
+  {{- include "mooring.selector" $root | nindent 2 }}
   app.kubernetes.io/component: {{ index . 1 }}
   {{- with $root.Values.podLabels }}
   {{- toYaml . | nindent 2 }}
