@@ -24,7 +24,7 @@ import httpx
 from benchmarks.figures import milliseconds, ratio
 from benchmarks.studio import NotMeasuredError, say
 
-PAGE, WARM = 50, 3
+PAGE, WARM, TRIES = 50, 3, 10
 START_SECONDS, ANSWER_SECONDS = 300, 60
 WORDS = ("otter", "heron", "lynx", "finch", "badger", "crane", "pike", "robin", "stoat", "vole")
 
@@ -137,8 +137,15 @@ async def _submitted(peer: Peer, count: int, clients: int, seconds: float) -> di
 
 
 def post(url: str, asked: Asked, headers: dict[str, str] | None = None) -> Any:
-    """Ask once, on a connection of its own; return what was answered."""
-    answer = httpx.post(f"{url}{asked.path}", json=asked.body, headers=headers, timeout=ANSWER_SECONDS, trust_env=False)
+    """Ask on a connection of its own, again when that is broken off: a server of several processes may still begin; return the answer."""
+    for number in range(TRIES):
+        try:
+            answer = httpx.post(f"{url}{asked.path}", json=asked.body, headers=headers, timeout=ANSWER_SECONDS, trust_env=False)
+            break
+        except httpx.TransportError:
+            if number == TRIES - 1:
+                raise
+            time.sleep(2)
     _good(answer)
     return answer.json()
 
