@@ -27,7 +27,7 @@ from benchmarks.studio import NotMeasuredError, say, stop
 
 SIZES = (1_000, 10_000, 100_000)
 FULL = 1_000_000
-# Theirs take minutes to have more.
+# Two sizes show how each grows.
 PEER_SIZES = (1_000, 10_000)
 API = "/api/v1/workspaces/bench/jobs"
 ASKED: dict[str, dict[str, str]] = {"first": {}, "state": {"status": "Failed"}, "search": {"q": "otter"}}
