@@ -41,7 +41,8 @@ WRITE_SECONDS = 1.0
 WHOLE_SECONDS = 60.0
 AGE_SECONDS = 5.0
 SCOPE_SECONDS = 2.0
-LANES = 4
+# Noting what is seen takes a processor, not time: more lanes would only keep others from it.
+LANES = 2
 TYPES: dict[Kind, str] = {kinds.INSTANCE_TYPE: OURS, kinds.AZUREML_INSTANCE_TYPE: ORIGINAL}
 
 
@@ -88,6 +89,8 @@ class _Picture:
         self.objects: dict[tuple[Kind, str | None], dict[str, Object]] = {}
         self.lost: set[tuple[Kind, str | None]] = set()
         self.lanes: list[asyncio.Queue[Callable[[], Awaitable[Any]]]] = [asyncio.Queue() for _ in range(LANES)]
+        # uid → how a pod is by now, while an earlier change of it waits in its lane
+        self.waiting: dict[str, Object] = {}
         self.dirty: set[Kind] = set()
         self.changed = asyncio.Event()
         # The nodes that something was told of since they were last written; `whole` when that may be any of them.
@@ -193,13 +196,15 @@ class _Picture:
     def _changed(self, kind: Kind, scope: str | None, change: Added | Modified | Deleted) -> None:
         known = self.objects.setdefault((kind, scope), {})
         uid = change.object["metadata"]["uid"]
-        self._touch(kind, known.get(uid), change)
+        before = known.get(uid)
+        self._touch(kind, before, change)
         if isinstance(change, Deleted):
             known.pop(uid, None)
         else:
             known[uid] = change.object
         self._mark(kind)
-        self._tell(kind, type(change).__name__.upper(), change.object)
+        if not (isinstance(change, Modified) and kind == kinds.JOB and before and _says(before) == _says(change.object)):
+            self._tell(kind, type(change).__name__.upper(), change.object)
 
     def _touch(self, kind: Kind, before: Object | None, change: Added | Modified | Deleted) -> None:
         """Note which nodes a change is about: a pod's own, and the one that it had."""
@@ -224,7 +229,15 @@ class _Picture:
             return
         # One object's changes stay in order: they share a lane.
         lane = self.lanes[hash(_identity(obj)) % LANES]
-        lane.put_nowait(lambda: self._do(observer, self.cluster_id, kind.name, what, obj))
+        if kind != kinds.POD or what == "DELETED":
+            lane.put_nowait(lambda: self._do(observer, self.cluster_id, kind.name, what, obj))
+            return
+        # Of a pod that changes more quickly than can be noted only the last is noted: it tells all that were before. Not so
+        # of a Job: what it says of its end must come after what its pods said of theirs.
+        uid = obj["metadata"]["uid"]
+        if uid not in self.waiting:
+            lane.put_nowait(lambda: self._do(observer, self.cluster_id, kind.name, what, self.waiting.pop(uid)))
+        self.waiting[uid] = obj
 
     async def _do(self, does: Callable[..., Any], *args: Any) -> bool:
         """Have something noted; False when that failed."""
@@ -286,6 +299,12 @@ def _allowed_everywhere(connection: Connection) -> dict[str, bool]:
             return {answer.rule.kind.plural: answer.allowed for answer in client.can_i(rules)}
     except KubeError:
         return {kinds.POD.plural: True, kinds.JOB.plural: True}
+
+
+def _says(job: Object) -> tuple[Any, ...]:
+    """Return what observers read of a Job: how many of its pods are at what is theirs to tell, four times for each pod."""
+    metadata = job["metadata"]
+    return (job.get("status") or {}).get("conditions"), metadata.get("deletionTimestamp"), metadata.get("labels")
 
 
 def _node_of(pod: Object) -> str:

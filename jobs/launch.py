@@ -34,7 +34,10 @@ log = structlog.get_logger(__name__)
 def start_job(job_id: int) -> None:
     """Make the job's Secret and Job in its cluster, if that has not been done."""
     job = _job(job_id)
-    if job is None or not _claimed(job):
+    if job is None:
+        return
+    fresh = job.status == Status.NOT_STARTED
+    if not _claimed(job):
         return
     if job.cluster is None or job.compute is None:
         fail(job, Told("job-cluster-detached"))
@@ -42,13 +45,14 @@ def start_job(job_id: int) -> None:
     try:
         plan = plan_of(job)
         client = computes.kube_client(job.cluster)
-        made = _made_before(client, job) or _create(client, kinds.JOB, manifests.render_job(plan), job)
+        made = (None if fresh else _made_before(client, job)) or _create(client, kinds.JOB, manifests.render_job(plan), job)
         uid = str(made["metadata"]["uid"])
         # With the Job goes its Secret, whoever deletes it. Its pods wait for it: it comes before they have a node.
         _create(client, kinds.SECRET, manifests.render_secret(plan, owner_uid=uid), job)
         # Only now: without the uid the sweep comes back, and makes what is missing.
         Job.objects.filter(pk=job.pk, object_uid="").update(object_uid=uid)
-        if not Job.objects.filter(pk=job.pk).exists():
+        status = Job.objects.filter(pk=job.pk).values_list("status", flat=True).first()
+        if status is None:
             # Canceled and erased while the request was on its way: no row is left that would ever take it out.
             client.delete(kinds.JOB, manifests.object_name(job_id), job.namespace, propagation="Background", uid=uid)
             client.delete(kinds.SECRET, manifests.object_name(job_id), job.namespace)
@@ -69,8 +73,7 @@ def start_job(job_id: int) -> None:
         # Its instance type is gone, or no longer usable.
         fail(job, Told("job-refused-by-cluster", {"text": error.text[:400]}))
         return
-    job.refresh_from_db()
-    if job.status == Status.CANCEL_REQUESTED or job.status in FINAL:
+    if status == Status.CANCEL_REQUESTED or status in FINAL:
         # Canceled while the request was on its way, and perhaps already cleaned when there was nothing to clean yet.
         Job.objects.filter(pk=job.pk).update(cleaned=False)
         remove_job(job.pk)
@@ -164,7 +167,11 @@ def plan_of(job: Job) -> manifests.Plan:
 
 
 def _job(job_id: int) -> Job | None:
-    return Job.objects.select_related("workspace", "compute", "cluster").filter(pk=job_id).first()
+    job = Job.objects.select_related("workspace", "compute", "cluster").filter(pk=job_id).first()
+    if job and job.compute and job.cluster and job.compute.cluster_id == job.cluster.pk:
+        # The same row: it is read once.
+        job.compute.cluster = job.cluster
+    return job
 
 
 def _claimed(job: Job) -> bool:

@@ -54,8 +54,7 @@ def _pod_changed(job: Job, change: str, pod: dict[str, Any]) -> None:
         lost_pod(job, uid)
         return
     seen = observe(pod, now=timezone.now())
-    saw_pod(job, seen)
-    process = Process.objects.filter(job=job, pod_uid=uid).first()
+    process = saw_pod(job, seen)
     if process is None or process.log_final:
         return
     if seen.serving or (job.transport == "push" and seen.preparing):
@@ -88,6 +87,6 @@ def _job_of(cluster_id: int, thing: dict[str, Any]) -> Job | None:
     id = str(labels.get("mooring.dev/id", ""))
     if not id.isdecimal():
         return None
-    job = Job.objects.select_related("workspace", "cluster").filter(pk=int(id), cluster_id=cluster_id).first()
+    job = Job.objects.select_related("workspace").filter(pk=int(id), cluster_id=cluster_id).first()
     # The same id in another namespace, or under another name, is another studio's job on a shared cluster.
     return job if job and metadata.get("namespace") == job.namespace and names_job(thing, job.name) else None

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -17,7 +17,7 @@ from jobs.models import ACTIVE, FINAL, UNFINISHED, Job, Process, Status
 from jobs.observe import Seen, Told
 from studio.core.errors import ProblemError
 from studio.core.nudge import nudge
-from studio.core.states import move
+from studio.core.states import move, reread
 from studio.core.texts import keepable
 
 log = structlog.get_logger(__name__)
@@ -28,11 +28,11 @@ LAST_WORDS = timedelta(seconds=30)
 PASSING = frozenset({"job-evicted", "job-preparing-failed"})
 
 
-def saw_pod(job: Job, seen: Seen) -> None:
-    """Note what one pod says, and move the job as far as that goes."""
+def saw_pod(job: Job, seen: Seen) -> Process | None:
+    """Note what one pod says, and move the job as far as that goes; return its process, as it was before, while it is there."""
     process = _process(job, seen)
     if process is None or process.gone:
-        return
+        return None
     changes: dict[str, Any] = {}
     facts = {
         "node": seen.node or process.node,
@@ -53,6 +53,7 @@ def saw_pod(job: Job, seen: Seen) -> None:
         fail(job, seen.problem)
     if seen.ended or seen.pod_over:
         settle(job.pk)
+    return process
 
 
 def lost_pod(job: Job, uid: str) -> None:
@@ -271,13 +272,18 @@ def _placed(told: Told, process: Process, job: Job) -> Told:
 def _process(job: Job, seen: Seen) -> Process | None:
     if not seen.uid:
         return None
-    with transaction.atomic():
-        earlier = Process.objects.filter(job=job, index=seen.index).exclude(pod_uid=seen.uid).count()
-        values = {"index": seen.index, "attempt": earlier + 1, "pod_name": seen.name}
-        process, made = Process.objects.get_or_create(job=job, pod_uid=seen.uid, defaults=values)
-    if made:
-        _touch(job)
-    return process
+    # Mostly it is there: looking takes no lock.
+    if known := Process.objects.filter(job=job, pod_uid=seen.uid).first():
+        return known
+    try:
+        with transaction.atomic():
+            earlier = Process.objects.filter(job=job, index=seen.index).count()
+            made = Process.objects.create(job=job, pod_uid=seen.uid, index=seen.index, attempt=earlier + 1, pod_name=seen.name)
+    except IntegrityError:
+        # Another leg was quicker.
+        return Process.objects.filter(job=job, pod_uid=seen.uid).first()
+    _touch(job)
+    return made
 
 
 def _advance(job: Job, seen: Seen) -> None:
@@ -297,14 +303,14 @@ def _advance(job: Job, seen: Seen) -> None:
         extra: dict[str, Any] = {"started_at": job.started_at or seen.times.get("Running") or at} if state == "Running" else {}
         extra["waits_for"] = seen.waits_for if state == seen.status else ""
         if not move(job, state, expect=ACTIVE[: ACTIVE.index(state)], reason=reason, at=at, **extra):
-            job.refresh_from_db()
+            reread(job)
             return
         last = at
     if target == ACTIVE.index(job.status) and (seen.reason, seen.waits_for) != (job.reason, job.waits_for):
         said = {"reason": seen.reason, "waits_for": seen.waits_for}
         updated = Job.objects.filter(pk=job.pk, status=job.status).update(**said, version=F("version") + 1)
         if updated:
-            job.refresh_from_db()
+            reread(job)
             job.announce()
 
 

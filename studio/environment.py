@@ -154,7 +154,7 @@ def database(url: str, folder: Path) -> dict[str, object]:
     if not url or url.startswith("sqlite:"):
         path = unquote(url.removeprefix("sqlite:///")) if url else str(folder / "mooring.sqlite3")
         return {
-            "ENGINE": "django.db.backends.sqlite3",
+            "ENGINE": "studio.core.sqlite",
             "NAME": path,
             "OPTIONS": {
                 # Take the write lock at BEGIN: an upgrade from read to write inside a transaction fails at once

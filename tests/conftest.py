@@ -45,7 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # Each test client makes the middleware anew: looking through all files that are served took a third of the tests' time.
     django_settings.WHITENOISE_AUTOREFRESH = True
     database = django_settings.DATABASES["default"]
-    if database["ENGINE"].endswith("sqlite3"):
+    if "sqlite" in database["ENGINE"]:
         # A file as in production, so that threads of the code see one database, in WAL.
         database.setdefault("TEST", {})["NAME"] = str(DATA / "test.sqlite3")
         template_database.use()

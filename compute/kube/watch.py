@@ -14,12 +14,13 @@ which replaces all that was known. Not promised: every intermediate state of an 
 
 import asyncio
 import contextlib
-import json
 import random
 import time
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from pydantic_core import from_json
 
 from compute.kube.aclient import Answer, AsyncKubeClient, selection, succeeded
 from compute.kube.errors import Gone, KubeError, NotKubernetes, ServerFault, Unreachable, from_status_object
@@ -322,7 +323,8 @@ async def _lines(pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, N
 def _read(line: bytes, place: _Place) -> Added | Modified | Deleted | None:
     """Return the change that a line tells; note the place; raise for an ERROR event."""
     try:
-        event = json.loads(line)
+        # Twice as quick as json.loads with keys that come again and again, and this is read for every change of every pod.
+        event = from_json(line, cache_strings="keys")
         kind, body = event["type"], event["object"]
         metadata = body.get("metadata") or {}
         version = metadata.get("resourceVersion")

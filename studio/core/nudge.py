@@ -37,7 +37,8 @@ def _send(task: str, row_id: int, last: bool) -> None:
         return
     try:
         with REDIS.noted():
-            current_app.send_task(task, args=[row_id], retry=False, priority=LAST if last else 0)
+            # No result is kept: without this, each thread would make a store for results first.
+            current_app.send_task(task, args=[row_id], retry=False, ignore_result=True, priority=LAST if last else 0)
     except (OperationalError, RedisError, OSError) as error:
         log.warning("nudge lost", task=task, row=row_id, error=str(error))
 

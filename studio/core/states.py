@@ -47,15 +47,23 @@ def move(
     model: type[models.Model] = type(row)
     values = {"status": new, "reason": reason, "status_at": at, "version": F("version") + 1, **fields}
     with transaction.atomic():
-        old = row.status if row.status in expected else None
-        candidates = [old] if old and len(expected) == 1 else expected
-        for state in candidates:
-            # One state at a time, so that the entry says truly what it was before.
+        # One state at a time, so that the entry says truly what it was before; the one that the caller saw is the likeliest.
+        for state in sorted(expected, key=lambda state: state != row.status):
             if model._default_manager.filter(pk=row.pk, status=state).update(**values):
-                row.refresh_from_db()
+                reread(row)
                 row.moved(state, new, actor=actor, reason=reason, at=at)
                 return True
     return False
+
+
+def reread(row: models.Model) -> None:
+    """Make a row in memory as it is in the database by one query; what it refers to is read again only where it is another.
+
+    Django's own `refresh_from_db` forgets every row that it refers to, and reads each anew when it is next asked for.
+    """
+    fields = [field.attname for field in row._meta.concrete_fields]
+    for name, value in type(row)._default_manager.filter(pk=row.pk).values(*fields).get().items():
+        setattr(row, name, value)
 
 
 def touch(row: Any, **fields: Any) -> None:

@@ -14,7 +14,7 @@ from compute import watching
 from compute.kube import kinds
 from compute.kube.client import KubeClient
 from compute.kube.names import standard_labels
-from compute.kube.watch import Pace
+from compute.kube.watch import Added, Deleted, Modified, Pace
 from compute.models import Cluster, Compute
 from studio.accounts.models import Workspace
 from tests.fakekube import FakeKube
@@ -260,3 +260,34 @@ def test_what_could_not_be_written_is_made_good_by_the_next_change(
     eventually(lambda: bool(failed))
     fakekube.node("node-z")
     eventually(lambda: cluster.nodes.filter(name="node-y", ready=False).exists())
+
+
+def test_a_pod_that_changes_more_quickly_than_it_can_be_noted_is_told_as_it_is_at_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[str, str, str]] = []
+
+    def observer(cluster_id: int, kind: str, what: str, obj: dict[str, Any]) -> None:
+        told.append((kind, what, obj["metadata"]["resourceVersion"]))
+
+    async def store(call: Callable[..., Any], *args: Any) -> Any:
+        return call(*args)
+
+    def at(version: str, kind: str = "Pod", **status: Any) -> dict[str, Any]:
+        pod = a_pod("mine")
+        return {**pod, "kind": kind, "metadata": {**pod["metadata"], "uid": kind, "resourceVersion": version}, "status": status}
+
+    async def watched() -> None:
+        picture = watching._Picture(1, store)
+        await picture.took(kinds.POD, None, Added(at("1")))
+        await picture.took(kinds.JOB, None, Added(at("2", "Job")))
+        await picture.took(kinds.JOB, None, Modified(at("2a", "Job", active=1)))
+        await picture.took(kinds.JOB, None, Modified(at("3", "Job", conditions=[{"type": "Complete", "status": "True"}])))
+        await picture.took(kinds.POD, None, Modified(at("4")))
+        await picture.took(kinds.POD, None, Deleted(at("5")))
+        (lane,) = (lane for lane in picture.lanes if not lane.empty())
+        while not lane.empty():
+            await lane.get_nowait()()
+
+    monkeypatch.setattr(watching, "OBSERVERS", {"job": observer})
+    asyncio.run(watched())
+
+    assert told == [("Pod", "ADDED", "4"), ("Job", "ADDED", "2"), ("Job", "MODIFIED", "3"), ("Pod", "DELETED", "5")]
