@@ -18,6 +18,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from django.db.backends.sqlite3 import base
@@ -145,6 +146,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if self.is_in_memory_db():
             return None
         with contextlib.suppress(OSError):
-            found = os.stat(self.settings_dict["NAME"])
+            found = Path(self.settings_dict["NAME"]).stat()
             return found.st_dev, found.st_ino
         return None
