@@ -5,7 +5,7 @@ from typing import Any
 
 from compute.kube import kinds
 from compute.kube.kinds import Kind
-from tests.fakekube.store import Object, Store, merged, now
+from tests.fakekube.store import Object, Selection, Store, merged, now
 
 
 class Workloads:
@@ -55,16 +55,8 @@ class Workloads:
 
     def pods_of(self, namespace: str, job: str) -> list[Object]:
         """Return a Job's pods, oldest first."""
-        pods, _ = self.store.all(kinds.POD)
-        return sorted(
-            (
-                pod
-                for pod in pods
-                if pod["metadata"].get("namespace") == namespace
-                and (pod["metadata"].get("labels") or {}).get("batch.kubernetes.io/job-name") == job
-            ),
-            key=lambda pod: int(pod["metadata"]["resourceVersion"]),
-        )
+        pods, _ = self.store.all(kinds.POD, Selection.of(namespace, {"labelSelector": f"batch.kubernetes.io/job-name={job}"}))
+        return sorted(pods, key=lambda pod: int(pod["metadata"]["resourceVersion"]))
 
     def pod_unschedulable(self, namespace: str, name: str, message: str) -> Object:
         """Let the scheduler say why a pod finds no node."""
