@@ -10,6 +10,7 @@ from functools import wraps
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
@@ -81,13 +82,16 @@ def _claim(request: HttpRequest, key: str) -> KeptAnswer:
     asked = salted_hmac("studio.api.idempotency", whole, algorithm="sha256").hexdigest()
     now = timezone.now()
     rows = KeptAnswer.objects.filter(user=user, key=key)
-    rows.filter(at__lt=now - KEPT).delete()
-    rows.filter(status=None, at__lt=now - ABANDONED).delete()
-    try:
-        with transaction.atomic():
-            return KeptAnswer.objects.create(user=user, key=key, asked=asked)
-    except IntegrityError:
-        found = rows.first()
+    over = Q(at__lt=now - KEPT) | Q(status=None, at__lt=now - ABANDONED)
+    for _ in range(2):
+        try:
+            with transaction.atomic():
+                return KeptAnswer.objects.create(user=user, key=key, asked=asked)
+        except IntegrityError:
+            # Mostly a key is new: only now it is worth asking whether the row of it has had its time.
+            if not rows.filter(over).delete()[0]:
+                break
+    found = rows.first()
     if found is None:
         raise ProblemError("idempotency-key-at-work")
     if found.asked != asked:
