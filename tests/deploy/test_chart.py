@@ -183,11 +183,11 @@ def test_every_pod_brings_the_database_up_to_date_before_it_serves(render: Rende
 def test_an_https_address_has_cookies_and_origins_of_its_own(render: Render) -> None:
     (web,) = pods(render("production"))["web"]["containers"]
     told = environment(web)
-    assert told["MOORING_TRUSTED_ORIGINS"] == "https://studio.example.com"
+    assert told["MOORING_TRUSTED_ORIGINS"] == told["MOORING_PUBLIC_URL"] == "https://studio.example.com"
     assert (told["MOORING_SECURE_COOKIES"], told["MOORING_BEHIND_TLS_PROXY"], told["MOORING_PROXY_ADDRESSES"]) == ("true", "true", "10.40.0.0/16")
     assert told["MOORING_POD_URL"] == f"http://mooring.{NAMESPACE}.svc"
     (plain,) = pods(render("trial"))["web"]["containers"]
-    assert not {"MOORING_SECURE_COOKIES", "MOORING_TRUSTED_ORIGINS"} & set(environment(plain))
+    assert not {"MOORING_SECURE_COOKIES", "MOORING_TRUSTED_ORIGINS", "MOORING_PUBLIC_URL"} & set(environment(plain))
 
 
 def test_people_come_by_an_ingress_or_by_a_gateway(render: Render) -> None:

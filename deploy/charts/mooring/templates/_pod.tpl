@@ -104,6 +104,7 @@ topologySpreadConstraints:
 - {name: MOORING_RUNNER_IMAGE, value: {{ . | quote }}}
 {{- end }}
 {{- if .Values.url }}
+- {name: MOORING_PUBLIC_URL, value: {{ .Values.url | quote }}}
 - {name: MOORING_TRUSTED_ORIGINS, value: {{ .Values.url | quote }}}
 {{- end }}
 {{- if include "mooring.https" . }}
