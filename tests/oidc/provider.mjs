@@ -40,8 +40,10 @@ provider.use(async (ctx, next) => {
     ctx.body.id_token = `${part({ alg: 'none', kid: 'one' })}.${part(claims)}.`
     return
   }
-  const other = broken ? (await generateKeyPair('RS256')).privateKey : await importJWK(key, 'RS256')
-  ctx.body.id_token = await new SignJWT(claims).setProtectedHeader({ alg: 'RS256', kid: 'one' }).sign(other)
+  const signed = await new SignJWT(claims).setProtectedHeader({ alg: 'RS256', kid: 'one' }).sign(await importJWK(key, 'RS256'))
+  // One sign of the signature is another: to make a second key takes longer than the studio waits on a busy machine.
+  const at = signed.lastIndexOf('.') + 9
+  ctx.body.id_token = broken ? signed.slice(0, at) + (signed[at] === 'A' ? 'B' : 'A') + signed.slice(at + 1) : signed
 })
 
 const answer = provider.callback()
