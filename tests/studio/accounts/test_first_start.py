@@ -50,7 +50,7 @@ def test_a_password_that_nobody_may_have_is_refused(monkeypatch: pytest.MonkeyPa
 def test_no_token_is_left_where_no_person_is(settings: Any, tmp_path: Path) -> None:
     settings.DATA = tmp_path
     start()
-    assert not ApiToken.objects.exists() and not (tmp_path / "run").exists()
+    assert not ApiToken.objects.exists() and not (tmp_path / "run" / "cli-token.json").exists()
 
 
 def test_a_database_that_is_not_there_yet_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
