@@ -19,8 +19,8 @@ from tests.test_documents import VARIABLE
 
 Render = Callable[..., Objects]
 EXAMPLES = ("sqlite", "trial", "production")
-# Building Helm takes a while where no cache has it.
-pytestmark = pytest.mark.timeout(900)
+# After the sandbox is up, which has Helm: building it takes minutes where no cache has it.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
