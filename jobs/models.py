@@ -101,6 +101,8 @@ class Job(models.Model):
     object_uid = models.CharField(max_length=64, blank=True)
     # What the Job object last said of itself: "", Complete, Failed, or Gone.
     object_state = models.CharField(max_length=10, blank=True)
+    # When the studio came to know of it: from then on what its pods left has time to arrive.
+    object_state_at = models.DateTimeField(null=True, blank=True)
     token = EncryptedTextField(blank=True)
     # How files travel: `direct` (pods call the studio) or `push` (the studio reaches pods through the API server).
     transport = models.CharField(max_length=6, default="direct")

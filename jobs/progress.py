@@ -22,7 +22,8 @@ from studio.core.texts import keepable
 
 log = structlog.get_logger(__name__)
 
-# After the cluster says that all is over, how long the last of the log and the outputs may take to be noted here.
+# After the studio knows that all is over in the cluster, how long the last of the log and the outputs, and what the pods said of their
+# ends, may take to be noted here. The studio itself, or the API server, may have been away until then.
 LAST_WORDS = timedelta(seconds=30)
 # A pod with one of these ends by itself, and where attempts are left another follows.
 PASSING = frozenset({"job-evicted", "job-preparing-failed"})
@@ -88,7 +89,7 @@ def usable_exit(exit: Any) -> dict[str, Any] | None:
 def saw_object(job: Job, state: str) -> None:
     """Note what the Job object says: Complete, Failed or Gone."""
     if job.object_state != state:
-        Job.objects.filter(pk=job.pk).update(object_state=state)
+        Job.objects.filter(pk=job.pk).update(object_state=state, object_state_at=timezone.now())
     settle(job.pk)
 
 
@@ -208,8 +209,8 @@ def _settle_silent(job: Job, latest: dict[int, Process]) -> None:
 
 
 def _patience_over(job: Job) -> bool:
-    ended = max((p.ended_at for p in job.processes.all() if p.ended_at), default=None)
-    return ended is None or timezone.now() - ended > LAST_WORDS
+    known = job.object_state_at or max((p.ended_at for p in job.processes.all() if p.ended_at), default=None)
+    return known is None or timezone.now() - known > LAST_WORDS
 
 
 def _good(process: Process) -> bool:

@@ -41,6 +41,9 @@ def sweep() -> None:
         lost_cluster(job)
     for id in _due("settle", status__in=[Status.RUNNING, Status.FINALIZING, Status.CANCEL_REQUESTED]):
         _settle(id)
+    # Over in the cluster before anything was told of its pods.
+    for id in _due("settle early", status__in=ACTIVE, object_state__in=["Complete", "Failed"]):
+        _settle(id)
 
 
 def _due(kind: str, **wanted: Any) -> list[int]:

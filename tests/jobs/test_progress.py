@@ -104,8 +104,23 @@ def test_a_complete_job_whose_runner_stays_silent_has_failed_after_a_while(make_
     job = make_job("Queued")
     saw(job, "ended", phase="Succeeded")
     progress.saw_object(job, "Complete")
+    # However long ago the command ended: the studio may have been away until now.
+    assert Job.objects.get(pk=job.pk).status == "Finalizing"
+    Job.objects.filter(pk=job.pk).update(object_state_at=timezone.now() - progress.LAST_WORDS - timedelta(seconds=1))
+    progress.settle(job.pk)
     job.refresh_from_db()
     assert (job.status, job.problem_id) == ("Failed", "job-outputs-not-stored")
+
+
+def test_a_job_that_is_complete_before_anything_is_told_of_its_pods_waits_for_that(make_job: Make) -> None:
+    job = make_job("Queued", status_at=timezone.now() - timedelta(minutes=5))
+    progress.saw_object(job, "Complete")
+    assert Job.objects.get(pk=job.pk).status == "Queued"
+    late = make_job("Queued", name="late", status_at=timezone.now() - timedelta(minutes=5))
+    Job.objects.filter(pk=late.pk).update(object_state="Complete", object_state_at=timezone.now() - timedelta(minutes=5))
+    sweeping.sweep()
+    assert Job.objects.get(pk=late.pk).status == "Failed"
+    assert finish(saw(job, "ended", phase="Succeeded")).status == "Completed"
 
 
 def test_a_job_of_which_no_container_ran_has_failed_at_once_and_is_not_waited_for(make_job: Make) -> None:
