@@ -17,7 +17,7 @@ from compute.instance_types import ORIGINAL, OURS
 from compute.kube import kinds, names
 from compute.kube.aclient import AsyncKubeClient
 from compute.kube.client import KubeClient, Rule
-from compute.kube.config import Connection
+from compute.kube.config import Connection, KubeconfigRefused
 from compute.kube.errors import Forbidden, KubeError, NotFound
 from compute.kube.kinds import Kind
 from compute.kube.watch import Added, Back, Change, Deleted, Lost, Modified, Pace, Snapshot, watch
@@ -48,7 +48,12 @@ TYPES: dict[Kind, str] = {kinds.INSTANCE_TYPE: OURS, kinds.AZUREML_INSTANCE_TYPE
 
 def watched_clusters() -> dict[int, str]:
     """Return the clusters to watch, each with a text that changes when its connection does (then watch anew)."""
-    return {cluster.pk: fingerprint(cluster) for cluster in Cluster.objects.all()}
+    found: dict[int, str] = {}
+    for cluster in Cluster.objects.all():
+        # One whose credentials cannot be opened is no reason to look at none: it is told as unreachable where it is probed.
+        with contextlib.suppress(KubeconfigRefused):
+            found[cluster.pk] = fingerprint(cluster)
+    return found
 
 
 def connection_for(cluster_id: int) -> Connection:

@@ -41,7 +41,7 @@ class Runs:
 
 
 def surroundings(data: Path, **more: str) -> dict[str, str]:
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("MOORING_", "DJANGO_", "REDIS", "KUBECONFIG"))}
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("MOORING_", "DJANGO_", "REDIS", "KUBECONFIG", "DATABASE_"))}
     if cache := os.environ.get("MOORING_CACHE"):
         kept["MOORING_CACHE"] = cache
     if named := os.environ.get("MOORING_TEST_SANDBOX"):

@@ -15,6 +15,7 @@ from compute.models import Cluster, ClusterStatus
 from compute.network import services as network
 from compute.network.models import LOCKED, PodNetworkSettings
 from compute.probing import probe_cluster
+from compute.watching import watched_clusters
 from endpoints.models import Endpoint
 from jobs.launch import start_job
 from jobs.models import Job, Status
@@ -60,6 +61,11 @@ def test_a_cluster_whose_credentials_are_locked_is_unreachable_until_the_key_is_
     cluster.save()
     settings.ENCRYPTION_KEYS = [*settings.ENCRYPTION_KEYS, *locked]
     assert access_asked.PLANTED in Cluster.objects.get().credentials
+
+
+def test_the_others_are_watched_beside_a_cluster_whose_credentials_are_locked(locked: list[str]) -> None:
+    other = Cluster.objects.create(name="other", server="https://127.0.0.1:1", credentials="{}", status="ready")
+    assert list(watched_clusters()) == [other.pk]
 
 
 def test_a_job_of_a_locked_cluster_waits(locked: list[str], people: People) -> None:
