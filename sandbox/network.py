@@ -58,8 +58,7 @@ def rules(layout: FullLayout, name: str) -> list[list[str]]:
 def join(place: ClusterPlace, layout: FullLayout, pid: int, token: str, size: int) -> None:
     """Make the pair of interfaces, give both ends their addresses, and let the node out."""
     interface = layout.host_interface
-    if succeeds(["ip", "link", "show", interface]):
-        run(["ip", "link", "delete", interface], part="network", todo=TODO)
+    _drop(interface)
     inside = ["nsenter", "-t", str(pid), "-n", "ip"]
     peer = f"{interface}n"
     for argv in (
@@ -86,11 +85,20 @@ def join(place: ClusterPlace, layout: FullLayout, pid: int, token: str, size: in
 def part(place: ClusterPlace, layout: FullLayout) -> None:
     """Remove what ``join`` made on this machine's side; what is already gone is fine."""
     place.network_ready.unlink(missing_ok=True)
-    if succeeds(["ip", "link", "show", layout.host_interface]):
-        run(["ip", "link", "delete", layout.host_interface], part="network", todo=TODO)
+    _drop(layout.host_interface)
     for table, chain, *rule in rules(layout, place.name):
         while succeeds(["iptables", "-w", "-t", table, "-C", chain, *rule]):
             run(["iptables", "-w", "-t", table, "-D", chain, *rule], part="network", todo=TODO)
+
+
+def _drop(interface: str) -> None:
+    """Remove an interface; the kernel takes it itself, a moment after the node at its other end has gone."""
+    while succeeds(["ip", "link", "show", interface]):
+        try:
+            run(["ip", "link", "delete", interface], part="network", todo=TODO)
+        except SandboxError:
+            if succeeds(["ip", "link", "show", interface]):
+                raise
 
 
 def _allow_forwarding(place: ClusterPlace) -> None:
