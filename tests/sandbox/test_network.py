@@ -11,7 +11,7 @@ from sandbox.errors import SandboxError
 
 
 def test_an_interface_that_goes_by_itself_meanwhile_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = [True, False]
+    shown = [True, False, False]
 
     def refused(*given: Any, **named: Any) -> str:
         raise SandboxError("network", "ip ended with code 1.", "")
