@@ -49,6 +49,7 @@ SETTINGS = """
 import os
 SECRET_KEY = "stand-in"
 REDIS_URL = os.environ["REDIS_URL"]
+ALIVE_FILE = ""
 """
 
 
@@ -65,7 +66,7 @@ class Studio:
         (root / "studio" / "settings.py").write_text(SETTINGS)
         (root / "studio" / "system").mkdir()
         (root / "studio" / "system" / "__init__.py").touch()
-        for file in ("beat.py", "system/pulse.py"):
+        for file in ("alive.py", "beat.py", "system/pulse.py"):
             shutil.copy(Path(__file__).resolve().parents[2] / "studio" / file, root / "studio" / file)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
