@@ -2,7 +2,7 @@
 
 import os
 
-from django.core.asgi import get_asgi_application
+import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "studio.settings")
 # The queue's app becomes the current one, so that nudges know where to go.
@@ -11,11 +11,12 @@ from studio.celery import app
 # People wait for it here: a Redis that stands still has this long to take a nudge. A worker waits as long as it takes.
 app.conf.broker_transport_options = {**app.conf.broker_transport_options, "socket_timeout": 2, "socket_connect_timeout": 2}
 
-_django = get_asgi_application()
+django.setup(set_prefix=False)
 
 # Only now: these need Django's apps.
 from studio.core.bodies import LimitedBodies  # noqa: E402
+from studio.core.serving import Handler  # noqa: E402
 from studio.known import is_known  # noqa: E402
 from studio.live.entering import a_few_at_a_time  # noqa: E402
 
-application = LimitedBodies(a_few_at_a_time(_django), is_known)
+application = LimitedBodies(a_few_at_a_time(Handler()), is_known)

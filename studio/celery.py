@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, task_failure, task_postrun, worker_init, worker_ready
+from celery.signals import setup_logging, task_failure, task_postrun, worker_ready
 from django.conf import settings
 from kombu import Queue
 
@@ -56,15 +56,6 @@ def _show_that_it_works(**_: object) -> None:
     from studio import alive
 
     alive.show()
-
-
-@worker_init.connect
-def _keep_connections(**_: object) -> None:
-    """Have each of the worker's threads keep its connection to the database for a minute.
-
-    Its threads are few and stay; those of the web process come and go with the requests.
-    """
-    settings.DATABASES["default"]["CONN_MAX_AGE"] = 60
 
 
 @task_failure.connect

@@ -156,6 +156,8 @@ def database(url: str, folder: Path) -> dict[str, object]:
         return {
             "ENGINE": "studio.core.sqlite",
             "NAME": path,
+            # Whether it is still the file, and one without errors, is asked without going to it (studio.core.sqlite).
+            "CONN_MAX_AGE": 60,
             "OPTIONS": {
                 # Take the write lock at BEGIN: an upgrade from read to write inside a transaction fails at once
                 # with "database is locked" instead of waiting for the time-out.

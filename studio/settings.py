@@ -111,7 +111,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "studio.core.middleware.problem_pages",
+    "studio.core.middleware.ProblemPages",
     "studio.core.middleware.refused_bodies",
 ]
 

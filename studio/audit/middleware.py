@@ -5,16 +5,14 @@ is not recorded at all, so that a stranger cannot fill the disk.
 """
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import structlog
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.db import DatabaseError, transaction
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
-from django.utils.decorators import sync_and_async_middleware
 
 from studio.audit.models import Entry, Result
 from studio.audit.services import write
@@ -32,26 +30,15 @@ _VERBS = {"POST": "asked to create", "PUT": "asked to set", "PATCH": "asked to c
 _PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 
 
-@sync_and_async_middleware
-def refusals(get_response: Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]) -> object:
+def refusals(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[[HttpRequest], HttpResponseBase]:
     """Record changes that were asked for and not done."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
-        assert isinstance(response, HttpResponseBase)
         if _counts(request, response):
             _record(request, response)
         return response
 
-    async def async_middleware(request: HttpRequest) -> HttpResponseBase:
-        response = await get_response(request)  # type: ignore[misc]
-        if _counts(request, response):
-            await sync_to_async(_record)(request, response)
-        return response
-
-    if iscoroutinefunction(get_response):
-        markcoroutinefunction(async_middleware)
-        return async_middleware
     return middleware
 
 

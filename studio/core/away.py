@@ -11,8 +11,8 @@ from collections.abc import Iterator
 class Away:
     """Say whether something that did not answer in time is left alone for now. Of one process."""
 
-    def __init__(self, *, slow_seconds: float = 1.0, quiet_seconds: float = 5.0) -> None:
-        self._slow, self._quiet = slow_seconds, quiet_seconds
+    def __init__(self, *, slow_seconds: float = 1.0, quiet_seconds: float = 5.0, errors: tuple[type[Exception], ...] = (Exception,)) -> None:
+        self._slow, self._quiet, self._errors = slow_seconds, quiet_seconds, errors
         self._until = 0.0
 
     def __bool__(self) -> bool:
@@ -24,7 +24,7 @@ class Away:
         began = time.monotonic()
         try:
             yield
-        except Exception:
+        except self._errors:
             now = time.monotonic()
             if now - began > self._slow:
                 self._until = now + self._quiet

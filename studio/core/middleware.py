@@ -2,15 +2,13 @@
 
 import re
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 import structlog
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.contrib.auth.views import redirect_to_login
 from django.db import DataError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
-from django.utils.decorators import sync_and_async_middleware
 
 from studio.core import caller
 from studio.core.bodies import KEY
@@ -28,45 +26,27 @@ OPEN = re.compile(
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
 
-@sync_and_async_middleware
-def request_id(get_response: Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]) -> object:
+def request_id(get_response: Answer) -> Answer:
     """Give the request an id, bind it to the log, and send it back."""
 
-    def begin(request: HttpRequest) -> str:
+    def middleware(request: HttpRequest) -> HttpResponseBase:
         asked = request.headers.get("X-Request-Id", "")
         id = asked if _REQUEST_ID.fullmatch(asked) else uuid.uuid4().hex[:16]
         request.id = id  # type: ignore[attr-defined]
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=id)
-        return id
-
-    def middleware(request: HttpRequest) -> HttpResponseBase:
-        id = begin(request)
         caller.begin(request, id)
         try:
             response = get_response(request)
         finally:
             caller.end()
-        assert isinstance(response, HttpResponseBase)
         response.headers["X-Request-Id"] = id
         return response
 
-    async def async_middleware(request: HttpRequest) -> HttpResponseBase:
-        id = begin(request)
-        # A request on ASGI has a context of its own: it ends with it.
-        caller.begin(request, id)
-        response = await get_response(request)  # type: ignore[misc]
-        response.headers["X-Request-Id"] = id
-        return response
-
-    if iscoroutinefunction(get_response):
-        markcoroutinefunction(async_middleware)
-        return async_middleware
     return middleware
 
 
-@sync_and_async_middleware
-def signed_in_only(get_response: Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]) -> object:
+def signed_in_only(get_response: Answer) -> Answer:
     """Send whoever is not signed in to the sign-in page, whatever they asked for."""
 
     def turned_away(request: HttpRequest, signed_in: bool) -> HttpResponseBase | None:
@@ -77,44 +57,25 @@ def signed_in_only(get_response: Callable[[HttpRequest], HttpResponseBase | Awai
         return redirect_to_login(request.get_full_path())
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
-        answer = turned_away(request, request.user.is_authenticated) or get_response(request)
-        assert isinstance(answer, HttpResponseBase)
-        return answer
+        return turned_away(request, request.user.is_authenticated) or get_response(request)
 
-    async def async_middleware(request: HttpRequest) -> HttpResponseBase:
-        person = await request.auser()
-        return turned_away(request, person.is_authenticated) or await get_response(request)  # type: ignore[misc]
-
-    if iscoroutinefunction(get_response):
-        markcoroutinefunction(async_middleware)
-        return async_middleware
     return middleware
 
 
-@sync_and_async_middleware
-def problem_pages(get_response: object) -> object:
+class ProblemPages:
     """Turn problems that a view lets through into a page (or JSON for the API) with the id and the next step."""
 
-    class _Middleware:
-        def __call__(self, request: HttpRequest) -> HttpResponseBase:
-            return _in_words(request, get_response(request))  # type: ignore[operator]
+    def __init__(self, get_response: Answer) -> None:
+        self.get_response = get_response
 
-        def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-            return problem_response(request, error)
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return _in_words(request, self.get_response(request))
 
-    class _AsyncMiddleware(_Middleware):
-        async def __call__(self, request: HttpRequest) -> HttpResponseBase:  # type: ignore[override]
-            return _in_words(request, await get_response(request))  # type: ignore[operator]
-
-    if iscoroutinefunction(get_response):
-        middleware = _AsyncMiddleware()
-        markcoroutinefunction(middleware)
-        return middleware
-    return _Middleware()
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        return problem_response(request, error)
 
 
-@sync_and_async_middleware
-def refused_bodies(get_response: Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]) -> object:
+def refused_bodies(get_response: Answer) -> Answer:
     """Answer a request whose body was not taken (studio.core.bodies) with the reason."""
 
     def refusal(request: HttpRequest) -> HttpResponse | None:
@@ -129,17 +90,8 @@ def refused_bodies(get_response: Callable[[HttpRequest], HttpResponseBase | Awai
         return response
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
-        answer = refusal(request) or get_response(request)
-        assert isinstance(answer, HttpResponseBase)
-        return answer
+        return refusal(request) or get_response(request)
 
-    async def async_middleware(request: HttpRequest) -> HttpResponseBase:
-        refused = KEY in getattr(request, "scope", {}) and await sync_to_async(refusal)(request)
-        return refused or await get_response(request)  # type: ignore[misc]
-
-    if iscoroutinefunction(get_response):
-        markcoroutinefunction(async_middleware)
-        return async_middleware
     return middleware
 
 

@@ -12,7 +12,7 @@ from studio.core.errors import ProblemError
 from studio.core.problems import Problem, register
 
 log = structlog.get_logger(__name__)
-_WRITES = Away(slow_seconds=0, quiet_seconds=30)
+_WRITES = Away(slow_seconds=0, quiet_seconds=30, errors=(DatabaseError, InterfaceError))
 
 register(
     Problem("disk-full", "The studio's disk is full", "What was sent could not be kept, and nothing of it was half done.",

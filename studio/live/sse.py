@@ -20,7 +20,7 @@ from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 
 from studio.live.hub import Frame, Subscriber, event_body, hub, log_frame
-from studio.live.threads import let_go, look
+from studio.live.threads import look
 from studio.live.topics import Topic, allowed
 
 HEARTBEAT_S = 10
@@ -123,7 +123,6 @@ class _Connection:
 
     async def messages(self) -> AsyncIterator[str]:
         ends = time.monotonic() + LIFE_S
-        await let_go()
         # Join before looking back: what happens in between comes twice rather than not at all.
         subscriber = await hub().join(self.names)
         # What is lost from here on is told; what was lost before is looked up.

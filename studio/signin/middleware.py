@@ -1,15 +1,13 @@
 """What happens around the requests of a signed-in person: the last use is noted, and a missing second factor comes first."""
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.decorators import sync_and_async_middleware
 
 from studio.core.errors import ProblemError
 from studio.core.middleware import problem_response
@@ -18,7 +16,7 @@ from studio.signin.preferences import ZONE, remember
 from studio.signin.second_factor import lacks_one
 from studio.signin.sessions import NOTED_EVERY_S, note_use
 
-Next = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
+Next = Callable[[HttpRequest], HttpResponseBase]
 # What a person without the second factor that is asked for may still use.
 _SETTING_IT_UP = re.compile(r"^/(accounts/(2fa|reauthenticate|logout|password)/|api/v1/me/second-factor(/|$)|static/|healthz$|readyz$)")
 
@@ -28,21 +26,11 @@ def sets_it_up(path: str) -> bool:
     return _SETTING_IT_UP.match(path) is not None
 
 
-def _before(look: Callable[[HttpRequest], HttpResponseBase | None]) -> Callable[[Next], Any]:
+def _before(look: Callable[[HttpRequest], HttpResponseBase | None]) -> Callable[[Next], Next]:
     """Make a middleware of a function that answers a request itself, or lets it go on by answering None."""
 
-    @sync_and_async_middleware
-    def make(get_response: Next) -> Any:
-        def middleware(request: HttpRequest) -> Any:
-            return look(request) or get_response(request)
-
-        async def async_middleware(request: HttpRequest) -> Any:
-            return await sync_to_async(look)(request) or await get_response(request)  # type: ignore[misc]
-
-        if iscoroutinefunction(get_response):
-            markcoroutinefunction(async_middleware)
-            return async_middleware
-        return middleware
+    def make(get_response: Next) -> Next:
+        return lambda request: look(request) or get_response(request)
 
     return make
 

@@ -28,6 +28,13 @@ def test_what_refuses_at_once_is_asked_again_at_once() -> None:
     assert not away
 
 
+def test_other_errors_say_nothing_about_it() -> None:
+    away = Away(slow_seconds=0, errors=(ConnectionError,))
+    with pytest.raises(PermissionError), away.noted():
+        raise PermissionError
+    assert not away
+
+
 def test_a_nudge_waits_once_for_redis_that_stands_still_and_the_next_one_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     away, now = Away(), [100.0]
