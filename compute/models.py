@@ -125,8 +125,7 @@ class Cluster(models.Model):
     def announce(self) -> None:
         """Tell the pages that show this cluster or a compute of it."""
         payload = {"name": self.name, "status": self.status, "version": self.version}
-        publish(f"cluster:{self.name}", "changed", payload)
-        publish("clusters", "changed", payload)
+        publish((f"cluster:{self.name}", "clusters"), "changed", payload)
         for compute in self.computes.select_related("workspace"):
             compute.announce()
 
@@ -262,8 +261,7 @@ class Compute(models.Model):
     def announce(self) -> None:
         """Tell the pages that show this compute."""
         payload = {"id": self.pk, "name": self.name, "status": self.shown_status, "version": self.version}
-        publish(f"compute:{self.pk}", "changed", payload)
-        publish(f"computes:{self.workspace.name}", "changed", payload)
+        publish((f"compute:{self.pk}", f"computes:{self.workspace.name}"), "changed", payload)
 
 
 # Models of this app that live beside what they are about.

@@ -125,8 +125,7 @@ class Endpoint(models.Model):
     def announce(self) -> None:
         """Tell the pages that show this endpoint or one of its deployments."""
         payload = {"name": self.name, "status": self.status, "version": self.version}
-        publish(f"endpoint:{self.pk}", "changed", payload)
-        publish(f"endpoints:{self.workspace.name}", "changed", payload)
+        publish((f"endpoint:{self.pk}", f"endpoints:{self.workspace.name}"), "changed", payload)
 
 
 class Deployment(models.Model):

@@ -179,8 +179,7 @@ class Job(models.Model):
     def announce(self) -> None:
         """Tell the pages that show this job."""
         payload = {"name": self.name, "status": self.status, "version": self.version}
-        publish(f"job:{self.name}", "changed", payload)
-        publish(f"jobs:{self.workspace.name}", "changed", payload)
+        publish((f"job:{self.name}", f"jobs:{self.workspace.name}"), "changed", payload)
 
 
 def words_of(job: Job) -> str:

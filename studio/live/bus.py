@@ -4,6 +4,7 @@ A lost entry is harmless: pages carry the row's version and ask again, and the s
 """
 
 import json
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -27,17 +28,19 @@ def client() -> Any:
     return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2)
 
 
-def publish(topic: str, event: str, payload: dict[str, Any]) -> None:
-    """Tell everyone who watches `topic`, once the transaction around this call has committed."""
-    transaction.on_commit(lambda: publish_now(topic, event, payload))
+def publish(topics: str | Iterable[str], event: str, payload: dict[str, Any]) -> None:
+    """Tell everyone who watches one of `topics`, once the transaction around this call has committed."""
+    transaction.on_commit(lambda: publish_now(topics, event, payload))
 
 
-def publish_now(topic: str, event: str, payload: dict[str, Any]) -> None:
-    """Tell everyone who watches `topic` at once; a Redis that is away costs the event, never the caller's work."""
+def publish_now(topics: str | Iterable[str], event: str, payload: dict[str, Any]) -> None:
+    """Tell everyone who watches one of `topics` at once; a Redis that is away costs the event, never the caller's work."""
     if REDIS:
         return
     try:
-        with REDIS.noted():
-            client().xadd(STREAM, {"t": topic, "e": event, "p": json.dumps(payload)}, maxlen=KEEP, approximate=True)
+        with REDIS.noted(), client().pipeline(transaction=False) as together:
+            for topic in [topics] if isinstance(topics, str) else topics:
+                together.xadd(STREAM, {"t": topic, "e": event, "p": json.dumps(payload)}, maxlen=KEEP, approximate=True)
+            together.execute()
     except redis.RedisError as error:
-        log.warning("live event lost", topic=topic, error=str(error))
+        log.warning("live event lost", topics=topics, error=str(error))
