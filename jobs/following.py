@@ -32,6 +32,8 @@ from studio.core.texts import read_json
 log = structlog.get_logger(__name__)
 
 PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
+# Pods that cannot be reached are asked again and again, but no more of them a second than this, however many there are.
+TRIES_A_SECOND = 50
 # Pieces that wait to be written are written together, up to this size.
 WRITE_TOGETHER = 1024 * 1024
 
@@ -66,6 +68,7 @@ class Followers:
         self.pool = pool
         self.client_of = client_of
         self.tasks: dict[int, asyncio.Task[None]] = {}
+        self.broken: set[int] = set()
 
     def open(self) -> None:
         """Take requests of the watch, which come from other threads."""
@@ -101,18 +104,23 @@ class Followers:
 
     async def _follow(self, process_id: int) -> None:
         pause = PAUSE_S
-        while (followed := await self.run(_followed, process_id)) is not None:
-            client = self.client_of(followed.cluster_id)
-            if client is None:
-                return
-            try:
-                if await self._read(followed, client):
+        try:
+            while (followed := await self.run(_followed, process_id)) is not None:
+                client = self.client_of(followed.cluster_id)
+                if client is None:
                     return
-                pause = PAUSE_S
-            except KubeError as error:
-                log.info("log stream broken", process=process_id, error=str(error))
-                pause = min(pause * 2, LONGEST_PAUSE_S)
-            await asyncio.sleep(pause)
+                try:
+                    if await self._read(followed, client):
+                        return
+                    self.broken.discard(process_id)
+                    pause = PAUSE_S
+                except KubeError as error:
+                    log.info("log stream broken", process=process_id, error=str(error))
+                    self.broken.add(process_id)
+                    pause = min(pause * 2, max(LONGEST_PAUSE_S, len(self.broken) / TRIES_A_SECOND))
+                await asyncio.sleep(pause)
+        finally:
+            self.broken.discard(process_id)
 
     async def _read(self, followed: Followed, client: AsyncKubeClient) -> bool:
         """Read to the present end of the stream; True when the log is whole and acknowledged."""

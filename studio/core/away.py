@@ -11,7 +11,9 @@ from collections.abc import Iterator
 class Away:
     """Say whether something that did not answer in time is left alone for now. Of one process."""
 
-    def __init__(self, *, slow_seconds: float = 1.0, quiet_seconds: float = 5.0, errors: tuple[type[Exception], ...] = (Exception,)) -> None:
+    def __init__(
+        self, *, slow_seconds: float = 1.0, quiet_seconds: float = 5.0, errors: tuple[type[Exception], ...] = (Exception,)
+    ) -> None:
         self._slow, self._quiet, self._errors = slow_seconds, quiet_seconds, errors
         self._until = 0.0
 

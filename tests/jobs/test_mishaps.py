@@ -15,6 +15,7 @@ import pytest
 import redis
 from django.utils import timezone
 
+from compute.kube.errors import Unreachable
 from compute.models import Compute, InstanceType
 from compute.services import WORKLOADS
 from jobs import following, launch, observing, services, sweeping
@@ -69,6 +70,35 @@ def test_two_readers_of_one_log_write_each_byte_at_its_place(make_job: Make, mon
     monkeypatch.setattr(following, "stream_pod_http", stream)
     end = asyncio.run(copy())
     assert process.log_path().read_bytes() == whole and end == len(whole)
+
+
+@pytest.mark.parametrize(("broken", "longest"), [(1, 5.0), (1000, 20.0)])
+def test_logs_that_cannot_be_reached_are_asked_for_less_often_the_more_they_are(
+    monkeypatch: pytest.MonkeyPatch, broken: int, longest: float
+) -> None:
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    async def run(*_: Any, **__: Any) -> Any:
+        return following.Followed(0, 1, NAMESPACE, "pod", "", "proxy") if len(pauses) < 12 else None
+
+    async def read(*_: Any) -> bool:
+        raise Unreachable("away")
+
+    async def follow() -> set[int]:
+        with ThreadPoolExecutor(1) as pool:
+            followers = following.Followers(pool, lambda _: object())  # type: ignore[arg-type, return-value]
+            followers.broken = set(range(1, broken))
+            monkeypatch.setattr(followers, "run", run)
+            monkeypatch.setattr(followers, "_read", read)
+            await followers._follow(0)
+            return followers.broken
+
+    monkeypatch.setattr(following.asyncio, "sleep", sleep)
+    assert asyncio.run(follow()) == set(range(1, broken))
+    assert pauses[:3] == [0.2, 0.4, 0.8] and pauses[-1] == longest
 
 
 def test_a_chatty_log_takes_little_of_redis(tmp_path: Path) -> None:
