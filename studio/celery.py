@@ -4,11 +4,13 @@ The database row is the queue and a message is only a nudge: results are ignored
 """
 
 import os
+import sys
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, task_failure, task_postrun, worker_ready
+from celery.signals import setup_logging, task_failure, task_postrun, task_prerun, worker_ready
 from django.conf import settings
+from django.db import close_old_connections
 from kombu import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "studio.settings")
@@ -56,6 +58,17 @@ def _show_that_it_works(**_: object) -> None:
     from studio import alive
 
     alive.show()
+
+
+# Celery closes the database after each task: opened anew, it takes longer than many a task. Django's own rule holds instead.
+app.conf["CELERY_DB_REUSE_MAX"] = sys.maxsize
+
+
+@task_prerun.connect
+@task_postrun.connect
+def _fresh_connections(**_: object) -> None:
+    """Close what is too old or broken, as around a request (CONN_MAX_AGE)."""
+    close_old_connections()
 
 
 @task_failure.connect
