@@ -41,8 +41,8 @@ def sweep() -> None:
         lost_cluster(job)
     for id in _due("settle", status__in=[Status.RUNNING, Status.FINALIZING, Status.CANCEL_REQUESTED]):
         _settle(id)
-    # Over in the cluster before anything was told of its pods.
-    for id in _due("settle early", status__in=ACTIVE, object_state__in=["Complete", "Failed"]):
+    # Over in the cluster before anything was told of its pods; those in later states are among the ones above.
+    for id in _due("settle early", status__in=WAITING, object_state__in=["Complete", "Failed"]):
         _settle(id)
 
 

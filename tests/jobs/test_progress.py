@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from jobs import progress, sweeping
 from jobs.keeping import append_log, log_topic
-from jobs.models import Job, Process
+from jobs.models import UNFINISHED, Job, Process
 from jobs.observe import SIMULATED, Told
 from jobs.selectors import retries_used
 from jobs.services import cancel_job
@@ -365,3 +365,11 @@ def test_a_sweep_goes_on_past_a_job_that_cannot_be_settled(make_job: Make, monke
     monkeypatch.setattr(sweeping, "settle", settle)
     sweeping.sweep()
     assert settled == [good.pk]
+
+
+def test_a_sweep_settles_each_job_once_in_whatever_state_its_object_ended(make_job: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = [make_job(status, object_state="Complete").pk for status in UNFINISHED]
+    settled: list[int] = []
+    monkeypatch.setattr(sweeping, "settle", settled.append)
+    sweeping.sweep()
+    assert sorted(settled) == made
