@@ -307,7 +307,10 @@ def _allowed_everywhere(connection: Connection) -> dict[str, bool]:
 
 
 def _says(job: Object) -> tuple[Any, ...]:
-    """Return what observers read of a Job: how many of its pods are at what is theirs to tell, four times for each pod."""
+    """Return the parts of a Job that observers read: its conditions, whether it is being deleted, and its labels.
+
+    Its counts of pods (active, ready, succeeded) are left out: they change some four times a pod, and the pods tell the same.
+    """
     metadata = job["metadata"]
     return (job.get("status") or {}).get("conditions"), metadata.get("deletionTimestamp"), metadata.get("labels")
 
