@@ -19,6 +19,7 @@ from django.db import models
 from django.db.models.query_utils import DeferredAttribute
 
 from studio.core.errors import ProblemError
+from studio.core.files import replace_file
 
 
 class SecretUnreadable(ProblemError):
@@ -71,9 +72,7 @@ def fingerprints() -> list[str]:
 
 def note_keys() -> None:
     """Leave in the data folder what tells the keys apart that the studio is started with."""
-    path = Path(settings.DATA) / "run" / "keys.json"
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.write_text(json.dumps(fingerprints()), encoding="utf-8")
+    replace_file(Path(settings.DATA) / "run" / "keys.json", json.dumps(fingerprints()))
 
 
 def noted_keys() -> list[str]:

@@ -22,6 +22,7 @@ from django.conf import settings
 
 import mooring
 from studio.audit.services import write
+from studio.core.files import replace_file
 from studio.system.backup import databases
 from studio.system.backup.archive import Writer
 
@@ -123,7 +124,5 @@ def _output(target: str) -> Iterator[IO[bytes]]:
 
 def _note(taken: Taken) -> None:
     """Keep what the system page says of the last backup, and tell the audit."""
-    draft = settings.DATA / f".{LAST}"
-    draft.write_text(json.dumps(asdict(taken)), encoding="utf-8")
-    draft.rename(settings.DATA / LAST)
+    replace_file(settings.DATA / LAST, json.dumps(asdict(taken)))
     write(None, "backed up", ("studio", "", "studio"), diff={"file": [None, taken.file], "with keys": [None, taken.keys]})

@@ -18,6 +18,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from studio import environment as env
 from studio.accounts.models import ApiToken, Scope, User
 from studio.accounts.services import first_administrator
+from studio.core.files import replace_file
 from studio.core.secrets import note_keys
 from studio.core.versions import unknown_migrations
 
@@ -78,10 +79,7 @@ class Command(BaseCommand):
             return
         if not kept.get("token") or ApiToken.owner_of(kept["token"]) is None:
             kept["token"] = ApiToken.issue(admin, name="command line on the studio's machine", scopes=Scope.values)[1]
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump({"url": url, "token": kept["token"]}, file)
+        replace_file(path, json.dumps({"url": url, "token": kept["token"]}), mode=0o600)
 
 
 def _given_password() -> str:
