@@ -104,43 +104,35 @@ def extension_images(found: Binaries) -> list[Image]:
 
 def studio_images(found: Binaries) -> list[Image]:
     """Return the images of a studio in a cluster, each after the one it stands on: as deploy/images says, without a builder."""
-    file = dockerfile.read("studio")
-    base = Image(
-        "studio-base",
-        _digest(studio_image.debian_recipe("studio"), file.arguments["HELM_VERSION"]),
-        "Debian and Helm",
-        file.config,
-        lambda work: [
-            layer_of_tar(work / "base.gz", studio_image.make_debian("studio", work)),
-            layer_of_entries(work / "helm.gz", [Entry(studio_image.HELM.lstrip("/"), source=found["helm"], mode=0o755)]),
-        ],
-    )
-    packages = Image(
-        "studio-packages",
-        _digest(base.tag, studio_image.packages_recipe()),
-        "the studio's Python packages",
-        file.config,
-        lambda work: [layer_of_entries(work / "packages.gz", studio_image.make_packages(work))],
-        f"{base.name}:{base.tag}",
-    )
-    studio = Image(
-        "studio",
-        _digest(packages.tag, studio_image.recipe()),
-        "the studio itself",
-        file.config,
-        lambda work: [layer_of_entries(work / "studio.gz", studio_image.make(work))],
-        f"{packages.name}:{packages.tag}",
-    )
-    return [base, packages, studio, *(_debian(name) for name in ("redis", "postgresql"))]
+
+    def helm(work: Path) -> Layer:
+        return layer_of_entries(work / "helm.gz", [Entry(studio_image.HELM.lstrip("/"), source=found["helm"], mode=0o755)])
+
+    version = dockerfile.read("studio").arguments["HELM_VERSION"]
+    base = _debian("studio", version, name="studio-base", title="Debian and Helm", more=(helm,))
+    packages = _above(base, "studio-packages", "the studio's Python packages", studio_image.packages_recipe(), studio_image.make_packages)
+    studio = _above(packages, "studio", "the studio itself", studio_image.recipe(), studio_image.make)
+    return [base, packages, studio, _debian("redis"), _debian("postgresql")]
 
 
-def _debian(name: str) -> Image:
-    """Return an image of Debian packages and nothing else."""
+def _debian(
+    file: str, *recipe: str, name: str = "", title: str = "Debian's own", more: tuple[Callable[[Path], Layer], ...] = ()
+) -> Image:
+    """Return an image of the Debian packages that a Dockerfile names, and of more layers whose recipe is given."""
 
     def layers(work: Path) -> list[Layer]:
-        return [layer_of_tar(work / "base.gz", studio_image.make_debian(name, work))]
+        return [layer_of_tar(work / "base.gz", studio_image.make_debian(file, work)), *(layer(work) for layer in more)]
 
-    return Image(name, _digest(studio_image.debian_recipe(name)), "Debian's own", dockerfile.read(name).config, layers)
+    return Image(name or file, _digest(studio_image.debian_recipe(file), *recipe), title, dockerfile.read(file).config, layers)
+
+
+def _above(base: Image, name: str, title: str, recipe: str, make: Callable[[Path], list[Entry]]) -> Image:
+    """Return an image of one more layer on another, run in the same way."""
+
+    def layers(work: Path) -> list[Layer]:
+        return [layer_of_entries(work / f"{name}.gz", make(work))]
+
+    return Image(name, _digest(base.tag, recipe), title, base.config, layers, f"{base.name}:{base.tag}")
 
 
 def pause_reference() -> str:
