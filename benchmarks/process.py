@@ -22,7 +22,7 @@ from typing import Any, Self
 
 import httpx
 
-from benchmarks.databases import database_of
+from benchmarks.databases import database_of, rows
 from benchmarks.machine import ROOT
 from mooring.client import Client
 from sandbox import studios
@@ -31,6 +31,7 @@ from sandbox.environment import of_studio
 READY_SECONDS = 120
 STOP_SECONDS = 25
 SANDBOX_SECONDS = 45 * 60  # with empty caches Kubernetes itself is built
+IDENTITY = "SELECT value FROM compute_studioidentity"
 # What of the caller's surroundings a studio of its own must not see.
 _FOREIGN = ("MOORING_", "DJANGO_", "REDIS", "DATABASE_")
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -92,9 +93,10 @@ class StudioProcess:
         self.until(lambda: self.client.computes.get(self.compute).status == "ready", what="the compute to be ready")
 
     def _be_remembered(self) -> None:
-        """Have the sandbox know whose is what a run leaves in the cluster that is killed."""
+        """Have the sandbox know whose is what a run leaves in the cluster that is killed, whichever database the studio has."""
         if self.sandbox.get("mode") in ("full", "simulated"):
-            studios.remember(self.sandbox["name"], studios.kept_identity(self.data), self.data)
+            ((identity,),) = self.until(lambda: rows(self.data, IDENTITY), what="the studio to have an identity")
+            studios.remember(self.sandbox["name"], str(identity), self.data)
 
     def until(self, condition: Callable[[], Any], *, seconds: float = 60, what: str | Callable[[], str] = "it") -> Any:
         """Ask again until the answer is true; raises with `what` and the end of the studio's log when it never was."""

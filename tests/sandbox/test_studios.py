@@ -5,9 +5,12 @@ import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from benchmarks import databases, process
 from compute import manifests, permissions
 from compute.extension import release
 from compute.kube import names
@@ -81,6 +84,27 @@ def test_the_database_says_it_before_the_file_does(data: Path) -> None:
     assert studios.identity_of(data) == "def" and gone() == ["abc"]
     studios.remember("one", "def", data)
     assert (data / studios.MARKER).read_text() == "def\n"
+
+
+def test_one_of_a_test_or_a_measurement_is_remembered_by_the_database_that_it_has(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def started(folder: Path) -> process.StudioProcess:
+        running: Any = SimpleNamespace(poll=lambda: None)
+        status = {"mode": "simulated", "name": "one"}
+        return process.StudioProcess("", "", "", "", folder, tmp_path / "log", client=running, process=running, sandbox=status)
+
+    monkeypatch.delenv(databases.SERVER, raising=False)
+    studios.forget("one", data)
+    database(data, "def")
+    started(data)._be_remembered()
+    elsewhere = tmp_path / "elsewhere"  # its database is on a server
+    elsewhere.mkdir()
+    monkeypatch.setattr(process, "rows", lambda folder, sql: [("123",)] if (folder, sql) == (elsewhere, process.IDENTITY) else [])
+    started(elsewhere)._be_remembered()
+    assert {one.identity: one.data for one in studios.known("one")} == {"def": data, "123": elsewhere} and gone() == []
+    shutil.rmtree(elsewhere)
+    assert gone() == ["123"]
 
 
 def test_one_that_has_left_nothing_is_forgotten(data: Path) -> None:
