@@ -13,6 +13,10 @@ from typing import Any
 
 from benchmarks.process import SANDBOX_SECONDS, NotThereError, StudioProcess, sandbox, stop
 from mooring.errors import MooringError
+from sandbox.console import Console
+from sandbox.errors import SandboxError
+from sandbox.locks import held
+from sandbox.places import state_folder
 
 __all__ = ["COMPUTE", "WORKSPACE", "NotMeasuredError", "Studio", "cluster", "say", "stop", "studio"]
 
@@ -31,7 +35,27 @@ def say(text: str) -> None:
 
 @contextlib.contextmanager
 def cluster(name: str, *options: str) -> Iterator[dict[str, Any]]:
-    """Bring a cluster of the sandbox up and give its status; one that was not there before is removed afterwards."""
+    """Bring a cluster of the sandbox up and give its status; one that was not there before is removed afterwards.
+
+    Any but the main one is one run's at a time: the first to end would take it away from the other. A second says so and ends.
+    """
+    with contextlib.nullcontext() if name == "main" else _alone(name), _up(name, *options) as status:
+        yield status
+
+
+@contextlib.contextmanager
+def _alone(name: str) -> Iterator[None]:
+    path = state_folder() / f"{name}.measured.lock"
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(held(path, f"the cluster “{name}”", Console(quiet=True), patience=0))
+        except SandboxError as error:
+            raise NotMeasuredError(f"another run measures with the cluster “{name}”: process {path.read_text()}") from error
+        yield
+
+
+@contextlib.contextmanager
+def _up(name: str, *options: str) -> Iterator[dict[str, Any]]:
     before = sandbox("status", "--name", name, seconds=60)
     found = before
     if before.get("state") != "up":
