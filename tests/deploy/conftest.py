@@ -65,4 +65,3 @@ def containers(pod: dict[str, Any]) -> list[dict[str, Any]]:
 def environment(container: dict[str, Any]) -> dict[str, str]:
     """Return the variables of a container."""
     return {each["name"]: each.get("value", "") for each in container.get("env", [])}
-

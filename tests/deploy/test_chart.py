@@ -88,7 +88,9 @@ REFUSED = {
     "a route that hangs on nothing": ("production", "gateway.parentRefs=null"),
     "rights in namespaces of a cluster that is not used": ("production", "rbac.cluster=false"),
     "a namespace of Kubernetes": ("trial", "rbac.namespaces={kube-system}"),
+    "a name that no namespace has": ("trial", "rbac.namespaces={team.a}"),
     "a setting that the chart decides": ("trial", "settings.MOORING_DATA=/elsewhere"),
+    "the file of a setting that the chart decides": ("trial", "settings.MOORING_SECRET_KEY_FILE=/elsewhere"),
     "a value that is mistyped": ("trial", "replica=2"),
     "a value that is mistyped further down": ("trial", "web.replica=2"),
 }
@@ -239,9 +241,15 @@ def test_every_label_that_selects_is_on_the_pods_that_are_meant(render: Render) 
 
 def test_every_variable_that_the_chart_sets_is_one_of_the_studio() -> None:
     known = {name for path in (CHART.parents[2] / "studio").rglob("*.py") for name in VARIABLE.findall(path.read_text(encoding="utf-8"))}
-    text = "".join(path.read_text(encoding="utf-8") for path in (CHART / "templates").iterdir())
-    named = set(re.findall(r"name: (MOORING_[A-Z_]+|DATABASE_URL_FILE|REDIS_URL_FILE)", text))
+    named = _variables()
     assert {name for name in named if name not in known and name.removesuffix("_FILE") not in known} == set()
+
+
+def test_no_variable_that_the_chart_sets_is_taken_as_a_setting_too() -> None:
+    allowed = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))["properties"]["settings"]["propertyNames"]
+    ours = {name.removesuffix("_FILE") for name in _variables()}
+    taken = [name for one in ours for name in (one, f"{one}_FILE") if re.search(allowed["pattern"], name)]
+    assert len(taken) > 20 and [name for name in taken if not re.search(allowed["not"]["pattern"], name)] == []
 
 
 SELECTED = {"app.kubernetes.io/name": "mooring", "app.kubernetes.io/instance": "mooring"}
@@ -259,6 +267,12 @@ def _selector(each: dict[str, Any]) -> dict[str, str]:
 def _volumes(pod: dict[str, Any], objects: Objects) -> set[str]:
     claimed = {each["metadata"]["name"] for one in of(objects, "StatefulSet") for each in one["spec"].get("volumeClaimTemplates", [])}
     return {volume["name"] for volume in pod["volumes"]} | claimed
+
+
+def _variables() -> set[str]:
+    """Return the names of all variables that the chart's own templates set."""
+    text = "".join(path.read_text(encoding="utf-8") for path in (CHART / "templates").iterdir())
+    return set(re.findall(r"name: (MOORING_[A-Z_]+|DATABASE_URL_FILE|REDIS_URL_FILE)", text))
 
 
 def _rights(name: str) -> Any:

@@ -32,6 +32,12 @@ def test_all_that_is_copied_is_in_the_checkout_or_made_there() -> None:
     assert built == {studio_image.PACKAGES, studio_image.HELM, "/src/static/collected", "/src/.mooring/docs"}
 
 
+def test_nothing_that_was_made_in_a_checkout_reaches_the_build() -> None:
+    made = {line.rstrip("/") for line in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")}
+    ignored = (dockerfile.FOLDER / "studio" / "Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines()
+    assert made - {line.removeprefix("**/") for line in ignored} == set()
+
+
 def test_all_that_the_studio_imports_of_the_checkout_is_copied() -> None:
     copied = {one.target for one in dockerfile.read("studio").copied}
     assert {f"/opt/mooring/{name}" for name in ("studio", "compute", "jobs", "endpoints", "mooring", "templates", "manage.py")} <= copied

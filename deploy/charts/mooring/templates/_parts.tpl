@@ -75,16 +75,19 @@
     - {name: redis, mountPath: /etc/mooring/redis, readOnly: true}
 {{- end -}}
 
-{{- /* They serve no address: a file is touched every few seconds from when they work until the process stands still. */ -}}
+{{- /* They serve no address: a file is touched every few seconds from when they work until the process stands still. One that an
+earlier container of the pod has left counts for nothing. */ -}}
 {{- define "mooring.aliveProbes" -}}
+{{- $young := list "sh" "-c" "test -n \"$(find /tmp/alive -mmin -2)\"" | toJson -}}
 startupProbe:
   exec:
-    command: [test, -e, /tmp/alive]
+    command: {{ $young }}
   periodSeconds: 2
+  timeoutSeconds: 10
   failureThreshold: 300
 livenessProbe:
   exec:
-    command: [sh, -c, 'test -n "$(find /tmp/alive -mmin -2)"']
+    command: {{ $young }}
   periodSeconds: 30
   timeoutSeconds: 10
   failureThreshold: 3

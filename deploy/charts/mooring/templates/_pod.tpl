@@ -1,10 +1,9 @@
-{{- /* What every pod of the chart has: the level restricted, where it runs, and nothing that it was not given. [root, component] */ -}}
+{{- /* What every pod of the chart has: the level restricted, where it runs, and nothing that it was not given. */ -}}
 {{- define "mooring.pod" -}}
-{{- $root := index . 0 -}}
 enableServiceLinks: false
 securityContext:
   runAsNonRoot: true
-  {{- if $root.Values.fixedUser }}
+  {{- if .Values.fixedUser }}
   runAsUser: 1000
   runAsGroup: 1000
   fsGroup: 1000
@@ -13,23 +12,24 @@ securityContext:
   {{- end }}
   seccompProfile:
     type: RuntimeDefault
-{{- with $root.Values.imagePullSecrets }}
+{{- with .Values.imagePullSecrets }}
 imagePullSecrets:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with $root.Values.priorityClassName }}
+{{- with .Values.priorityClassName }}
 priorityClassName: {{ . }}
 {{- end }}
-{{- with $root.Values.nodeSelector }}
+{{- with .Values.nodeSelector }}
 nodeSelector:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with $root.Values.tolerations }}
+{{- with .Values.tolerations }}
 tolerations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end -}}
 
+{{- /* [root, component] */ -}}
 {{- define "mooring.podMetadata" -}}
 {{- $root := index . 0 -}}
 # No version among them: a newer chart alone starts no pod anew, least of all a database.
@@ -63,7 +63,7 @@ imagePullPolicy: {{ .Values.imagePullPolicy }}
 {{- /* Replicas over nodes and zones where they can; with a volume for one node, all on that node. [root, component] */ -}}
 {{- define "mooring.places" -}}
 {{- $root := index . 0 -}}
-{{- if and (ne $root.Values.storage.accessMode "ReadWriteMany") (not (include "mooring.sqlite" $root)) }}
+{{- if ne $root.Values.storage.accessMode "ReadWriteMany" }}
 affinity:
   podAffinity:
     requiredDuringSchedulingIgnoredDuringExecution:
