@@ -224,12 +224,12 @@ def _not_started(job: Job, error: KubeError) -> None:
 
 
 def _delete_objects(client: KubeClient, job: Job) -> None:
-    """Delete the Job, then its pods at once (the garbage collector would take a second), then the Secret."""
+    """Delete the Job, with which its Secret goes, then its pods at once (the garbage collector would take a second)."""
     name = manifests.object_name(job.pk)
+    found = False
     try:
         uid = job.object_uid or _uid_of_ours(client, kinds.JOB, job)
-        if uid:
-            client.delete(kinds.JOB, name, job.namespace, propagation="Background", uid=uid)
+        found = bool(uid) and client.delete(kinds.JOB, name, job.namespace, propagation="Background", uid=uid)
     except Conflict:
         # Another object of this name: not ours to delete.
         log.info("job object was replaced", job=job.name)
@@ -237,7 +237,8 @@ def _delete_objects(client: KubeClient, job: Job) -> None:
         for process in Process.objects.filter(job=job, gone=False):
             with contextlib.suppress(Conflict):
                 client.delete(kinds.POD, process.pod_name, job.namespace, uid=process.pod_uid)
-    secret = _uid_of_ours(client, kinds.SECRET, job) if job.status in FINAL else ""
+    # Whoever deleted the Job before us may have left what hung on it.
+    secret = _uid_of_ours(client, kinds.SECRET, job) if job.status in FINAL and not found else ""
     if secret:
         with contextlib.suppress(Conflict):
             client.delete(kinds.SECRET, name, job.namespace, uid=secret)

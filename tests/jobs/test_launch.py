@@ -210,6 +210,16 @@ def test_a_running_job_that_is_canceled_loses_its_pods_at_once(
     assert Job.objects.get(pk=job.pk).status == "Canceled"
 
 
+def test_a_secret_that_was_left_when_its_job_was_deleted_is_removed(make_job: Make, kube: KubeClient) -> None:
+    job = make_job()
+    launch.start_job(job.pk)
+    kube.delete(kinds.JOB, job.object_name, NAMESPACE, propagation="Orphan")
+    Job.objects.filter(pk=job.pk).update(status="Failed")
+    assert kube.find(kinds.SECRET, job.object_name, NAMESPACE) is not None
+    launch.remove_job(job.pk)
+    assert kube.list(kinds.SECRET, NAMESPACE) == []
+
+
 def test_an_ended_job_is_removed_once_with_its_secret(make_job: Make, kube: KubeClient, fakekube: FakeKube) -> None:
     job = make_job()
     launch.start_job(job.pk)
