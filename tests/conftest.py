@@ -11,13 +11,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import django.test.signals
+import django.test.utils
 import pytest
 import redis
 import typer.testing
 from django.conf import settings as django_settings
 from django.test import Client
 
-from tests import template_database
+from tests import rewriting, template_database
 from tests.cluster.extension import tls_router
 from tests.fakekube import fakekube
 from tests.sharing import put_in_order, scheduler
@@ -50,12 +52,20 @@ def pytest_configure(config: pytest.Config) -> None:
         database.setdefault("TEST", {})["NAME"] = str(DATA / "test.sqlite3")
         template_database.use()
     _let_tables_be_emptied()
+    django.test.utils.instrumented_test_render = _render
     # The whole tree of verbs would be built for every line that a test types.
     typer.testing._get_command = functools.cache(typer.testing._get_command)
     # A studio that is set up knows its runner's image; without one it takes no jobs.
     django_settings.RUNNER_IMAGE = "registry/runner:1"
     # Argon2 takes 50 ms on purpose; tests sign in hundreds of times.
     django_settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+def _render(template: Any, context: Any) -> Any:
+    """Render as tests do, but tell of a page as a whole: telling of each part of it copied what all of them know, hundreds of times."""
+    if context.template is template:
+        django.test.signals.template_rendered.send(sender=template, template=template, context=context)
+    return template.nodelist.render(context)
 
 
 def _let_tables_be_emptied() -> None:
@@ -71,6 +81,12 @@ def _let_tables_be_emptied() -> None:
         return [*DOWN[self.connection.vendor], *statements] if statements else statements
 
     type(connection.ops).sql_flush = unguarded  # type: ignore[method-assign]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Let the processes compile the tests together before each loads all of them."""
+    rewriting.share(session.config)
 
 
 @pytest.hookimpl(trylast=True)
@@ -132,11 +148,17 @@ def studio_redis() -> Iterator[str]:
     process.wait(10)
 
 
-@pytest.fixture(autouse=True)
-def _fresh_redis(studio_redis: str) -> None:
-    """Empty Redis before each test, so that no test reads what another published."""
+@pytest.fixture(scope="session")
+def _emptied(studio_redis: str) -> Iterator[redis.Redis]:
+    """Give one connection for all tests: a new one for each took longer than the emptying."""
     with redis.Redis.from_url(studio_redis) as client:
-        client.flushall()
+        yield client
+
+
+@pytest.fixture(autouse=True)
+def _fresh_redis(_emptied: redis.Redis) -> None:
+    """Empty Redis before each test, so that no test reads what another published."""
+    _emptied.flushall()
 
 
 @dataclass(frozen=True)
