@@ -66,9 +66,10 @@ app.conf["CELERY_DB_REUSE_MAX"] = sys.maxsize
 
 @task_prerun.connect
 @task_postrun.connect
-def _fresh_connections(**_: object) -> None:
-    """Close what is too old or broken, as around a request (CONN_MAX_AGE)."""
-    close_old_connections()
+def _fresh_connections(sender: Any = None, **_: object) -> None:
+    """Close what is too old or broken, as around a request (CONN_MAX_AGE); a task that its caller runs itself shares their transaction."""
+    if not getattr(getattr(sender, "request", None), "is_eager", False):
+        close_old_connections()
 
 
 @task_failure.connect
