@@ -81,7 +81,7 @@ class Handler(ASGIHandler):
         thread = Borrowed(self.threads)
         try:
             async with ThreadSensitiveContext(executor=thread):
-                await self.handle({**scope, _KEY: thread}, receive, send)
+                await super().__call__({**scope, _KEY: thread}, receive, send)
         finally:
             thread.give_back()
 
