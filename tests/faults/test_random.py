@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import httpx
 import pytest
@@ -67,6 +68,8 @@ class People:
     done: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     made: int = 0
+    # What was done or broken, each with its time: what led to a failure is read from it.
+    history: list[str] = field(default_factory=list)
 
     # People
 
@@ -181,6 +184,7 @@ class People:
 
     def act(self, does: Callable[[], None]) -> None:
         """Do one thing; note what was refused, and what the world did not let be answered."""
+        self.history.append(f"{datetime.now(UTC):%H:%M:%S} {does.__name__}")
         try:
             does()
             self.done[does.__name__] += 1
@@ -257,7 +261,25 @@ def _ended_well(people: People, job: Accepted, state: str) -> None:
         answer = studio.client.jobs.get(job.name)
         assert state == "Failed" or asked or job.canceled, f"{job.name} was canceled by nobody: {answer.reason} (seed {SEED})"
         # None of what was broken here takes a pod along: a job that failed has lost something.
-        assert state == "Canceled" or job.canceled, f"{job.name} has failed: {answer.reason} {answer.problem} (seed {SEED})"
+        assert state == "Canceled" or job.canceled, f"{job.name} has failed: {answer.reason} (seed {SEED})\n{_account(people, job.name)}"
+
+
+def _account(people: People, name: str) -> str:
+    """Return what is known of a job that went wrong, and what was done meanwhile."""
+    studio = people.studio
+    processes = rows(
+        studio.data,
+        "SELECT p.pod_name, p.phase, p.gone, p.exit, p.finished, p.log_bytes, p.log_final, p.problems, p.started_at, p.ended_at, j.object_state,"
+        " j.object_state_at FROM jobs_process p JOIN jobs_job j ON j.id = p.job_id WHERE j.name = ?",
+        name,
+    )
+    states = rows(
+        studio.data,
+        "SELECT t.at, t.status, t.reason FROM jobs_transition t JOIN jobs_job j ON j.id = t.job_id WHERE j.name = ? ORDER BY t.id",
+        name,
+    )
+    runner = studio.log_of(name, file="runner.txt").decode(errors="replace")
+    return "\n".join([*map(str, states), *map(str, processes), runner, *people.history])
 
 
 def _log(studio: Studio, name: str) -> bytes:
