@@ -125,11 +125,18 @@ class Supervisor:
         return ready.is_set()
 
     async def _run_once(self, plan: ChildPlan) -> bool:
-        child = self._start(plan)
+        """Run what runs once to its end. When it was killed, as for want of memory, it is run again: nothing was wrong with it."""
+        standing = self._standing[plan.name]
+        while (child := self._start(plan)) is not None:
+            await child.wait()
+            self._mark(plan, "ended", last_exit=child.exit)
+            killed = child.process.returncode < 0
+            if not killed or self._stopping.is_set() or standing.restarts + 1 == self._timing.deaths_reported:
+                break
+            standing.restarts += 1
+            self._log.say(f"{plan.name} ended ({child.exit}); running it again")
         if child is None:
             return False
-        await child.wait()
-        self._mark(plan, "ended", last_exit=child.exit)
         if child.process.returncode and not self._stopping.is_set():
             self._log.say(f"{plan.name} failed ({child.exit}); its last lines are above. What was started is stopped again.")
         return child.process.returncode == 0

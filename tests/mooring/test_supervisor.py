@@ -135,6 +135,33 @@ def test_a_failed_first_step_ends_the_start_with_nothing_left(tmp_path: Path) ->
         assert running.status("redis")["state"] == "ended"
 
 
+KILLED = """
+import os
+with open(os.environ["FOLDER"] + "/tries", "a+") as tries:
+    tries.seek(0)
+    before = len(tries.read())
+    tries.write("x")
+if before < {times}:
+    os.kill(os.getpid(), 9)
+print("tables made")
+"""
+
+
+def test_a_first_step_that_is_killed_is_run_again(tmp_path: Path) -> None:
+    once = {"name": "migrate", "script": KILLED.format(times=2), "once": True}
+    with supervise(tmp_path, once, {"name": "web", "script": STAYS}) as running:
+        running.until(lambda: "all ready" in running.log)
+        assert running.log.count("migrate ended (killed by SIGKILL); running it again") == 2
+        assert "tables made" in running.log and running.status("migrate")["restarts"] == 2
+
+
+def test_a_first_step_that_is_killed_again_and_again_ends_the_start(tmp_path: Path) -> None:
+    once = {"name": "migrate", "script": KILLED.format(times=99), "once": True}
+    with supervise(tmp_path, once, deaths_reported=3) as running:
+        assert running.process.wait(10) == 1
+        assert (tmp_path / "tries").read_text() == "xxx" and "migrate failed (killed by SIGKILL)" in running.log
+
+
 def test_it_runs_what_frees_a_dead_childs_leases(tmp_path: Path) -> None:
     tidy = [sys.executable, "-S", "-E", "-c", "import sys; print('tidied after', sys.argv[1])", "{pid}"]
     with supervise(tmp_path, {"name": "worker", "script": DIES, "after_death": tidy}, first_delay=0.01) as running:
