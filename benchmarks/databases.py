@@ -72,3 +72,15 @@ def rows(data: Path, sql: str) -> list[tuple[Any, ...]]:
 
     with psycopg.connect(database_of(data)["DATABASE_URL"]) as other:
         return other.execute(sql).fetchall()  # type: ignore[call-overload, no-any-return, unused-ignore]
+
+
+def change(data: Path, sql: str, *values: Any) -> None:
+    """Change the database of a studio past it; values stand for `?`."""
+    if not os.environ.get(SERVER):
+        with contextlib.closing(sqlite3.connect(data / "mooring.sqlite3", timeout=30)) as connection, connection:
+            connection.execute(sql, values)
+        return
+    import psycopg
+
+    with psycopg.connect(database_of(data)["DATABASE_URL"]) as other:
+        other.execute(sql.replace("?", "%s"), values)  # type: ignore[call-overload, unused-ignore]

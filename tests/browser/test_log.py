@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
+from benchmarks.databases import database_of
 from benchmarks.process import without_ours
 from tests.studio_process import ROOT, Studio
 
@@ -80,7 +81,8 @@ def sign_in(page: Page, studio: Studio) -> Page:
 
 def beside(studio: Studio, script: str) -> list[str]:
     """Run a script on a studio's data, past the studio; return the lines that it prints."""
-    environment = without_ours(dict(os.environ)) | {"MOORING_DATA": str(studio.data), "DJANGO_SETTINGS_MODULE": "studio.settings"}
+    environment = without_ours(dict(os.environ)) | database_of(studio.data)
+    environment |= {"MOORING_DATA": str(studio.data), "DJANGO_SETTINGS_MODULE": "studio.settings"}
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout.split()

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.databases import change
 from compute.kube import kinds
 from compute.kube.client import KubeClient
 from mooring.client import Client
@@ -31,7 +32,7 @@ from tests.cluster.serving import (
     typed,
     until,
 )
-from tests.cluster.test_ways import ways, write
+from tests.cluster.test_ways import ways
 from tests.studio_process import Studio
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(420)]
@@ -193,7 +194,7 @@ def test_the_command_line_does_all_there_is_to_do_with_a_deployment(
     assert (newest["number"], newest["problem"]["id"]) == (3, "deployment-not-ready-in-time") and "10 s" in newest["reason"]
     service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": gate}, "spec": {"ports": [{"port": 80}]}}
     kube.create(kinds.SERVICE, service, studio.namespace)
-    write(studio, "UPDATE endpoints_deployment SET rollout_deadline_seconds = 240 WHERE name = 'green'")
+    change(studio.data, "UPDATE endpoints_deployment SET rollout_deadline_seconds = 240 WHERE name = 'green'")
     assert said("deployment", "retry", *green)["revision"] == 3
     assert until(lambda: who() == "late")
     kube.delete(kinds.SERVICE, gate, studio.namespace)
@@ -347,7 +348,7 @@ def test_an_mlflow_model_of_a_job_is_served_without_code(studio: Studio, call: C
 def test_model_and_code_are_carried_to_pods_that_cannot_call_the_studio(
     studio: Studio, call: Caller, flowers: str, folder: Path, route: str
 ) -> None:
-    with ways(studio, route, 0):
+    with ways(studio, route, False):
         deploy(studio, folder, "carried")
         routed(studio, flowers)
         key = studio.client.endpoints.keys(flowers)["primaryKey"]

@@ -1,12 +1,12 @@
 """Every way on which a job's files and log can travel, with real pods: who dials whom is all that differs."""
 
 import contextlib
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from benchmarks.databases import change
 from tests.studio_process import Studio
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
@@ -34,29 +34,22 @@ PRINTED = b"a,b\n" + b"".join(b"line %d\n" % number for number in range(2000))
 
 
 @contextlib.contextmanager
-def ways(studio: Studio, route: str, reached: int) -> Iterator[None]:
+def ways(studio: Studio, route: str, reached: bool) -> Iterator[None]:
     """Let the studio believe for a while that the cluster's probe had found other ways."""
-
-    change = "UPDATE compute_cluster SET log_route = ?, pods_reach_studio = ?"
-    write(studio, change, route, reached)
+    found = "UPDATE compute_cluster SET log_route = ?, pods_reach_studio = ?"
+    change(studio.data, found, route, reached)
     try:
         yield
     finally:
-        write(studio, change, "proxy", 1)
-
-
-def write(studio: Studio, change: str, *values: object) -> None:
-    """Change rows of the studio behind its back."""
-    with contextlib.closing(sqlite3.connect(studio.data / "mooring.sqlite3", timeout=20)) as database, database:
-        database.execute(change, values)
+        change(studio.data, found, "proxy", True)
 
 
 @pytest.mark.parametrize(
     ("route", "reached"),
-    [("proxy", 1), ("proxy", 0), ("port-forward", 1), ("port-forward", 0), ("pods-log", 1)],
+    [("proxy", True), ("proxy", False), ("port-forward", True), ("port-forward", False), ("pods-log", True)],
     ids=["proxy", "proxy-pushed", "port-forward", "port-forward-pushed", "kubelet"],
 )
-def test_code_input_log_and_output_arrive_whole(studio: Studio, tmp_path: Path, route: str, reached: int) -> None:
+def test_code_input_log_and_output_arrive_whole(studio: Studio, tmp_path: Path, route: str, reached: bool) -> None:
     (tmp_path / "src").mkdir()
     (tmp_path / "src" / "count.py").write_text(CODE)
     (tmp_path / "table.csv").write_text("a,b\n")
