@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.databases import database_of
 from benchmarks.machine import ROOT
 from benchmarks.process import SANDBOX_SECONDS, NotThereError, StudioProcess, free_port, sandbox, without_ours
 from mooring.client import Job
@@ -37,7 +38,8 @@ class Studio(StudioProcess):
 
     def cli(self, *words: str, check: bool = True, timeout: float = 180) -> subprocess.CompletedProcess[str]:
         """Run the `mooring` command as a person of this machine would."""
-        environment = without_ours(dict(os.environ)) | {"MOORING_DATA": str(self.data), "MOORING_WORKSPACE": self.workspace}
+        environment = without_ours(dict(os.environ)) | database_of(self.data)
+        environment |= {"MOORING_DATA": str(self.data), "MOORING_WORKSPACE": self.workspace}
         done = subprocess.run(
             [sys.executable, "-m", "mooring", *words],
             cwd=ROOT,

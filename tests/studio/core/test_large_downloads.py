@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from benchmarks.databases import database_of
 from tests.studio_process import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(280)]
@@ -47,6 +48,7 @@ def web(tmp_path: Path) -> Iterator[tuple[str, str, int]]:
     port = free_port("127.0.0.1")
     environment = {
         **os.environ,
+        **database_of(tmp_path / "data"),
         "MOORING_DATA": str(tmp_path / "data"),
         "MOORING_LISTEN": f"127.0.0.1:{port}",
         "DJANGO_SETTINGS_MODULE": "studio.settings",
