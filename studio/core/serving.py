@@ -91,4 +91,3 @@ class Handler(ASGIHandler):
         if response.streaming:
             request.scope[_KEY].give_back()  # type: ignore[attr-defined]
         return response
-
