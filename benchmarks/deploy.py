@@ -21,9 +21,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from benchmarks.kube import ApiServer
 from benchmarks.machine import ROOT
 from benchmarks.studio import CLUSTER, COMPUTE, NotMeasuredError, Studio, cluster, say, studio
+from sandbox.api_server import ApiServer
 
 SAMPLE, SERVE = ROOT / "sample" / "train" / "job.yml", ROOT / "sample" / "serve"
 ROUTER_NAME = "bench.mooring.example"

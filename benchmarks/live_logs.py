@@ -25,10 +25,10 @@ from playwright.sync_api import Error as BrowserError
 from playwright.sync_api import Page, sync_playwright
 
 from benchmarks.figures import milliseconds, order_of, ratio, shown_at
-from benchmarks.kube import ApiServer
 from benchmarks.machine import ROOT
 from benchmarks.studio import COMPUTE, WORKSPACE, NotMeasuredError, Studio, cluster, say, stop, studio
 from mooring.client import Job
+from sandbox.api_server import ApiServer
 
 LINES_PER_SECOND, VIEWERS = 1000, 50
 RUNNER_PORT = 8484

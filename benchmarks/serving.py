@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.deploy import Router, install
-from benchmarks.kube import ApiServer
 from benchmarks.load import Place, request_of
 from benchmarks.studio import COMPUTE, NotMeasuredError, Studio, cluster, studio
+from sandbox.api_server import ApiServer
 
 # Another cluster of the sandbox than the usual one, for whoever measures beside something else.
 CLUSTER = os.environ.get("MOORING_BENCH_CLUSTER") or "main"

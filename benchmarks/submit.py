@@ -20,8 +20,9 @@ import httpx
 from benchmarks import peers
 from benchmarks.databases import named
 from benchmarks.figures import milliseconds, ratio
-from benchmarks.kube import ApiServer, JobWatch
+from benchmarks.kube import JobWatch
 from benchmarks.studio import COMPUTE, WORKSPACE, NotMeasuredError, Studio, cluster, say, studio
+from sandbox.api_server import ApiServer
 
 NODES, CLIENTS = 20, 20
 EACH_WAITS_SECONDS, SETTLE_SECONDS = 60, 120

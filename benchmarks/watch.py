@@ -19,10 +19,10 @@ from typing import Any
 import httpx
 
 from benchmarks.figures import milliseconds
-from benchmarks.kube import ApiServer
 from benchmarks.processes import cpu_seconds, family, name_of, pss_mb
 from benchmarks.studio import CLUSTER, NotMeasuredError, Studio, cluster, say, studio
 from benchmarks.viewers import signed_in
+from sandbox.api_server import ApiServer
 
 NODES, PODS, CHANGES_PER_SECOND, SECONDS, PROBED = 1000, 10_000, 50, 180, 20
 AT_ONCE, SETTLE_SECONDS, PROBE_SECONDS, PAUSE_SECONDS = 20, 20, 30, 0.7

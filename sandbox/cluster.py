@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from sandbox import addons, binaries, charts, given, gobuild, kubectl, network, node, pki, process, simulated, versions
+from sandbox.api_server import ApiServer
 from sandbox.binaries import Binaries
 from sandbox.console import Console
 from sandbox.errors import SandboxError
@@ -216,7 +217,7 @@ def _finish(place: ClusterPlace, record: Record, wish: Wish, console: Console) -
     tool = kubectl.Kubectl(place, record.version)
     layout = record.layout
     if not isinstance(layout, FullLayout):
-        simulated.apply_nodes(tool, SimulatedNodes(**(record.nodes or {})), console)
+        simulated.apply_nodes(ApiServer(place.kubeconfig), place.name, SimulatedNodes(**(record.nodes or {})), console)
         return
     found = _gather(record, console)
     made = catalogue.ensure_node_images(layout.registry, found, console)
@@ -241,7 +242,7 @@ def _heal(place: ClusterPlace, record: Record, wish: Wish, console: Console) -> 
     process.nudge(place)
     if record.mode == "simulated":
         if wish.nodes:
-            simulated.apply_nodes(kubectl.Kubectl(place, record.version), wish.nodes, console)
+            simulated.apply_nodes(ApiServer(place.kubeconfig), place.name, wish.nodes, console)
     else:
         layout, found = FullLayout(record.slot), _gather(record, console)
         make_images(record, place, console)

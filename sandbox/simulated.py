@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import re
+import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
+
+import httpx
 
 from sandbox import components, process, stages
+from sandbox.api_server import ApiServer
 from sandbox.binaries import Binaries
 from sandbox.console import Console
 from sandbox.errors import SandboxError
-from sandbox.kubectl import Kubectl
+from sandbox.kubectl import FIELD_MANAGER
 from sandbox.layout import SimulatedLayout
 from sandbox.places import ClusterPlace, write_json, write_text
 
 SIMULATED_LABEL = "mooring.dev/simulated"
 DEFAULT_CAPACITY = {"cpu": "16", "memory": "64Gi", "pods": "110", "ephemeral-storage": "200Gi"}
+# How many are made at once, and how long all of them may take to be ready.
+AT_ONCE, READY_SECONDS = 20, 180
 GPU = "nvidia.com/gpu"
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/ and …/reference/kubernetes-api/common-definitions/quantity/
 NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
@@ -77,34 +84,69 @@ def node_manifests(nodes: SimulatedNodes, cluster: str) -> list[dict[str, Any]]:
     return [_node(number, nodes, cluster) for number in range(nodes.count)]
 
 
-def apply_nodes(tool: Kubectl, nodes: SimulatedNodes, console: Console) -> None:
+def apply_nodes(server: ApiServer, cluster: str, nodes: SimulatedNodes, console: Console) -> None:
     """Make the nodes as asked for, remove those beyond the number, and wait until they are ready."""
-    wanted = node_manifests(nodes, tool.place.name)
-    present = {node["metadata"]["name"] for node in tool.get("nodes", "-l", f"{SIMULATED_LABEL}=true")["items"]}
-    names = [node["metadata"]["name"] for node in wanted]
     with console.working(f"making {nodes.count} simulated nodes ({nodes.gpu_nodes} with GPUs)"):
-        surplus = sorted(present - set(names))
-        if surplus:
-            tool("delete", "node", *surplus, timeout=180)
-        tool.apply(wanted)
-        # What a node has belongs to its status, which a plain apply leaves as it was; older releases of kubectl can only patch it.
-        for status, some in _by_status(wanted):
-            patch = json.dumps({"status": status})
-            tool("patch", "node", *some, "--subresource=status", "--type=merge", "--patch", patch, timeout=180)
-        if names:
-            tool("wait", "--for=condition=Ready", "--timeout=120s", "--request-timeout=0", "node", *names, timeout=150)
+        asyncio.run(_Nodes(server).become(node_manifests(nodes, cluster)))
 
 
-def _by_status(nodes: list[dict[str, Any]]) -> list[tuple[dict[str, Any], list[str]]]:
-    """Return each status once, with the names of the nodes that have it."""
-    found: list[tuple[dict[str, Any], list[str]]] = []
-    for node in nodes:
-        names = next((names for status, names in found if status == node["status"]), None)
-        if names is None:
-            names = []
-            found.append((node["status"], names))
-        names.append(node["metadata"]["name"])
-    return found
+class _Nodes:
+    """The simulated nodes of a cluster, brought about many at once: a thousand one after another take minutes."""
+
+    PATH = "/api/v1/nodes"
+    OURS: ClassVar[dict[str, str]] = {"labelSelector": f"{SIMULATED_LABEL}=true"}
+
+    def __init__(self, server: ApiServer) -> None:
+        self.server = server
+        self.gate = asyncio.Semaphore(AT_ONCE)
+
+    async def become(self, wanted: list[dict[str, Any]]) -> None:
+        """Make what is there what is wanted."""
+        async with self.server.async_client() as http:
+            names = {node["metadata"]["name"] for node in wanted}
+            there = {node["metadata"]["name"] for node in await self._there(http)}
+            surplus = [self._ask(http, "DELETE", f"{self.PATH}/{name}") for name in there - names]
+            await asyncio.gather(*surplus, *(self._put(http, node) for node in wanted))
+            await self._ready(http, names)
+
+    async def _put(self, http: httpx.AsyncClient, node: dict[str, Any]) -> None:
+        path = f"{self.PATH}/{node['metadata']['name']}"
+        apply, merge = ({"Content-Type": f"application/{kind}"} for kind in ("apply-patch+yaml", "merge-patch+json"))
+        about = {key: node[key] for key in node if key != "status"}
+        await self._ask(http, "PATCH", path, about, headers=apply, params={"fieldManager": FIELD_MANAGER, "force": "true"})
+        # What a node has belongs to its status, which an apply leaves as it was.
+        await self._ask(http, "PATCH", f"{path}/status", {"status": node["status"]}, headers=merge)
+
+    async def _ready(self, http: httpx.AsyncClient, names: set[str]) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while unready := names - {node["metadata"]["name"] for node in await self._there(http) if _is_ready(node)}:
+            if time.monotonic() > deadline:
+                raise _no_nodes(f"{len(unready)} of {len(names)} were not ready within {READY_SECONDS} s.")
+            await asyncio.sleep(0.5)
+
+    async def _there(self, http: httpx.AsyncClient) -> list[dict[str, Any]]:
+        listed: list[dict[str, Any]] = (await self._ask(http, "GET", self.PATH, params=self.OURS))["items"]
+        return listed
+
+    async def _ask(self, http: httpx.AsyncClient, verb: str, path: str, body: Any = None, **more: Any) -> dict[str, Any]:
+        async with self.gate:
+            try:
+                answer = await http.request(verb, path, content=json.dumps(body) if body else None, **more)
+            except httpx.HTTPError as error:
+                raise _no_nodes(f"the API server could not be asked: {error or type(error).__name__}.") from error
+        said: dict[str, Any] = answer.json()
+        if answer.is_error and not (verb == "DELETE" and answer.status_code == 404):
+            raise _no_nodes(f"the API server refused: {said.get('message', answer.status_code)}.")
+        return said
+
+
+def _is_ready(node: dict[str, Any]) -> bool:
+    conditions = node.get("status", {}).get("conditions", [])
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+
+
+def _no_nodes(sentence: str) -> SandboxError:
+    return SandboxError("nodes", sentence, "Look at the logs of the API server and of kwok, then run the command again.")
 
 
 def _node(number: int, nodes: SimulatedNodes, cluster: str) -> dict[str, Any]:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
+from mooring.errors import MooringProblem
 from tests.cluster.serving import until
 from tests.studio_process import ROOT, Studio
 
@@ -52,6 +54,20 @@ def model(studio: Studio, tmp_path: Path) -> str:
     factor.write_text("3")
     made = studio.client.models.register("factor", factor)
     return f"factor:{made.version}"
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(studio: Studio) -> Iterator[None]:
+    """Begin and end without the endpoint, so that neither a second attempt nor who removes the router stumbles over it."""
+
+    def gone() -> None:
+        with contextlib.suppress(MooringProblem):
+            studio.client.endpoints.delete("factors")
+            studio.client.endpoints.wait("factors", timeout_seconds=120)
+
+    gone()
+    yield
+    gone()
 
 
 @pytest.fixture
