@@ -37,9 +37,8 @@ quick: setup ## tests that need neither a cluster nor a browser
 
 test: setup ## every test, on the sandbox's real cluster and in a real browser
 	@$(PYTEST) $(QUICK) $(AGAIN) -q -n 4
-	@$(PYTEST) $(FUZZ) $(AGAIN) -q -n 3
 	@$(PY) -m sandbox up
-	@bash setup/beside.sh '$(POSTGRES) $(QUICK) $(AGAIN) --of-database -q' '$(PYTEST) $(WHOLE) $(LATER) -q -n 3'
+	@bash setup/beside.sh '$(PYTEST) $(FUZZ) $(AGAIN) -q && $(POSTGRES) $(QUICK) $(AGAIN) --of-database -q' '$(PYTEST) $(WHOLE) $(LATER) -q -n 3'
 
 test-versions: setup ## the oldest and the newest supported Kubernetes
 	@bash setup/versions.sh

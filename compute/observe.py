@@ -11,6 +11,9 @@ from compute.kube.quantities import Quantities, add, format_quantity, gpus, pars
 from studio.core.texts import neutral
 
 Object = Mapping[str, Any]
+# What of a pod's containers counts, and of what they say of themselves while they are being resized.
+CONTAINERS, ASKS = ("containers", "initContainers"), {"name", "resources", "restartPolicy"}
+STATUSES, HAS = ("containerStatuses", "initContainerStatuses"), {"name", "resources", "allocatedResources"}
 
 
 @dataclass(frozen=True)
@@ -158,6 +161,23 @@ def _reason(status: Object) -> str:
             said = condition.get("message") or condition.get("reason") or "The node says that it is not ready"
             return str(said)[:300]
     return "The node has not reported yet"
+
+
+def as_counted(pod: Object) -> dict[str, Any]:
+    """Return of a pod what counting it asks for: a cluster has thousands that are nobody's here, and each is many objects to hold."""
+    metadata, spec, status = pod["metadata"], pod.get("spec") or {}, pod.get("status") or {}
+    kept = {name: spec[name] for name in ("nodeName", "overhead", "resources") if name in spec}
+    kept |= {name: [_part(each, ASKS) for each in spec[name]] for name in CONTAINERS if spec.get(name)}
+    resized = {name: [_part(each, HAS) for each in status[name] if HAS & each.keys() > {"name"}] for name in STATUSES if status.get(name)}
+    return {
+        "metadata": _part(metadata, {"name", "namespace", "uid", "labels"}),
+        "spec": kept,
+        "status": {name: each for name, each in resized.items() if each} | _part(status, {"phase"}),
+    }
+
+
+def _part(thing: Object, names: set[str]) -> dict[str, Any]:
+    return {name: value for name, value in thing.items() if name in names}
 
 
 def _runs(pods: list[Object]) -> list[dict[str, Any]]:

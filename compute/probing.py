@@ -107,15 +107,15 @@ def finding(id: str, **params: Any) -> dict[str, str]:
 
 def node_findings(cluster: Cluster) -> list[dict[str, str]]:
     """Return what is wrong with the nodes as last seen."""
-    rows = list(cluster.nodes.all())
-    bad = [row for row in rows if not row.ready]
-    if not rows:
+    count = cluster.nodes.count()
+    bad = list(cluster.nodes.filter(ready=False).values_list("name", "reason"))
+    if not count:
         return [finding("cluster-no-nodes-ready", text="The cluster has no nodes.")]
-    if len(bad) == len(rows):
-        return [finding("cluster-no-nodes-ready", text=f"None of the {len(rows)} nodes is ready: {bad[0].reason}")]
+    if len(bad) == count:
+        return [finding("cluster-no-nodes-ready", text=f"None of the {count} nodes is ready: {bad[0][1]}")]
     if bad:
-        named = ", ".join(row.name for row in bad[:5]) + (" …" if len(bad) > 5 else "")
-        return [finding("cluster-nodes-not-ready", text=f"{len(bad)} of {len(rows)} nodes are not ready: {named}.")]
+        named = ", ".join(name for name, _ in bad[:5]) + (" …" if len(bad) > 5 else "")
+        return [finding("cluster-nodes-not-ready", text=f"{len(bad)} of {count} nodes are not ready: {named}.")]
     return []
 
 

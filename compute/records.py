@@ -1,6 +1,6 @@
 """Write what was seen of a cluster into its rows; says whether anything changed that a page shows."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -12,16 +12,21 @@ from compute.observe import SeenNode, SeenType, observe_type
 from compute.selectors import capacity_of
 
 FIELDS = [name for name in SeenNode.__dataclass_fields__ if name != "name"]
+GPU_PRODUCT = "nvidia.com/gpu.product"
 
 
-def keep_nodes(cluster: Cluster, seen: Iterable[SeenNode], *, whole: bool = True) -> bool:
-    """Make the rows of a cluster's nodes as seen; True when something changed. Unless these are the `whole`, others stay."""
+def keep_nodes(cluster: Cluster, seen: Iterable[SeenNode], *, there: Collection[str] | None = None) -> bool:
+    """Make the rows of a cluster's nodes as seen; True when something changed.
+
+    With the names of all nodes that are `there`, those that were not seen now stay as they are; without, they are gone.
+    """
     now = timezone.now()
     wanted = {each.name: each for each in seen}
     with transaction.atomic():
-        rows = cluster.nodes.all() if whole else cluster.nodes.filter(name__in=list(wanted))
+        rows = cluster.nodes.all() if there is None else cluster.nodes.filter(name__in=list(wanted))
         existing = {row.name: row for row in rows}
-        gone = [name for name in existing if name not in wanted]
+        names = existing if there is None else cluster.nodes.values_list("name", flat=True)
+        gone = [name for name in names if name not in (wanted if there is None else there)]
         changed = [
             Node(cluster=cluster, seen_at=now, **asdict(each))
             for name, each in wanted.items()
@@ -38,10 +43,10 @@ def keep_nodes(cluster: Cluster, seen: Iterable[SeenNode], *, whole: bool = True
 
 def node_facts(cluster: Cluster) -> dict[str, Any]:
     """Return the sums over a cluster's node rows for its `facts`."""
-    rows = list(cluster.nodes.all())
-    capacity = capacity_of(rows)
-    products = sorted({product for row in rows if (product := row.labels.get("nvidia.com/gpu.product"))})
-    return {**asdict(capacity), "gpu_products": products}
+    # Of a thousand nodes, what their rows hold besides takes longer to read than all of the rest.
+    capacity = capacity_of(cluster.nodes.only("ready", "schedulable", "allocatable", "requested", "pods"))
+    labels = cluster.nodes.filter(labels__has_key=GPU_PRODUCT).values_list("labels", flat=True)
+    return {**asdict(capacity), "gpu_products": sorted({each[GPU_PRODUCT] for each in labels if each[GPU_PRODUCT]})}
 
 
 def keep_instance_type(cluster: Cluster, obj: Mapping[str, Any], group: str) -> InstanceType:

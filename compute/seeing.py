@@ -19,13 +19,13 @@ TELL_SECONDS = 30
 SETTLED = (ClusterStatus.READY, ClusterStatus.DEGRADED, ClusterStatus.UNREACHABLE)
 
 
-def write_nodes(cluster_id: int, nodes: list[Object], pods: list[Object], whole: bool = True) -> None:
-    """Make a cluster's node rows as seen, and its state as they say; unless `whole` there are other nodes, which stay as they are."""
+def write_nodes(cluster_id: int, nodes: list[Object], pods: list[Object], there: set[str] | None = None) -> None:
+    """Make a cluster's node rows as seen, and its state as they say; of others that are `there` the rows stay as they are."""
     cluster = Cluster.objects.filter(pk=cluster_id).first()
     if cluster is None:
         return
-    changed = keep_nodes(cluster, observe_nodes(nodes, pods), whole=whole)
-    if not changed and not whole:
+    changed = keep_nodes(cluster, observe_nodes(nodes, pods), there=there)
+    if not changed and there is not None:
         return
     facts = node_facts(cluster)
     if facts != cluster.facts:

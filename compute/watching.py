@@ -6,7 +6,9 @@ Nodes, pods and instance types become rows at most once a second; a change of a 
 
 import asyncio
 import contextlib
+import itertools
 import time
+import zlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -22,6 +24,7 @@ from compute.kube.errors import Forbidden, KubeError, NotFound
 from compute.kube.kinds import Kind
 from compute.kube.watch import Added, Back, Change, Deleted, Lost, Modified, Pace, Snapshot, watch
 from compute.models import Cluster, Compute
+from compute.observe import as_counted
 from compute.seeing import lost_since, seen_again, still_there, write_nodes, write_quotas, write_types
 
 log = structlog.get_logger(__name__)
@@ -37,9 +40,10 @@ SNAPSHOTS: dict[str, Callable[[int, str, str | None, set[str]], None]] = {}
 SCOPES: dict[str, Callable[[int], set[str]]] = {}
 
 WRITE_SECONDS = 1.0
-# All nodes are written this often, whatever was told: the probe writes the same rows from a list of its own.
-WHOLE_SECONDS = 60.0
 AGE_SECONDS = 5.0
+# In so many turns of `AGE_SECONDS` each node is written once, whatever was told: the probe writes the same rows from a list
+# of its own. Some at each turn: a thousand at once keep what has just changed waiting.
+TURNS = 12
 SCOPE_SECONDS = 2.0
 # Noting what is seen takes a processor, not time: more lanes would only keep others from it.
 LANES = 2
@@ -101,7 +105,6 @@ class _Picture:
         # The nodes that something was told of since they were last written; `whole` when that may be any of them.
         self.moved: set[str] = set()
         self.whole = True
-        self.whole_at = 0.0
 
     async def took(self, kind: Kind, scope: str | None, change: Change) -> None:
         """Take one change of one watch in."""
@@ -144,23 +147,24 @@ class _Picture:
     async def _write_nodes(self) -> None:
         """Write the nodes that changed, or on which a pod did: thousands of others are left alone."""
         moved, self.moved = self.moved, set()
-        whole = self.whole or time.monotonic() - self.whole_at > WHOLE_SECONDS
-        self.whole = False
+        whole, self.whole = self.whole, False
         nodes, pods = self.all_of(kinds.NODE), self.all_of(kinds.POD)
-        if whole:
-            self.whole_at = time.monotonic()
-        else:
+        there = None if whole else {each["metadata"]["name"] for each in nodes}
+        if not whole:
             nodes = [each for each in nodes if each["metadata"]["name"] in moved]
             pods = [each for each in pods if _node_of(each) in moved]
-        if (whole or nodes) and not await self._do(write_nodes, self.cluster_id, nodes, pods, whole):
+        if (whole or moved) and not await self._do(write_nodes, self.cluster_id, nodes, pods, there):
             self.whole = True
 
     async def age(self) -> None:
-        """Note that the cluster is still there, while every watch says so."""
-        while True:
+        """Note that the cluster is still there, while every watch says so, and look at some of its nodes again."""
+        for turn in itertools.count():
             await asyncio.sleep(AGE_SECONDS)
             if not self.lost and (kinds.NODE, None) in self.objects:
                 await self._do(still_there, self.cluster_id)
+                names = (str(each["metadata"]["name"]) for each in self.all_of(kinds.NODE))
+                self.moved.update(name for name in names if zlib.crc32(name.encode()) % TURNS == turn % TURNS)
+                self._mark(kinds.NODE)
 
     async def tell(self, lane: "asyncio.Queue[Callable[[], Awaitable[Any]]]") -> None:
         """Hand the changes of one lane to their observers, in order."""
@@ -186,7 +190,7 @@ class _Picture:
     async def _snapshot(self, kind: Kind, scope: str | None, objects: list[Object]) -> None:
         before = self.objects.get((kind, scope), {})
         now = {each["metadata"]["uid"]: each for each in objects}
-        self.objects[(kind, scope)] = now
+        self.objects[(kind, scope)] = {uid: _held(kind, each) for uid, each in now.items()}
         self._mark(kind, whole=True)
         for uid, each in now.items():
             self._tell(kind, "MODIFIED" if uid in before else "ADDED", each)
@@ -206,7 +210,7 @@ class _Picture:
         if isinstance(change, Deleted):
             known.pop(uid, None)
         else:
-            known[uid] = change.object
+            known[uid] = _held(kind, change.object)
         self._mark(kind)
         if not (isinstance(change, Modified) and kind == kinds.JOB and before and _says(before) == _says(change.object)):
             self._tell(kind, type(change).__name__.upper(), change.object)
@@ -215,8 +219,6 @@ class _Picture:
         """Note which nodes a change is about: a pod's own, and the one that it had."""
         if kind == kinds.NODE:
             self.moved.add(change.object["metadata"]["name"])
-            # Its row goes only when all that there are is known.
-            self.whole = self.whole or isinstance(change, Deleted)
         elif kind == kinds.POD:
             self.moved.update(name for each in (before, change.object) if each and (name := _node_of(each)))
 
@@ -313,6 +315,11 @@ def _says(job: Object) -> tuple[Any, ...]:
     """
     metadata = job["metadata"]
     return (job.get("status") or {}).get("conditions"), metadata.get("deletionTimestamp"), metadata.get("labels")
+
+
+def _held(kind: Kind, obj: Object) -> Object:
+    """Return what is held of an object: of a pod that no observer asks about what counting it needs."""
+    return as_counted(obj) if kind == kinds.POD and _kind_label(obj) is None else obj
 
 
 def _node_of(pod: Object) -> str:

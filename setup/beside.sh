@@ -3,9 +3,10 @@
 # The second may print as it goes; of the first what pytest says of the whole is shown at the end, more when it fails.
 set -uo pipefail
 printed=$(mktemp)
-nice -n 19 bash -c "exec $1" >"$printed" 2>&1 </dev/null &
+# In a group of its own, so that all that it started ends with it.
+nice -n 19 setsid bash -c "$1" >"$printed" 2>&1 </dev/null &
 first=$!
-trap 'kill "$first" 2>/dev/null; rm -f "$printed"' EXIT
+trap 'kill -- "-$first" 2>/dev/null; rm -f "$printed"' EXIT
 other=0 one=0
 bash -c "$2" || other=$?
 wait "$first" || one=$?

@@ -56,7 +56,9 @@ def _keep_the_studios_logging(**_: object) -> None:
 def _show_that_it_works(**_: object) -> None:
     """Show, to whoever watches this process, that it takes tasks."""
     from studio import alive
+    from studio.core.garbage import keep_what_is_loaded
 
+    keep_what_is_loaded()
     alive.show()
 
 

@@ -6,8 +6,10 @@ import tempfile
 
 import uvicorn
 from django.conf import settings
+from django.urls import get_resolver
 
 from studio import environment as env
+from studio.core.garbage import keep_what_is_loaded
 
 
 def sockets(addresses: list[str]) -> list[socket.socket]:
@@ -42,6 +44,10 @@ def main() -> None:
         # Open event streams never end by themselves: do not wait for them.
         timeout_graceful_shutdown=3,
     )
+    config.load()
+    # With the addresses come all pages and all of the API.
+    get_resolver().reverse_dict  # noqa: B018 read for what it loads
+    keep_what_is_loaded()
     uvicorn.Server(config).run(sockets=sockets(env.words("MOORING_LISTEN", "127.0.0.1:8080")))
 
 

@@ -32,13 +32,9 @@ def code(request: HttpRequest, workspace: Workspace, name: str) -> HttpResponse:
     if tree is not None:
         asked = request.GET.get("file", "")
         found = _file(tree, asked) if asked else None
-
-        def address(path: str) -> str:
-            return link("code", workspace, job, file=path)
-
         listed = tree.files[:MOST_LISTED]
         context |= {
-            "tree": nested([(file.path, file.size) for file in listed], address, asked),
+            "tree": nested([(file.path, file.size) for file in listed], link("code", workspace, job), asked),
             "total": len(tree.files),
             "hidden": len(tree.files) - len(listed),
             "size": tree.size,

@@ -14,7 +14,7 @@ from jobs.models import Job, Output
 from jobs.views.parts import head_of, job_page, link
 from studio.accounts.http import workspace_view
 from studio.accounts.models import Workspace
-from studio.assets.browsing import Branch, nested
+from studio.assets.browsing import nested
 from studio.assets.preview import preview_of, send_file
 from studio.assets.services import store
 from studio.assets.trees import Tree, TreeFile, zip_stream
@@ -74,14 +74,10 @@ def _asked(job: Job, rows: list[Output], asked: str) -> Output | None:
 
 def _roots(workspace: Workspace, job: Job, rows: list[Output], shown: Output | None) -> list[dict[str, Any]]:
     roots: list[dict[str, Any]] = []
+    page = link("outputs", workspace, job)
     for root in dict.fromkeys(row.root for row in rows):
-        files = [row for row in rows if row.root == root]
-
-        def address(path: str, root: str = root) -> str:
-            return link("outputs", workspace, job, file=f"{root}/{path}")
-
-        at = shown.path if shown and shown.root == root else ""
-        tree: Branch = nested([(row.path, row.size) for row in files], address, at)
+        files = [(row.path, row.size) for row in rows if row.root == root]
+        tree = nested(files, page, shown.path if shown and shown.root == root else "", within=root)
         roots.append({"title": ROOT_TITLES.get(root, root), "named": root not in ROOT_TITLES, "tree": tree})
     return roots
 

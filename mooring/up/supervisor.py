@@ -134,7 +134,9 @@ class Supervisor:
             if not killed or self._stopping.is_set() or standing.restarts + 1 == self._timing.deaths_reported:
                 break
             standing.restarts += 1
-            self._log.say(f"{plan.name} ended ({child.exit}); running it again")
+            delay = self._delay(standing.restarts)
+            self._log.say(f"{plan.name} ended ({child.exit}); running it again in {delay:g} s")
+            await self._pause(delay)
         if child is None:
             return False
         if child.process.returncode and not self._stopping.is_set():
@@ -161,7 +163,7 @@ class Supervisor:
         standing.deaths_in_a_row = 1 if lived >= self._timing.stable_after else standing.deaths_in_a_row + 1
         standing.restarts += 1
         how = child.exit if child else "could not be started"
-        delay = min(self._timing.first_delay * 2 ** (standing.deaths_in_a_row - 1), self._timing.longest_delay)
+        delay = self._delay(standing.deaths_in_a_row)
         failing = standing.deaths_in_a_row >= self._timing.deaths_reported
         self._mark(plan, "failing" if failing else "waiting", last_exit=how)
         self._log.say(f"{plan.name} ended ({how}) after {lived:.1f} s; starting it again in {delay:g} s")
@@ -172,8 +174,16 @@ class Supervisor:
             )
         if child is not None:
             await self._tidy_after(plan, child.pid)
+        await self._pause(delay)
+
+    def _delay(self, deaths: int) -> float:
+        """Return how many seconds to leave a child alone after so many deaths in a row: twice as long each time."""
+        return min(self._timing.first_delay * 2 ** (deaths - 1), self._timing.longest_delay)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but no longer than until all stops."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), delay)
+            await asyncio.wait_for(self._stopping.wait(), seconds)
 
     async def _tidy_after(self, plan: ChildPlan, pid: int) -> None:
         """Run what the plan asks for after a death, for five seconds at most."""

@@ -1,13 +1,25 @@
 """Paths become a tree of folders for the pages that browse files."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+
+from django.utils.http import urlencode
 
 # Folders beyond so many entries start closed: the page stays short.
 OPEN_UP_TO = 40
 # Folders deeper than this are drawn as one: what a job leaves may be any number of folders deep.
 DEEPEST = 24
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A file: its name, size in bytes, the address that shows it, and whether it is shown now."""
+
+    name: str
+    size: int
+    url: str
+    active: bool
+    icon: str
 
 
 @dataclass
@@ -16,7 +28,7 @@ class Branch:
 
     name: str
     folders: dict[str, "Branch"] = field(default_factory=dict)
-    files: list[dict[str, Any]] = field(default_factory=list)
+    files: list[Leaf] = field(default_factory=list)
     count: int = 0
     size: int = 0
     open: bool = False
@@ -26,10 +38,14 @@ class Branch:
         return [self.folders[name] for name in sorted(self.folders)]
 
 
-def nested(files: Iterable[tuple[str, int]], address: Callable[[str], str], at: str = "") -> Branch:
-    """Return the files (path and size) as nested folders; those on the way to `at` are open."""
+def nested(files: Iterable[tuple[str, int]], page: str, at: str = "", *, within: str = "") -> Branch:
+    """Return the files (path and size) as nested folders; those on the way to `at` are open.
+
+    A file is shown at the address `page` with its path as `?file=`, after `within/` where that is given.
+    """
     root = Branch("")
     listed = list(files)
+    before = f"{within}/" if within else ""
     for path, size in listed:
         *folders, name = path.split("/")
         if len(folders) > DEEPEST:
@@ -40,7 +56,8 @@ def nested(files: Iterable[tuple[str, int]], address: Callable[[str], str], at: 
             branch = branch.folders.setdefault(folder, Branch(folder))
             branch.count, branch.size = branch.count + 1, branch.size + size
             branch.open = branch.open or len(listed) <= OPEN_UP_TO or path == at
-        branch.files.append({"name": name, "size": size, "url": address(path), "active": path == at, "icon": icon_of(name)})
+        url = f"{page}?{urlencode({'file': before + path})}"
+        branch.files.append(Leaf(name, size, url, path == at, icon_of(name)))
     return root
 
 

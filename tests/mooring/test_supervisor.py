@@ -149,15 +149,15 @@ print("tables made")
 
 def test_a_first_step_that_is_killed_is_run_again(tmp_path: Path) -> None:
     once = {"name": "migrate", "script": KILLED.format(times=2), "once": True}
-    with supervise(tmp_path, once, {"name": "web", "script": STAYS}) as running:
+    with supervise(tmp_path, once, {"name": "web", "script": STAYS}, first_delay=0.01) as running:
         running.until(lambda: "all ready" in running.log)
-        assert running.log.count("migrate ended (killed by SIGKILL); running it again") == 2
+        assert running.log.count("migrate ended (killed by SIGKILL); running it again in 0.0") == 2
         assert "tables made" in running.log and running.status("migrate")["restarts"] == 2
 
 
 def test_a_first_step_that_is_killed_again_and_again_ends_the_start(tmp_path: Path) -> None:
     once = {"name": "migrate", "script": KILLED.format(times=99), "once": True}
-    with supervise(tmp_path, once, deaths_reported=3) as running:
+    with supervise(tmp_path, once, deaths_reported=3, first_delay=0.01) as running:
         assert running.process.wait(10) == 1
         assert (tmp_path / "tries").read_text() == "xxx" and "migrate failed (killed by SIGKILL)" in running.log
 

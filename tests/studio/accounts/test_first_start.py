@@ -32,6 +32,17 @@ def test_the_password_that_is_given_is_taken_and_not_printed(monkeypatch: pytest
     assert User.objects.get().check_password(PASSWORD)
 
 
+def test_no_administrator_is_made_whose_password_nobody_saw() -> None:
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        call_command("mooring_first_start", no_token=True, stdout=Gone())
+    assert not User.objects.exists()
+    assert "shown this once" in start()
+
+
 def test_once_there_is_an_administrator_the_password_may_be_gone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("MOORING_ADMIN_PASSWORD", PASSWORD)
     start()

@@ -12,7 +12,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError, OperationalError, connection
+from django.db import DatabaseError, OperationalError, connection, transaction
 from django.db.migrations.recorder import MigrationRecorder
 
 from studio import environment as env
@@ -65,10 +65,13 @@ class Command(BaseCommand):
                 )
             call_command("migrate", interactive=False, verbosity=0)
         note_keys()
-        made = first_administrator(password=_given_password)
-        if made:
-            shown = f"Password: {made[1]}   (shown this once)" if made[1] else "with the password that was given"
-            self.stdout.write(f"Administrator: {made[0].username}   {shown}")
+        # Shown before it holds: of a start that is killed in between the next one makes another, and none is made that nobody saw.
+        with transaction.atomic():
+            made = first_administrator(password=_given_password)
+            if made:
+                shown = f"Password: {made[1]}   (shown this once)" if made[1] else "with the password that was given"
+                self.stdout.write(f"Administrator: {made[0].username}   {shown}")
+                self.stdout.flush()
 
     def _keep_a_token(self, url: str) -> None:
         """Leave a token for the `mooring` command in the data folder, where only this machine's user can read it."""

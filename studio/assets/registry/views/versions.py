@@ -51,13 +51,9 @@ def files(request: HttpRequest, workspace: Workspace, name: str, version: str) -
         asked = request.GET.get("file", "")
         found = _file(tree, asked) if asked else None
         base = reverse("assets:model-files", args=[workspace.name, name, version])
-
-        def address(path: str) -> str:
-            return reverse("assets:model-files", args=[workspace.name, name, version], query={"file": path})
-
         listed = tree.files[:MOST_LISTED]
         context |= {
-            "tree": nested([(file.path, file.size) for file in listed], address, asked),
+            "tree": nested([(file.path, file.size) for file in listed], base, asked),
             "base": base,
             "hidden": len(tree.files) - len(listed),
             "shown": found and _shown(workspace, row, found),
