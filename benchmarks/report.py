@@ -64,6 +64,11 @@ def result_of(text: str, where: str) -> dict[str, Any]:
     raise NotThereError(f"{where} has no JSON object of a benchmark")
 
 
+def _kept(result: dict[str, Any]) -> dict[str, Any]:
+    """Return what stays of a result: what each single page took is for who measures, and would be most of the file."""
+    return {key: value for key, value in result.items() if key != "by_page"}
+
+
 def merged(kept: dict[str, Any], committed: dict[str, Any], fresh: Iterable[dict[str, Any]]) -> dict[str, Any]:
     """Return what to keep: fresh results take the place of the old, the committed ones they replace are those before."""
     results, before = dict(kept.get("results", {})), dict(kept.get("before", {}))
@@ -75,7 +80,7 @@ def merged(kept: dict[str, Any], committed: dict[str, Any], fresh: Iterable[dict
             figures = {each.key: each.figure(last) for each in LIMITS[result["name"]]}
             before[key] = {"at": last["at"], "commit": last["commit"], "figures": figures}
     keys = [f"{name}{on}" for name in LIMITS for on in ("", ON_POSTGRESQL)]
-    return {"results": {key: results[key] for key in keys if key in results}, "before": {key: before[key] for key in keys if key in before}}
+    return {"results": {key: _kept(results[key]) for key in keys if key in results}, "before": {key: before[key] for key in keys if key in before}}
 
 
 def key_of(result: dict[str, Any]) -> str:

@@ -315,8 +315,8 @@ def _form_page(
         "rest_text": ", ".join(draft.rest_names),
         "images": image_names(),
         "typed": typed or refused,
-        "no_compute": place.endpoint is None and not sending.compute_choices(place.workspace),
-        "no_models": len(sending.model_choices(place.workspace)) == 1,
+        "no_compute": place.endpoint is None and not sending.computes_of(place.workspace).exists(),
+        "no_models": not sending.newest_model(place.workspace),
     }
     return _page(request, place, "endpoints/new.html", context, 422 if refused or problems else 200)
 

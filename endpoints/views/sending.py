@@ -83,7 +83,8 @@ def _why_not(compute: Any, router: Router) -> str:
 
 def model_choices(workspace: Workspace, chosen: str = "") -> Choices:
     """Return the registered versions as choices, the newest first."""
-    rows = versions_of(workspace).filter(archived=False, model__archived=False).order_by("-id")[:MOST_VERSIONS]
+    rows = versions_of(workspace).select_related(None).select_related("model").filter(archived=False, model__archived=False)
+    rows = rows.order_by("-id")[:MOST_VERSIONS]
     found = [("", "None: the code or the container brings its own"), *((row.name, _words(row)) for row in rows)]
     if chosen and chosen not in dict(found):
         found.append((chosen, f"{chosen} (not there)" if "@" not in chosen else chosen))
