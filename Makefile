@@ -33,10 +33,10 @@ assets: setup ## bundle the pages' scripts and styles anew
 	@bash setup/assets.sh --anew
 
 quick: setup ## tests that need neither a cluster nor a browser
-	@$(PYTEST) $(QUICK) -q -n 4
+	@$(PYTEST) $(QUICK) -q -n 3
 
 test: setup ## every test, on the sandbox's real cluster and in a real browser
-	@$(PYTEST) $(QUICK) $(AGAIN) -q -n 4
+	@$(PYTEST) $(QUICK) $(AGAIN) -q -n 3
 	@$(PY) -m sandbox up
 	@bash setup/beside.sh '$(PYTEST) $(FUZZ) $(AGAIN) -q && $(POSTGRES) $(QUICK) $(AGAIN) --of-database -q' '$(PYTEST) $(WHOLE) $(LATER) -q -n 3'
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import os
 import re
@@ -15,8 +14,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-from mooring.errors import MooringProblem
-from tests.cluster.serving import until
+from tests.cluster.serving import remove_endpoint, until
 from tests.studio_process import ROOT, Studio
 
 pytestmark = [pytest.mark.browser, pytest.mark.cluster, pytest.mark.timeout(560)]
@@ -59,15 +57,9 @@ def model(studio: Studio, tmp_path: Path) -> str:
 @pytest.fixture(autouse=True)
 def nothing_left(studio: Studio) -> Iterator[None]:
     """Begin and end without the endpoint, so that neither a second attempt nor who removes the router stumbles over it."""
-
-    def gone() -> None:
-        with contextlib.suppress(MooringProblem):
-            studio.client.endpoints.delete("factors")
-            studio.client.endpoints.wait("factors", timeout_seconds=120)
-
-    gone()
+    remove_endpoint(studio, "factors")
     yield
-    gone()
+    remove_endpoint(studio, "factors")
 
 
 @pytest.fixture

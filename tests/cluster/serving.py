@@ -18,6 +18,7 @@ from typer.testing import CliRunner, Result
 
 from mooring.cli.app import app
 from mooring.client import Deployment
+from mooring.errors import MooringProblem
 from tests.studio_process import Studio
 
 SCRIPT = """
@@ -94,6 +95,13 @@ resources: {{requests: {{cpu: "0.05", memory: "0.06Gi"}}, limits: {{cpu: "1", me
 instance_count: 1
 {more}
 """
+
+
+def remove_endpoint(studio: Studio, name: str) -> None:
+    """Have no endpoint of this name, whoever left it: a second attempt, too, begins without."""
+    with contextlib.suppress(MooringProblem):
+        studio.client.endpoints.delete(name)
+        studio.client.endpoints.wait(name, timeout_seconds=120)
 
 
 class Caller:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import time
 import uuid
@@ -27,6 +26,7 @@ from tests.cluster.serving import (
     Caller,
     asking_all_the_time,
     deploy,
+    remove_endpoint,
     routed,
     serving_folder,
     typed,
@@ -54,13 +54,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def flowers(studio: Studio, call: Caller, folder: Path) -> Iterator[str]:
     """Have an endpoint with a deployment `blue` that gets all requests."""
+    remove_endpoint(studio, "flowers")
     studio.client.endpoints.create_from_text(ENDPOINT.format(name="flowers"))
     deploy(studio, folder, "blue", all_traffic=True)
     routed(studio, "flowers")
     yield "flowers"
-    with contextlib.suppress(MooringProblem):
-        studio.client.endpoints.delete("flowers")
-        studio.client.endpoints.wait("flowers", timeout_seconds=120)
+    remove_endpoint(studio, "flowers")
 
 
 def test_it_answers_over_tls_with_either_key_and_with_no_other(studio: Studio, call: Caller, flowers: str) -> None:
@@ -377,6 +376,7 @@ def test_pods_that_are_killed_cost_no_request_and_are_made_good(studio: Studio, 
 
 
 def test_an_endpoint_is_never_open_without_a_key(studio: Studio, call: Caller, folder: Path) -> None:
+    remove_endpoint(studio, "fresh")
     with asking_all_the_time(lambda: call("fresh").status_code) as seen:
         studio.client.endpoints.create_from_text(ENDPOINT.format(name="fresh"))
         deploy(studio, folder, "blue", endpoint="fresh", all_traffic=True)
@@ -393,6 +393,7 @@ def test_an_endpoint_is_never_open_without_a_key(studio: Studio, call: Caller, f
 
 
 def test_deleting_leaves_nothing(studio: Studio, kube: KubeClient, call: Caller, folder: Path) -> None:
+    remove_endpoint(studio, "gone")
     studio.client.endpoints.create_from_text(ENDPOINT.format(name="gone"))
     deploy(studio, folder, "blue", endpoint="gone", all_traffic=True)
     routed(studio, "gone")
@@ -406,9 +407,10 @@ def test_deleting_leaves_nothing(studio: Studio, kube: KubeClient, call: Caller,
 
 
 def test_the_second_of_two_workspaces_is_told_that_the_address_is_taken(studio: Studio, call: Caller, flowers: str) -> None:
-    studio.client.workspaces.create("other", display_name="Other")
-    with Client(studio.url, studio.token, workspace="other") as other:
-        other.computes.attach("local", cluster=studio.cluster, namespace=f"{studio.namespace}-o", create_namespace=True)
+    name = f"other-{uuid.uuid4().hex[:6]}"
+    studio.client.workspaces.create(name, display_name="Other")
+    with Client(studio.url, studio.token, workspace=name) as other:
+        other.computes.attach("local", cluster=studio.cluster, namespace=f"{studio.namespace}-{name}", create_namespace=True)
         studio.until(lambda: other.computes.get("local").status == "ready", what="the compute to be ready")
         with pytest.raises(MooringProblem) as refused:
             other.endpoints.create_from_text(ENDPOINT.format(name=flowers))
@@ -422,6 +424,7 @@ def test_another_studios_address_is_not_taken_either(studio: Studio, kube: KubeC
     route = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": {"name": "me-9", "namespace": namespace, "labels": labels},
              "spec": {"parentRefs": parents, "rules": rules}}  # fmt: skip
     kube.create(kinds.HTTP_ROUTE, route, namespace)
+    remove_endpoint(studio, "theirs")
     studio.client.endpoints.create_from_text(ENDPOINT.format(name="theirs"))
     endpoint = studio.client.endpoints.wait("theirs", timeout_seconds=60)
     assert endpoint is not None and endpoint.problem and endpoint.problem["id"] == "endpoint-name-taken-on-router"
