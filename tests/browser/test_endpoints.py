@@ -199,11 +199,12 @@ def traffic_is_moved(page: Page, picture: Picture) -> None:
     change = page.locator("[data-traffic-change]")
     expect(change).to_have_text("blue 100 % → 79 %, green 0 % → 21 %")
     picture(page, "endpoint-traffic")
-    grip, bar = cut.bounding_box(), page.locator(".traffic-hold").bounding_box()
-    assert grip and bar
-    middle = bar["y"] + bar["height"] / 2
-    page.mouse.move(grip["x"] + grip["width"] / 2, middle)
+    # Waits until the grip stands still: figures that come in move what is below them.
+    cut.hover()
     page.mouse.down()
+    bar = page.locator(".traffic-hold").bounding_box()
+    assert bar
+    middle = bar["y"] + bar["height"] / 2
     page.mouse.move(bar["x"] + bar["width"] * 0.7, middle, steps=4)
     page.mouse.move(bar["x"] + bar["width"] * 0.5, middle, steps=4)
     page.mouse.up()
