@@ -141,7 +141,8 @@ def _make(
         **resolved,
         **accepted.values,
     )
-    job.transitions.create(old="", status=Status.NOT_STARTED, at=job.created_at)
+    # The same moment to the microsecond: what comes next is never before `status_at`, and would stand before this.
+    job.transitions.create(old="", status=Status.NOT_STARTED, at=job.status_at)
     record(actor, "submitted", job, workspace=workspace.name)
     job.announce()
     return job

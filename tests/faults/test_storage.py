@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -80,6 +82,11 @@ def test_a_database_locked_for_a_moment_costs_the_wait_and_nothing_else(studio: 
 def test_a_database_that_became_read_only_is_shown_and_a_change_is_told_why(studio: Studio, kube: KubeClient, person: httpx.Client) -> None:
     job = count(studio, kube).running()
     with read_only(studio.data / "mooring.sqlite3"):
+        # Who has it open goes on writing, as on a disk; so the pages' process opens it anew.
+        web = studio.pid("web")
+        assert web
+        os.kill(web, signal.SIGKILL)
+        studio.until(lambda: studio.pid("web") not in (None, web) and _served(studio), what="the pages to be served again")
         assert job.now().status == "Running" and person.get("/w/demo/jobs/").status_code == 200
         answer = _submit(studio)
         assert (answer.status_code, answer.json().get("id")) == (503, "database-read-only"), answer.text[:500]
@@ -143,6 +150,12 @@ def _nudges_go_on(one: Studio) -> None:
         return bool(found and found[0] and datetime.fromisoformat(found[0]) < datetime.now(UTC) + timedelta(minutes=10))
 
     one.until(sent, seconds=45, what="beat to send by the clock as it is now")
+
+
+def _served(studio: Studio) -> bool:
+    with contextlib.suppress(httpx.TransportError):
+        return httpx.get(f"{studio.url}/healthz", timeout=5).status_code == 200
+    return False
 
 
 def _submit(studio: Studio) -> httpx.Response:
