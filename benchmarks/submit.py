@@ -108,7 +108,9 @@ async def _bare(server: ApiServer, namespace: str, count: int, seconds: float) -
         await http.delete(path, params=bare | {"propagationPolicy": "Foreground"})
         # Thousands of them: taken away beside what is measured next, they would be most of what the API server does.
         until = time.monotonic() + SETTLE_SECONDS
-        while (await http.get(path, params=bare | {"limit": "1"})).json()["items"] and time.monotonic() < until:
+        while (await http.get(path, params=bare | {"limit": "1"})).json()["items"]:
+            if time.monotonic() > until:
+                raise NotMeasuredError(f"the bare Jobs were not gone after {SETTLE_SECONDS} s")
             await asyncio.sleep(1)
     return {key: measured[key] for key in ("p50_ms", "p99_ms", "per_second")}
 

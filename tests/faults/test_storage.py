@@ -82,7 +82,7 @@ def test_a_database_locked_for_a_moment_costs_the_wait_and_nothing_else(studio: 
 def test_a_database_that_became_read_only_is_shown_and_a_change_is_told_why(studio: Studio, kube: KubeClient, person: httpx.Client) -> None:
     job = count(studio, kube).running()
     with read_only(studio.data / "mooring.sqlite3"):
-        # Who has it open goes on writing, as on a disk; so the pages' process opens it anew.
+        # Connections are kept, and who has the file open goes on writing: the pages' process opens it anew.
         web = studio.pid("web")
         assert web
         os.kill(web, signal.SIGKILL)
