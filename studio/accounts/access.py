@@ -64,19 +64,25 @@ def workspace_for(user: Any, name: str, role: str = "reader", *, archived: bool 
 
 def require_operator(user: Any) -> None:
     """Let only IT operations and administrators pass; for others the operators' side does not exist."""
-    if not (getattr(user, "is_active", False) and (user.is_operator or user.is_admin) and _reaches_beyond_workspaces(user)):
+    if not operates(user):
         raise ProblemError("not-found")
 
 
 def require_admin(user: Any) -> None:
     """Let only administrators pass."""
-    if not (getattr(user, "is_active", False) and user.is_admin and _reaches_beyond_workspaces(user)):
+    if not (getattr(user, "is_active", False) and user.is_admin and reaches_beyond_workspaces(user)):
         raise ProblemError("not-found")
     token = token_of(user)
     if token and Scope.ADMIN not in token.scopes:
         raise ProblemError("token-scope-needed", scope="admin")
 
 
-def _reaches_beyond_workspaces(user: Any) -> bool:
+def operates(user: Any) -> bool:
+    """Tell whether the operators' side is there for `user`: for IT operations and administrators, not for a token of some workspaces."""
+    return bool(getattr(user, "is_active", False) and (user.is_operator or user.is_admin) and reaches_beyond_workspaces(user))
+
+
+def reaches_beyond_workspaces(user: Any) -> bool:
+    """Tell whether somebody came in person, or with a token that is not for some workspaces alone."""
     token = token_of(user)
     return token is None or token.everywhere

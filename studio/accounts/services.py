@@ -6,8 +6,9 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils import timezone
 
-from studio.accounts.models import WORKSPACE_NAME, Membership, Role, User, Workspace
+from studio.accounts.models import WORKSPACE_NAME, Invitation, Membership, Role, User, Workspace
 from studio.audit.services import record
 from studio.core.errors import ProblemError
 from studio.core.words import check_words
@@ -47,3 +48,19 @@ def create_workspace(actor: Any, *, name: str, display_name: str = "", descripti
             Membership.objects.create(user=actor, workspace=workspace, role=Role.OWNER)
         record(actor, "created", workspace, workspace=name)
     return workspace
+
+
+def administrators_held() -> set[int]:
+    """Return the ids of the active administrators, all of them held until the transaction ends: one always stays.
+
+    The rows are locked, which no compare-and-set can stand in for: the rule is about several rows, and two people who demote
+    each other change different ones. (SQLite needs no lock: its transactions that write come one after another.)
+    """
+    return {one.pk for one in User.objects.select_for_update().filter(is_superuser=True, is_active=True).order_by("pk")}
+
+
+def withdraw_invitations_of(actor: Any, user: User) -> None:
+    """Withdraw what a person who may no longer invite has handed out."""
+    for invitation in Invitation.objects.filter(created_by=user, accepted_at=None, revoked_at=None):
+        if Invitation.objects.filter(pk=invitation.pk, accepted_at=None, revoked_at=None).update(revoked_at=timezone.now()):
+            record(actor, "withdrew the invitation", invitation)

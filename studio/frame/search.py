@@ -11,7 +11,7 @@ from django.urls import reverse
 from compute.models import Cluster, Compute
 from endpoints.models import Endpoint
 from jobs.models import Job
-from studio.accounts.access import workspaces_of
+from studio.accounts.access import operates, workspaces_of
 from studio.accounts.models import Workspace
 from studio.assets.models import Model
 from studio.core.tones import word_of
@@ -97,7 +97,7 @@ def _computes(user: Any, spaces: list[int], words: list[str], most: int) -> list
 
 
 def _clusters(user: Any, spaces: list[int], words: list[str], most: int) -> list[Hit]:
-    if not (user.is_operator or user.is_admin):
+    if not operates(user):
         return []
     rows = Cluster.objects.filter(_all(words, "name", "distribution", "server")).order_by("name")
     return [

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
-from studio.accounts.access import workspaces_of
+from studio.accounts.access import reaches_beyond_workspaces, workspaces_of
 from studio.accounts.models import User
 from studio.notices.kinds import KINDS
 from studio.notices.models import Notice, Preference
@@ -13,11 +13,12 @@ COUNTED_TO = 99
 
 
 def notices_of(user: User) -> QuerySet[Notice]:
-    """Return what the person was told: nothing of workspaces and of roles that they no longer have."""
+    """Return what the person was told: nothing of workspaces and of roles that they no longer have, or that a token does not reach."""
     rows = Notice.objects.filter(user=user, kind__in=_kinds_for(user))
-    if user.is_admin:
-        return rows
-    return rows.filter(Q(workspace="") | Q(workspace__in=workspaces_of(user).values("name")))
+    inside = Q(workspace__in=workspaces_of(user).values("name"))
+    if not reaches_beyond_workspaces(user):
+        return rows.filter(inside)
+    return rows if user.is_admin else rows.filter(Q(workspace="") | inside)
 
 
 def unread_count(user: User) -> int:

@@ -12,6 +12,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from studio.accounts.models import ApiToken, Invitation, Membership, User
+from studio.accounts.services import administrators_held, withdraw_invitations_of
 from studio.audit.services import record
 from studio.core.errors import ProblemError
 from studio.core.words import check_words
@@ -73,7 +74,7 @@ def set_roles(actor: Any, user: User, *, operator: bool | None = None, admin: bo
             _keep_an_administrator(user)
         diff = change(user, **wanted)
         if diff.get("is_superuser") == [True, False]:
-            _withdraw_invitations(actor, user)
+            withdraw_invitations_of(actor, user)
         if told := {NAMES[field]: values for field, values in diff.items() if field in NAMES}:
             record(actor, "changed the roles of", user, diff=told)
     return user
@@ -177,13 +178,8 @@ def _refuse_deleted(user: User) -> None:
 
 
 def _keep_an_administrator(user: User) -> None:
-    """Refuse to lose the last active administrator; hold all of them until the transaction ends.
-
-    The rows are locked, which no compare-and-set can stand in for: the rule is about several rows, and two people who demote
-    each other change different ones. (SQLite needs no lock: its transactions that write come one after another.)
-    """
-    held = {one.pk for one in User.objects.select_for_update().filter(is_superuser=True, is_active=True).order_by("pk")}
-    if held == {user.pk}:
+    """Refuse to lose the last active administrator."""
+    if administrators_held() == {user.pk}:
         raise ProblemError("user-last-administrator", name=user.username)
 
 
@@ -194,12 +190,5 @@ def _end_everything(actor: Any, user: User) -> dict[str, Any]:
     names = sorted(tokens.values_list("name", flat=True))
     tokens.update(revoked_at=now)
     Invitation.objects.filter(user=user, accepted_at=None, revoked_at=None).update(revoked_at=now)
-    _withdraw_invitations(actor, user)
+    withdraw_invitations_of(actor, user)
     return {"sessions": ["open", "ended"], **({"programs": [names, []]} if names else {})}
-
-
-def _withdraw_invitations(actor: Any, user: User) -> None:
-    """Withdraw what a person who may no longer invite has handed out."""
-    for invitation in Invitation.objects.filter(created_by=user, accepted_at=None, revoked_at=None):
-        if Invitation.objects.filter(pk=invitation.pk, accepted_at=None, revoked_at=None).update(revoked_at=timezone.now()):
-            record(actor, "withdrew the invitation", invitation)

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import transaction
 
 from studio.accounts.models import Membership, User, Workspace
+from studio.accounts.services import administrators_held, withdraw_invitations_of
 from studio.audit.services import record
 from studio.signin.models import MappedRole
 from studio.signin.oidc.mapping import RANK, wanted
@@ -34,12 +35,14 @@ def _site_roles(user: User, site: frozenset[str]) -> dict[str, Any]:
             MappedRole.objects.get_or_create(user=user, workspace=None, role=role)
             diff[role] = _set(user, flag, True)
         elif role not in site and role in mapped:
-            if has and role == "admin" and not _others(user):
+            if has and role == "admin" and administrators_held() == {user.pk}:
                 log.warning("the last administrator stays one", user=user.username)
                 continue
             mapped[role].delete()
             if has:
                 diff[role] = _set(user, flag, False)
+                if role == "admin":
+                    withdraw_invitations_of(None, user)
     return diff
 
 
@@ -90,7 +93,3 @@ def _set(user: User, flag: str, value: bool) -> list[bool]:
     setattr(user, flag, value)
     user.save(update_fields=[flag])
     return [not value, value]
-
-
-def _others(user: User) -> bool:
-    return User.objects.filter(is_superuser=True, is_active=True).exclude(pk=user.pk).exists()

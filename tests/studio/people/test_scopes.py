@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from compute.models import Cluster
 from jobs.following_out import as_before
 from studio.accounts.models import ApiToken, Membership, Workspace
 from studio.api.root import api
 from studio.api.scopes import scopes_for
 from studio.core.errors import ProblemError
+from studio.notices.services import tell
 from studio.people.tokens import make_token
 from tests.conftest import People
 
@@ -48,6 +50,12 @@ def test_a_token_for_one_workspace_finds_no_other_and_nothing_of_the_whole_studi
     of_admin = make_token(people.admin, name="x", workspaces=["team"])[1]
     assert Client().get("/api/v1/clusters", **held(of_admin)).status_code == 404
     assert Client().get("/api/v1/users", **held(of_admin)).status_code == 404
+    Cluster.objects.create(name="edge", server="https://127.0.0.1:1", credentials="{}", status="ready")
+    for kind, workspace in (("cluster-lost", ""), ("job-failed", "other"), ("job-completed", "team")):
+        tell([people.admin], kind, title=kind, url="/", about=kind, workspace=workspace)
+    assert Client().get("/api/v1/search", {"q": "edge"}, **held(of_admin)).json()["items"] == []
+    told = Client().get("/api/v1/notifications", **held(of_admin)).json()
+    assert ([one["kind"] for one in told["items"]], told["unread"]) == (["job-completed"], 1)
     other.delete()
     Workspace.objects.filter(name="team").delete()
     assert Client().get("/api/v1/workspaces", **held(clear)).json()["items"] == []

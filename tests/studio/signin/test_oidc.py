@@ -14,6 +14,7 @@ from django.test import Client
 from studio.accounts.models import Membership, User, Workspace
 from studio.audit.models import Entry
 from studio.environment import SettingError
+from studio.people.invitations import invite
 from studio.signin.models import MappedRole
 from studio.signin.oidc.mapping import Rule, groups_in, rules
 from tests.oidc.running import SECRET, Provider, running
@@ -127,6 +128,18 @@ def test_the_last_administrator_stays_one(provider: Provider) -> None:
     provider.people(ada=ADA)
     come(provider)
     assert User.objects.get().is_superuser
+
+
+def test_who_is_no_administrator_any_more_has_no_invitations_left_that_make_one(provider: Provider) -> None:
+    User.objects.create_user("root", is_superuser=True)
+    provider.people(ada=ADA | {"groups": ["root"]})
+    come(provider)
+    link = invite(User.objects.get(username="ada"), name="Myself", admin=True)
+    provider.people(ada=ADA)
+    come(provider)
+    link.invitation.refresh_from_db()
+    assert not User.objects.get(username="ada").is_superuser and link.invitation.revoked_at
+    assert Entry.objects.filter(verb="withdrew the invitation", actor=None).count() == 1
 
 
 def test_a_local_account_is_not_taken_over_by_name(provider: Provider) -> None:
