@@ -42,6 +42,8 @@ schema = schemathesis.openapi.from_dict(api.get_openapi_schema())
 def test_it_breaks_nowhere_and_answers_as_described(case: schemathesis.Case, token: str, everything: dict[str, str]) -> None:
     pattern = case.operation.path.removeprefix("/").replace("{", "<").replace("}", ">")
     known = dict(zip(_names(pattern), _values(pattern, everything), strict=True))
+    # What is invented was seen by nobody, and would be all that is looked at.
+    (case.headers or {}).pop("If-Match", None)
     # Half of the time what there is, so that more is reached than that there is nothing.
     if case.path_parameters and sum(map(len, map(str, case.path_parameters.values()))) % 2:
         case.path_parameters.update(known)

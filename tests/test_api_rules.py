@@ -96,6 +96,23 @@ def test_a_change_of_what_has_changed_meanwhile_is_refused(people: People, clien
     assert Cluster.objects.get().name == "rim"
 
 
+def test_a_change_of_what_has_no_version_is_held_to_what_was_seen_too(people: People, client_for: Callable[..., Client]) -> None:
+    client, path = client_for(people.owner), f"{SPACES}/team"
+    tag = client.get(path)["ETag"]
+
+    def changed(text: str, client: Client = client, tag: str = tag) -> Any:
+        given = json.dumps({"description": text})
+        return client.patch(path, given, content_type="application/json", headers={"If-Match": tag})
+
+    assert changed("one").status_code == 200
+    assert changed("two").json()["id"] == "precondition-failed"
+    assert client.delete(path, headers={"If-Match": tag}).status_code == 412
+    assert changed("two", client_for(people.reader)).status_code == 403
+    assert Workspace.objects.get(name="team").description == "one"
+    assert changed("three", tag=f'"other", {client.get(path)["ETag"]}').status_code == 200
+    assert changed("four", tag="*").status_code == 200
+
+
 def test_a_list_comes_page_by_page_whatever_came_in_between(people: People, client_for: Callable[..., Client]) -> None:
     client = client_for(people.admin)
     first = client.get(SPACES, {"limit": 1}).json()

@@ -1,7 +1,8 @@
 """Conditions of requests: what is not read again because nothing changed, what is not changed because something did.
 
 The ETag of an answer is a digest of what it says. Where a row with a version is shown it begins with that version, and
-`If-Match` on a change compares it: whoever comes second is told so (412) and has changed nothing.
+`If-Match` on a change compares it: whoever comes second is told so (412) and has changed nothing. For all else `studio.api.seen`
+compares the digest.
 """
 
 import hashlib
@@ -28,7 +29,7 @@ def matched(request: HttpRequest, row: Any) -> Any:
     wanted = request.headers.get("If-Match", "").strip()
     if not wanted or wanted == "*":
         return row
-    versions = [int(tag.partition(".")[0]) for tag in _TAG.findall(wanted) if tag.partition(".")[0].isdecimal() and len(tag) < 80]
+    versions = [int(tag.partition(".")[0]) for tag in tags_in(wanted) if tag.partition(".")[0].isdecimal() and len(tag) < 80]
     rows = type(row)._default_manager.filter(pk=row.pk)
     if row.version not in versions or not rows.filter(version=row.version).update(version=F("version") + 1):
         raise ProblemError("precondition-failed")
@@ -44,9 +45,14 @@ def conditional(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     version = getattr(request, "row_version", None)
     tag = digest if version is None else f"{version}.{digest}"
     held = request.headers.get("If-None-Match", "")
-    if held.strip() == "*" or tag in _TAG.findall(held):
+    if held.strip() == "*" or tag in tags_in(held):
         response = HttpResponse(status=304)
         del response["Content-Type"]
     response["ETag"] = f'"{tag}"'
     response["Cache-Control"] = "private, no-cache"
     return response
+
+
+def tags_in(header: str) -> list[str]:
+    """Return the tags that a header names."""
+    return _TAG.findall(header)

@@ -49,6 +49,13 @@ _NONE_MATCH = {
     "schema": {"type": "string", "pattern": '^"[!#-~]+"$'},
     "description": "The ETag of an earlier answer: 304 when it still holds.",
 }
+_MATCH = {
+    "name": "If-Match",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "pattern": '^"[!#-~]+"$'},
+    "description": "The ETag of what was seen at this address: 412, and nothing is changed, when that is not the present one.",
+}
 
 
 @dataclass(frozen=True)
@@ -103,7 +110,7 @@ def described(schema: Json) -> Json:
     """Add to the schema what holds for every operation: examples, problems, keys and ETags."""
     components = schema.setdefault("components", {}).setdefault("schemas", {})
     components["Problem"] = _PROBLEM
-    for _, method, operation in operations(schema):
+    for path, method, operation in operations(schema):
         words = str(operation.get("description", "")).strip()
         operation["summary"] = words.split("\n")[0].split(";")[0].split(": ")[0].rstrip(".") or operation.get("summary", "")
         told = ways().get(operation["operationId"], {})
@@ -116,6 +123,8 @@ def described(schema: Json) -> Json:
         if method == "get" and _says_json(operation):
             parameters.append(_NONE_MATCH)
             operation["responses"]["304"] = {"description": "Nothing has changed."}
+        if method in ("put", "patch", "delete") and "get" in schema["paths"][path]:
+            parameters.append(_MATCH)
         for parameter in parameters:
             if parameter["in"] == "path":
                 # A name never holds a slash; of a path the rest of the address is the value.
@@ -211,9 +220,11 @@ def _says_json(operation: Json) -> bool:
 def _shape(example: Any) -> Json:
     """Return what an example says about every answer like it: the fields of an object, and that lists are pages."""
     if isinstance(example, dict):
-        if set(example) == {"items", "next"}:
+        if {"items", "next"} <= example.keys():
             item = _shape(example["items"][0]) if example["items"] else {}
-            shape = {"items": {"type": "array", "items": item}, "next": {"type": ["string", "null"]}}
+            beside = {name: _field(value) for name, value in example.items()}
+            keys = {name: {"type": ["string", "null"]} for name in ("next", "previous") if name in example}
+            shape = beside | keys | {"items": {"type": "array", "items": item}}
             return {"type": "object", "required": ["items", "next"], "properties": shape}
         return {"type": "object", "properties": {name: _field(value) for name, value in example.items()}}
     return _field(example)

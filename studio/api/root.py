@@ -20,6 +20,7 @@ from studio.api.idempotency import keep, once
 from studio.api.known import only_known
 from studio.api.parser import BodyParser
 from studio.api.roles import ask_for_role
+from studio.api.seen import as_seen
 from studio.assets.api import router as assets_router
 from studio.assets.registry.api import router as models_router
 from studio.audit.pages.api import router as audit_router
@@ -63,6 +64,7 @@ class StudioAPI(NinjaAPI):
 api = StudioAPI(title="Mooring", version="1", parser=BodyParser(), description="An ML studio for the Kubernetes you already have.",
                auth=AUTH, docs_url=None, docs_decorator=signed_in, urls_namespace="api")  # fmt: skip
 api.add_decorator(once)
+api.add_decorator(as_seen)
 api.add_decorator(only_known)
 for people_router in PEOPLE:
     api.add_router("", people_router)
