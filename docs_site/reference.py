@@ -105,7 +105,7 @@ def of_problems() -> str:
     _django()
     from studio.core.problems import CATALOGUE, WHO
 
-    rows = [f"| [`{id}`]({id}.md) | {_cell(one.title)} | {one.status} | {WHO[one.who]} |" for id, one in sorted(CATALOGUE.items())]
+    rows = [f"| [`{id}`]({id}.md) | {_cell(one.title)} | {one.status or '–'} | {WHO[one.who]} |" for id, one in sorted(CATALOGUE.items())]
     return "\n".join(
         [
             "# Problems",

@@ -78,10 +78,23 @@ def test_every_place_that_raises_a_problem_names_one_of_the_catalogue(catalogue:
     assert unknown == []
 
 
+def test_what_the_client_tells_of_by_itself_is_in_the_catalogue_with_its_title(catalogue: set[str]) -> None:
+    wrong = []
+    for path in tracked(".py"):
+        if path.relative_to(ROOT).parts[0] != "mooring":
+            continue
+        for node in ast.walk(ast.parse(text_of(path))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("MooringError", "MooringProblem", "ConnectionLost"):
+                match node.args:
+                    case [ast.Constant(value=id), ast.Constant(value=title), *_] if id not in catalogue or CATALOGUE[id].title != title:
+                        wrong.append(f"{path.relative_to(ROOT)}:{node.lineno}: {id}: {title}")
+    assert wrong == []
+
+
 def test_every_problem_of_the_catalogue_is_raised_somewhere(catalogue: set[str]) -> None:
     # Those of the client and of the scoring server come by another name than their own.
     sources = [path for path in tracked(".py", ".html") if path.relative_to(ROOT).parts[0] != "tests"]
-    sources = [path for path in sources if path.name != "problems.py" or "spec" in path.parts]
+    sources = [path for path in sources if not path.name.endswith("problems.py") or "spec" in path.parts]
     named = {id for path in sources for id in re.findall(r"[\"']([a-z][a-z0-9-]+)[\"']", text_of(path))}
     assert catalogue - named == set(), "nothing raises them any more"
 

@@ -301,9 +301,9 @@ def _definition(file: Path) -> tuple[str | None, dict[str, Any]]:
     try:
         content = yaml.safe_load(_text(str(file)))
     except yaml.YAMLError as error:
-        raise MooringError("file-unreadable", "The file is not YAML", f"{file}: {error}", "Correct it.") from error
+        raise MooringError("file-unreadable", "The file cannot be read", f"{file} is not YAML: {error}", "Correct it.") from error
     if not isinstance(content, dict):
-        raise MooringError("file-unreadable", "The file holds no definition", f"{file}", "Give one YAML mapping.")
+        raise MooringError("file-unreadable", "The file cannot be read", f"{file} holds no definition.", "Give one YAML mapping.")
     if "spec" not in content:
         return None, content
     metadata = content.get("metadata")

@@ -8,7 +8,7 @@ import typer
 
 from mooring.cli import session
 from mooring.cli.options import Most, Output, Query, Search, Sort, View, Yes, ask
-from mooring.cli.output import print_result
+from mooring.cli.output import print_result, say
 
 images = typer.Typer(help="Which image stands in for a name that jobs ask for.", no_args_is_help=True)
 _SHOWN = ("id", "position", "pattern", "image", "note")
@@ -57,4 +57,5 @@ def delete(
     ask(f"Remove the rule {id}? Jobs that ask for its name will pull it as it is.", yes)
     with session.connect() as studio:
         studio.image_rules.delete(id)
+    say(f"rule {id} deleted", err=True)
     return {"id": id, "status": "deleted"}

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from mooring.cli.output import known_format, readable_query
 from mooring.cli.verbs import complete_name, complete_workspace
 
 Workspace = Annotated[
@@ -18,8 +19,9 @@ Workspace = Annotated[
         help="The workspace; MOORING_WORKSPACE, else the only one you have.",
     ),
 ]
-Output = Annotated[str, typer.Option("--output", "-o", help="table, json, yaml or name")]
-Query = Annotated[str | None, typer.Option("--query", help="JMESPath query on the result.")]
+# Looked at before anything is done: what cannot be printed afterwards is not begun.
+Output = Annotated[str, typer.Option("--output", "-o", callback=known_format, help="table, json, yaml or name")]
+Query = Annotated[str | None, typer.Option("--query", callback=readable_query, help="JMESPath query on the result.")]
 Search = Annotated[str | None, typer.Option("--search", "-q", help="Only those that contain these words.")]
 Status = Annotated[list[str] | None, typer.Option("--status", help="Only of this status, as ready; several times for several.")]
 Most = Annotated[int | None, typer.Option("--max-results", "-r", min=1, help="How many at most; all without it.")]

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mooring.errors import MooringError, MooringProblem
@@ -68,8 +68,6 @@ def marked(answer: Mapping[str, Any], output: str, query: str | None) -> dict[st
 
 def print_result(result: Any, output: str = "table", columns: Sequence[str] = (), query: str | None = None) -> None:
     """Print a result in one of the formats, after a JMESPath query when one is given."""
-    if output not in FORMATS:
-        raise MooringError("output-unknown", "Unknown output format", f"There is no {output!r}.", f"Use {', '.join(FORMATS)}.")
     if query:
         result, columns = search(result, query), ()
     if output == "json":
@@ -86,13 +84,31 @@ def print_result(result: Any, output: str = "table", columns: Sequence[str] = ()
         _print_table(result, columns)
 
 
+def known_format(output: str) -> str:
+    """Return the name of a format; raises `output-unknown` for one that there is not."""
+    if output not in FORMATS:
+        raise MooringError("output-unknown", "Unknown output format", f"There is no {output!r}.", f"Use {', '.join(FORMATS)}.")
+    return output
+
+
+def readable_query(query: str | None) -> str | None:
+    """Return a JMESPath query; raises `query-invalid` for one that cannot be read."""
+    if query:
+        _asked(lambda jmespath: jmespath.compile(query))
+    return query
+
+
 def search(result: Any, query: str) -> Any:
     """Return what a JMESPath query finds."""
+    return _asked(lambda jmespath: jmespath.search(query, result))
+
+
+def _asked(ask: Callable[[Any], Any]) -> Any:
     import jmespath  # type: ignore[import-untyped,unused-ignore]
     from jmespath.exceptions import JMESPathError  # type: ignore[import-untyped,unused-ignore]
 
     try:
-        return jmespath.search(query, result)
+        return ask(jmespath)
     except JMESPathError as error:
         raise MooringError(
             "query-invalid", "The query is not right", str(error), "See https://jmespath.org for how to write one."

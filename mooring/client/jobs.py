@@ -17,7 +17,7 @@ from mooring.client.models import Job, LogFile, OutputFile
 from mooring.client.stamps import Stamps
 from mooring.client.transport import Backoff, Transport, lost, segment
 from mooring.client.workspaces import Scope, listed
-from mooring.errors import ConnectionLost, MooringProblem
+from mooring.errors import ConnectionLost, MooringError, MooringProblem
 from mooring.files import files_of
 from mooring.jobfile import JobFile, find_local, read_job_file
 
@@ -124,7 +124,7 @@ class Jobs:
         timeout_seconds: float | None = None,
         workspace: str | None = None,
     ) -> Job:
-        """Wait until the job has ended; `seen` gets it each time it is looked at. Raises TimeoutError."""
+        """Wait until the job has ended; `seen` gets it each time it is looked at. Raises MooringError (`wait-over`)."""
         deadline = time.monotonic() + timeout_seconds if timeout_seconds is not None else None
         while True:
             job = self.get(name, workspace=workspace)
@@ -133,7 +133,8 @@ class Jobs:
             if job.is_final:
                 return job
             if deadline is not None and time.monotonic() > deadline:
-                raise TimeoutError(f"{name} is still {job.status} after {timeout_seconds:g} s")
+                text = f"{name} is still {job.status} after {timeout_seconds:g} s."
+                raise MooringError("wait-over", "It takes longer", text, "Look later.")
             time.sleep(1)
 
     def logs(self, name: str, *, workspace: str | None = None) -> builtins.list[LogFile]:

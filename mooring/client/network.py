@@ -62,7 +62,7 @@ class Network:
         deadline = time.monotonic() + seconds
         while wait and check["status"] not in ENDED:
             if time.monotonic() > deadline:
-                raise MooringError("wait-over", "It took too long", f"The check has not ended after {seconds:.0f} s.", "Look at it later.")
+                raise MooringError("wait-over", "It takes longer", f"The check has not ended after {seconds:.0f} s.", "Look at it later.")
             time.sleep(0.5)
             check = dict(self._transport.json("GET", f"{_path(cluster)}/checks/{check['id']}"))
         return check

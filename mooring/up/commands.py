@@ -139,7 +139,7 @@ def _told(data: Path | None, *words: str) -> dict[str, Any]:
     try:
         answer: dict[str, Any] = json.loads(told.splitlines()[-1])
     except (IndexError, ValueError):
-        raise MooringError("internal", "The studio's own command failed", told[-2000:] or f"It ended with {done.returncode}.",
+        raise MooringError("studio-command-failed", "The studio's own command failed", told[-2000:] or f"It ended with {done.returncode}.",
                            "Mend what is said and run it again.") from None  # fmt: skip
     if done.returncode:
         raise MooringError(answer["id"], answer["title"], answer["detail"], answer["todo"])

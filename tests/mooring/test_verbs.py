@@ -84,6 +84,13 @@ def test_what_takes_something_away_asks_first() -> None:
     assert [name for name, verb in verbs() if name.split()[-1] in taking and not takes(verb, "--yes", "-y")] == []
 
 
+def test_what_could_not_be_printed_is_not_begun(held: StandIn) -> None:
+    for words, id in ((("-o", "tsv"), "output-unknown"), (("--query", "[?"), "query-invalid")):
+        refused = run("cluster", "detach", "edge", "-y", *words)
+        assert isinstance(refused.exception, MooringError) and refused.exception.id == id
+    assert held.asked == []
+
+
 def test_a_verb_that_does_something_says_so_as_asked(held: StandIn) -> None:
     held.clusters["edge"] = {"name": "edge", "status": "ready"}
     plain = run("cluster", "detach", "edge", "-y")

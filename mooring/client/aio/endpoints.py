@@ -147,7 +147,8 @@ class Endpoints:
             if endpoint.status == "failed" or (endpoint.status == "ready" and endpoint.applied):
                 return endpoint
             if deadline is not None and time.monotonic() > deadline:
-                raise TimeoutError(f"{name} is still {endpoint.status} after {timeout_seconds:g} s")
+                text = f"{name} is still {endpoint.status} after {timeout_seconds:g} s."
+                raise MooringError("wait-over", "It takes longer", text, "Look later.")
             await asyncio.sleep(0.5)
 
     async def _path(self, workspace: str | None, name: str, rest: str = "") -> str:
@@ -350,7 +351,8 @@ class Deployments:
             if deployment.status in ("ready", "degraded", "failed"):
                 return deployment
             if deadline is not None and time.monotonic() > deadline:
-                raise TimeoutError(f"{name} is still {deployment.status} after {timeout_seconds:g} s")
+                text = f"{name} is still {deployment.status} after {timeout_seconds:g} s."
+                raise MooringError("wait-over", "It takes longer", text, "Look later.")
             await asyncio.sleep(0.5)
 
     async def _follow(self, path: str, at: dict[str, Any], ended: dict[str, Any]) -> AsyncIterator[bytes]:

@@ -18,7 +18,7 @@ from mooring.client.aio.transport import Backoff, Transport, lost, segment
 from mooring.client.aio.workspaces import Scope, listed
 from mooring.client.models import Job, LogFile, OutputFile
 from mooring.client.stamps import Stamps
-from mooring.errors import ConnectionLost, MooringProblem
+from mooring.errors import ConnectionLost, MooringError, MooringProblem
 from mooring.files import files_of
 from mooring.jobfile import JobFile, find_local, read_job_file
 
@@ -127,7 +127,7 @@ class Jobs:
         await self._transport.send("DELETE", await self._path(workspace, name))
 
     async def wait(self, name: str, *, seen: Seen | None = None, timeout_seconds: float | None = None, workspace: str | None = None) -> Job:
-        """Wait until the job has ended; `seen` gets it each time it is looked at. Raises TimeoutError."""
+        """Wait until the job has ended; `seen` gets it each time it is looked at. Raises MooringError (`wait-over`)."""
         deadline = time.monotonic() + timeout_seconds if timeout_seconds is not None else None
         while True:
             job = await self.get(name, workspace=workspace)
@@ -136,7 +136,8 @@ class Jobs:
             if job.is_final:
                 return job
             if deadline is not None and time.monotonic() > deadline:
-                raise TimeoutError(f"{name} is still {job.status} after {timeout_seconds:g} s")
+                text = f"{name} is still {job.status} after {timeout_seconds:g} s."
+                raise MooringError("wait-over", "It takes longer", text, "Look later.")
             await asyncio.sleep(1)
 
     async def logs(self, name: str, *, workspace: str | None = None) -> builtins.list[LogFile]:
