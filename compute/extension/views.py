@@ -139,7 +139,8 @@ def _rows(difference: dict[str, list[Any]]) -> list[dict[str, Any]]:
 
 
 def _word(value: Any) -> str:
-    return "not set" if value in ("", None, [], {}) else str(value)
+    # As the form and the YAML write it.
+    return "not set" if value in ("", None, [], {}) else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _sent(data: Any) -> list[tuple[str, str]]:

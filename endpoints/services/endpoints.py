@@ -23,7 +23,7 @@ def create_endpoint(actor: Any, workspace: Workspace, *, text: str, overrides: S
     """Check the YAML and make the endpoint; a worker is nudged to bring it into the cluster."""
     accepted = check_endpoint(workspace, text, overrides, new=True)
     assert accepted.compute is not None
-    _refuse_taken(workspace, accepted)
+    refuse_taken(workspace, accepted)
     check_traffic([], accepted.traffic or {}, accepted.mirror_traffic or {}, accepted.name)
     compute = accepted.compute
     try:
@@ -44,7 +44,7 @@ def create_endpoint(actor: Any, workspace: Workspace, *, text: str, overrides: S
             nudge("endpoints.apply", endpoint.pk)
     except IntegrityError:
         # Another request made it at this moment.
-        _refuse_taken(workspace, accepted)
+        refuse_taken(workspace, accepted)
         raise
     return endpoint
 
@@ -155,6 +155,19 @@ def check_traffic(deployments: Sequence[Deployment], traffic: Mapping[str, int],
     _check_paths([known[name] for name, percent in traffic.items() if percent])
 
 
+def refuse_taken(workspace: Workspace, accepted: AcceptedEndpoint) -> None:
+    """Raise when an endpoint of this workspace or of this router has the name already."""
+    assert accepted.compute is not None
+    name = accepted.name
+    mine = Endpoint.objects.filter(workspace=workspace, name=name).first()
+    if mine is not None:
+        going = mine.status == EndpointStatus.DELETING
+        raise ProblemError("endpoint-going" if going else "endpoint-name-taken", field="name", name=name)
+    cluster = accepted.compute.cluster
+    if Endpoint.objects.filter(cluster=cluster, name=name).exists():
+        raise ProblemError("endpoint-name-taken-on-router", field="name", name=name, cluster=cluster.name)
+
+
 def _check_mirror(traffic: Mapping[str, int], mirror: Mapping[str, int]) -> None:
     if len(mirror) > 1:
         raise ProblemError("endpoint-mirror-not-usable", field="mirror_traffic", text="Requests are copied to one deployment at most.")
@@ -204,18 +217,6 @@ def _ask(actor: Any, endpoint: Endpoint, verb: str, values: dict[str, Any], *, t
             endpoint.announce()
         nudge("endpoints.apply", endpoint.pk)
     return endpoint
-
-
-def _refuse_taken(workspace: Workspace, accepted: AcceptedEndpoint) -> None:
-    assert accepted.compute is not None
-    name = accepted.name
-    mine = Endpoint.objects.filter(workspace=workspace, name=name).first()
-    if mine is not None:
-        going = mine.status == EndpointStatus.DELETING
-        raise ProblemError("endpoint-going" if going else "endpoint-name-taken", field="name", name=name)
-    cluster = accepted.compute.cluster
-    if Endpoint.objects.filter(cluster=cluster, name=name).exists():
-        raise ProblemError("endpoint-name-taken-on-router", field="name", name=name, cluster=cluster.name)
 
 
 def _without_zeros(shares: Mapping[str, int]) -> dict[str, int]:

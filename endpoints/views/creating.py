@@ -252,8 +252,11 @@ def _check_first(workspace: Workspace, texts: Texts) -> None:
     accepted = None
     try:
         accepted = accepting.check_endpoint(workspace, texts.endpoint, [], new=True)
+        services.refuse_taken(workspace, accepted)
     except ProblemList as error:
         problems += error.errors
+    except ProblemError as error:
+        problems.append(error)
     if texts.deployment.strip():
         compute = accepted.compute if accepted else None
         name = accepted.name if accepted else ""

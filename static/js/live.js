@@ -204,7 +204,7 @@ function show(state) {
   const dot = document.querySelector('[data-live-dot]')
   if (dot instanceof HTMLElement) {
     dot.hidden = false
-    const since = new Date(state.since).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', second: '2-digit', hour12: false })
+    const since = new Date(state.since).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', second: '2-digit', hour12: false, timeZone: document.body.dataset.timeZone || undefined })
     // Opening takes a moment: nothing is said before it is known to be slow.
     const opening = !state.live && Date.now() - state.since < 2500
     const mode = state.live ? 'on' : opening ? 'opening' : 'off'

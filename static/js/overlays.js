@@ -20,9 +20,10 @@ export function startMenus() {
     const menu = /** @type {Element} */ (event.target).closest?.('details.menu[open]')
     if (!menu) return
     event.preventDefault()
-    const entries = [...menu.querySelectorAll('.menu-panel a, .menu-panel button')]
+    const entries = [...menu.querySelectorAll('.menu-panel :is(a, button, input:enabled:not([type=hidden]))')].filter((entry) => entry.getClientRects().length)
     const at = entries.indexOf(/** @type {Element} */ (document.activeElement))
-    const next = entries[(at + (event.key === 'ArrowDown' ? 1 : -1) + entries.length) % entries.length]
+    // From the button itself the first way up leads to the last.
+    const next = entries.at(event.key === 'ArrowDown' ? (at + 1) % entries.length : at < 0 ? -1 : at - 1)
     if (next instanceof HTMLElement) next.focus()
   })
   matchMedia('(min-width: 640px)').addEventListener('change', () => {
@@ -44,6 +45,7 @@ function place(menu) {
   const panel = menu.querySelector('.menu-panel')
   const box = menu.getBoundingClientRect()
   if (!(panel instanceof HTMLElement)) return
+  panel.style.maxHeight = ''
   const height = panel.offsetHeight
   const over = box.bottom + height + 8 > innerHeight && box.top > height
   if (!menu.closest('.table-wrap, .bulk-bar, .switch, .list-head') && !over) return
@@ -53,8 +55,14 @@ function place(menu) {
   panel.style.top = `${over ? box.top - height - 4 : box.bottom + 4}px`
   const left = menu.matches('.from-left') ? box.left : box.right - width
   panel.style.left = `${Math.max(8, Math.min(left, innerWidth - width - 8))}px`
-  const close = () => menu.removeAttribute('open')
-  addEventListener('scroll', close, { capture: true, once: true, passive: true })
+  panel.style.maxHeight = `${Math.min(innerHeight * 0.7, over ? box.top - 12 : innerHeight - box.bottom - 12)}px`
+  const close = (/** @type {Event} */ event) => {
+    // What the menu itself holds may well be longer than it is.
+    if (menu.open && event.target instanceof Node && panel.contains(event.target)) return
+    menu.removeAttribute('open')
+    removeEventListener('scroll', close, { capture: true })
+  }
+  addEventListener('scroll', close, { capture: true, passive: true })
 }
 
 export function startCopy() {
@@ -106,7 +114,12 @@ export function ask(element) {
   if (!dialog) return Promise.resolve(window.confirm(element.dataset.confirmTitle))
   const { confirmTitle = '', confirmText = '', confirmVerb = 'Go on', confirmGoes = '', confirmType = '' } = element.dataset
   const part = (/** @type {string} */ name) => /** @type {HTMLElement} */ (dialog.querySelector(`[data-part="${name}"]`))
-  for (const menu of document.querySelectorAll('details.menu[open]')) menu.removeAttribute('open')
+  for (const menu of document.querySelectorAll('details.menu[open]')) {
+    // Where it was asked from a menu, its button has the focus again afterwards.
+    const within = menu.contains(document.activeElement)
+    menu.removeAttribute('open')
+    if (within) menu.querySelector('summary')?.focus()
+  }
   const title = /** @type {HTMLElement} */ (dialog.querySelector('h2'))
   const verb = /** @type {HTMLButtonElement} */ (part('verb'))
   const input = /** @type {HTMLInputElement} */ (dialog.querySelector('#confirm-type'))

@@ -1,7 +1,11 @@
-/** What scrolls: a table or text that is too wide or too tall takes the focus while it does not fit, and the tab that is open is in sight. */
+/**
+ * What does not fit: a table or text that is too wide or too tall takes the focus and scrolls, the tab that is open is in sight, and
+ * words that are cut off are whole on hover.
+ */
 import { each } from './page.js'
 
 const BOXES = '.table-wrap, pre'
+const CUT = '.reason, .truncate, .crumbs li, .name > a, .subline > .mono, .subline > .tag'
 
 /** @param {Element} box */
 function fit(box) {
@@ -24,4 +28,9 @@ export function startScrolling() {
     }
   })
   each('.tabs', (element) => showTab.observe(element))
+  document.addEventListener('pointerover', ({ target }) => {
+    const cut = target instanceof Element ? target.closest(CUT) : null
+    if (!(cut instanceof HTMLElement) || cut.title) return
+    if (cut.scrollWidth > cut.clientWidth || cut.scrollHeight > cut.clientHeight + 1) cut.title = cut.textContent?.trim() ?? ''
+  }, { passive: true })
 }

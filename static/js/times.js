@@ -19,6 +19,10 @@ function refresh(root) {
       time.title = `since ${exact.format(at)}`
     } else if (time.dataset.clock !== undefined) put(time, exact.format(at))
   }
+  for (const span of /** @type {NodeListOf<SVGElement>} */ (root.querySelectorAll('title[data-from]'))) {
+    const { from = '', to, words, note } = span.dataset
+    put(span, `${words}: ${exact.format(Date.parse(from))} – ${to ? exact.format(Date.parse(to)) : 'now'}${note ? ` · ${note}` : ''}`)
+  }
   for (const age of root.querySelectorAll('[data-live-age]')) put(age, `updated ${ago((now - updatedAt) / 1000).replace(/^now$/, 'just now')}`)
 }
 

@@ -95,6 +95,40 @@ def test_the_palette_is_used_by_keys_alone_and_on_a_phone(new_context: Callable[
     expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")  # from the server: no flash
 
 
+def test_a_list_is_used_by_keys_alone_and_on_a_phone(new_context: Callable[..., BrowserContext], pages: Pages) -> None:
+    page = _signed_in(new_context(), pages, "contributor")
+    page.goto(f"{pages.url}/w/team/jobs/?sort=name&density=dense")
+    rows, bar = page.locator("#rows tr"), page.locator("[data-bulk]")
+    for key in "jjkx":
+        page.keyboard.press(key)
+    expect(rows.first).to_be_focused()
+    expect(bar).to_contain_text("1 chosen")
+    page.keyboard.press("/")
+    page.keyboard.type("baseline")
+    expect(page).to_have_url(re.compile("q=baseline"))
+    expect(rows).to_have_count(1)
+    # What was asked from a menu by keys leads back to the menu's button.
+    page.keyboard.press("Escape")
+    more = rows.first.locator("summary")
+    more.press("Enter")
+    more.press("ArrowUp")
+    page.keyboard.press("Enter")
+    expect(page.locator("#confirm")).to_contain_text("Job calm_otter_3")
+    page.keyboard.press("Escape")
+    expect(more).to_be_focused()
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("/jobs/calm_otter_3/"))
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{pages.url}/w/team/jobs/?density=dense")
+    rows.nth(1).get_by_role("checkbox").check()
+    expect(bar).to_contain_text("1 chosen")
+    # Close together, nothing of a card lies over what follows.
+    assert page.evaluate("() => [...document.querySelectorAll('#rows td')].filter((one) => one.scrollHeight > one.clientHeight + 2).length") == 0
+    page.locator(".columns-menu summary").click()
+    expect(page.get_by_role("button", name="Show these")).to_be_in_viewport(ratio=1)
+
+
 def test_pages_are_read_and_forms_sent_without_scripts(new_context: Callable[..., BrowserContext], pages: Pages) -> None:
     page = _signed_in(new_context(java_script_enabled=False), pages, "contributor")
     page.goto(f"{pages.url}/w/team/jobs/?show=failed")

@@ -4,6 +4,8 @@ import { each, make } from '../page.js'
 
 const EVERY_MS = 10_000
 const HEIGHT = 180
+// The person's own, where one was chosen; else the browser's.
+const zone = document.body.dataset.timeZone
 
 /**
  * @typedef {Record<string, any>} Figures  as monitoring/figures.json has them
@@ -123,6 +125,7 @@ function start(root) {
     return {
       width: box.clientWidth,
       height: HEIGHT,
+      ...(zone ? { tzDate: (/** @type {number} */ at) => uPlot.tzDate(new Date(at * 1000), zone) } : {}),
       cursor: { sync: { key: sync.key }, points: { size: 6 }, drag: { x: false, y: false } },
       legend: { live: true },
       scales: { x: { time: true }, y: { range: (_, low, high) => [0, Math.max(high ?? 0, low ?? 0) * 1.1 || 1] } },

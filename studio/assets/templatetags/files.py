@@ -21,7 +21,7 @@ def entries(branch: Branch) -> SafeString:
 
 def _items(branch: Branch) -> Iterator[str]:
     for folder in branch.branches:
-        held = f"{numbers.count(folder.count)} · {numbers.filesize(folder.size)}"
+        held = f"{numbers.count(folder.count)} file{'s' if folder.count != 1 else ''} · {numbers.filesize(folder.size)}"
         yield f"<li><details{' open' if folder.open else ''}><summary>{icon('folder')}{_named(folder.name, held)}</summary><ul>"
         yield from _items(folder)
         yield "</ul></details></li>"

@@ -210,7 +210,8 @@ def timeline(phases: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     drawn = []
     for phase in phases:
         end = phase.get("end") or now
-        drawn.append({**phase, "seconds": max((end - phase["start"]).total_seconds(), 0), "until": end})
+        said = f"{_exact(phase['start'])} – {_exact(end) if phase.get('end') else 'now'}"
+        drawn.append({**phase, "seconds": max((end - phase["start"]).total_seconds(), 0), "said": said})
     whole = sum(phase["seconds"] for phase in drawn) or 1
     # A phase too short for the scale keeps a visible sliver; the others give it up in proportion.
     widths = [max(phase["seconds"] / whole * 1000, 6) for phase in drawn]
@@ -253,14 +254,21 @@ def field(bound: BoundField, label: str = "", help: str = "", placeholder: str =
         attrs["placeholder"] = placeholder
     if bound.errors:
         attrs["aria-invalid"] = "true"
-    note = f"{bound.id_for_label}_note"
+    # A group of choices has no one control that a label could be for.
+    name = bound.id_for_label or bound.auto_id
+    note = f"{name}_note"
     if bound.errors or help or bound.help_text:
         attrs["aria-describedby"] = note
+    many = kind in ("radio", "checkbox") and hasattr(widget, "choices")
+    if many:
+        # Each choice is drawn by itself, from what the widget has.
+        widget.attrs.setdefault("class", "form-check-input")
     return {
         "field": bound,
+        "id": name,
         "input": bound.as_widget(attrs=attrs),
         "check": kind == "checkbox" and not getattr(widget, "allow_multiple_selected", False),
-        "many": kind in ("radio", "checkbox") and hasattr(widget, "choices"),
+        "many": many,
         "label": label or bound.label,
         "help": help or bound.help_text,
         "note_id": note,

@@ -133,12 +133,14 @@ def _members(request: HttpRequest, workspace: Workspace, problem: ProblemError |
     owns = getattr(workspace, "held_role", "") == "owner" and not workspace.archived_at
     inside = Membership.objects.filter(workspace=workspace)
     free = User.objects.filter(is_active=True).exclude(pk__in=inside.values("user")).order_by("username") if owns else User.objects.none()
+    at_field = problem if problem and owns and problem.field == "username" else None
     context = {
         "owns": owns,
         "is_member": inside.filter(user=request.user.pk).exists(),
         "free": free.only("username", "first_name", "last_name")[:OFFERED],
         "roles": Role.choices,
-        "problem": problem,
+        "problem": None if at_field else problem,
+        "at_field": at_field,
         "typed": typed,
         "tabs": _tabs(workspace, "members"),
         "here": "Members",

@@ -98,6 +98,12 @@ def test_what_is_wrong_is_said_at_its_field_and_nothing_is_made(
     assert not Endpoint.objects.exists() and not Deployment.objects.exists()
 
 
+def test_a_taken_name_is_said_with_all_else_that_is_wrong(people: People, client_for: Any, model: ModelVersion, make_endpoint: Any) -> None:
+    make_endpoint("flowers")
+    text = client_for(people.contributor).post(URL, form(code=None)).content.decode()
+    assert "There is already an endpoint named flowers" in text and "Choose the scoring script" in text
+
+
 def test_the_code_is_kept_when_the_form_comes_back(people: People, client_for: Any, model: ModelVersion) -> None:
     client = client_for(people.contributor)
     answer = client.post(URL, form(name="1st"))

@@ -53,6 +53,7 @@ def test_a_timeline_is_to_scale_and_keeps_short_phases_visible() -> None:
         {"title": "Running", "kind": "run", "start": START, "end": START + timedelta(seconds=99)},
     ]
     first, second = mooring.timeline(phases)["phases"]
+    assert first["said"] == "2026-11-23 12:00:00 UTC – 2026-11-23 12:00:00 UTC"
     assert 3 < float(first["width"]) < 8
     assert float(second["width"]) > 980
     assert float(second["x"]) + float(second["width"]) <= 1000
@@ -94,6 +95,23 @@ def test_the_problem_of_a_field_takes_the_place_of_its_help() -> None:
     assert "This field is required." in html
     assert 'aria-invalid="true"' in html
     assert "Any image." in drawn("{% field form.image %}", form=OneField())
+
+
+def test_what_is_wrong_with_a_group_of_choices_leads_to_that_group() -> None:
+    class TwoGroups(forms.Form):
+        where = forms.ChoiceField(widget=forms.RadioSelect, choices=[("here", "Here")])
+        how = forms.ChoiceField(widget=forms.RadioSelect, choices=[("so", "So")])
+
+    html = drawn('{% include "components/form_problems.html" %}{% field form.where %}{% field form.how %}', form=TwoGroups({}))
+    for name in ("where", "how"):
+        assert f'href="#id_{name}"' in html and f'id="id_{name}"' in html and f'aria-labelledby="id_{name}_label"' in html
+
+
+def test_a_tab_writes_its_count_as_the_page_does() -> None:
+    tabs = [{"title": "Overview", "url": "/"}, {"title": "Nodes", "url": "/", "count": 0}, {"title": "Outputs", "url": "/", "count": 2001}]
+    html = drawn('{% include "components/tabs.html" %}', tabs=tabs)
+    assert html.count('class="count"') == 2
+    assert ">0<" in html and ">2,001<" in html
 
 
 def test_a_confirmation_names_what_goes() -> None:

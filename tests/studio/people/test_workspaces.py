@@ -29,7 +29,10 @@ def test_an_owner_adds_changes_and_takes_out_members_on_the_page(people: People,
     said = list(Entry.objects.filter(workspace="team").order_by("pk").values_list("verb", flat=True))
     assert said == ["added a member to", "changed a role in", "removed a member from"]
     unknown = client.post("/w/team/members/set/", {"username": "nobody-here", "role": "reader"})
-    assert unknown.status_code == 422 and b'value="nobody-here"' in unknown.content
+    said = unknown.content.decode()
+    assert unknown.status_code == 422 and 'value="nobody-here"' in said
+    assert 'aria-invalid="true"' in said.split('id="id_username"')[1].split(">")[0]
+    assert "nobody-here" in said.split('id="id_username_note"')[1].split("</p>")[0]
 
 
 def test_the_last_owner_neither_leaves_nor_steps_down(people: People, client_for: Callable[..., Client]) -> None:
