@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
+from allauth.socialaccount.models import SocialAccount
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
@@ -51,12 +52,16 @@ def create_workspace(actor: Any, *, name: str, display_name: str = "", descripti
 
 
 def administrators_held() -> set[int]:
-    """Return the ids of the active administrators, all of them held until the transaction ends: one always stays.
+    """Return the ids of the active administrators who can sign in, all of them held until the transaction ends: one always stays.
+
+    Who was made over a link and has set no password yet, nor come from the company's accounts, counts only where nobody else does.
 
     The rows are locked, which no compare-and-set can stand in for: the rule is about several rows, and two people who demote
     each other change different ones. (SQLite needs no lock: its transactions that write come one after another.)
     """
-    return {one.pk for one in User.objects.select_for_update().filter(is_superuser=True, is_active=True).order_by("pk")}
+    held = list(User.objects.select_for_update().filter(is_superuser=True, is_active=True).order_by("pk"))
+    known = set(SocialAccount.objects.filter(user__in=held).values_list("user_id", flat=True))
+    return {one.pk for one in held if one.has_usable_password() or one.pk in known} or {one.pk for one in held}
 
 
 def withdraw_invitations_of(actor: Any, user: User) -> None:

@@ -186,11 +186,11 @@ def _set_password(user: User, password: str) -> User:
 def _workspace(name: str) -> Workspace:
     workspace = Workspace.objects.filter(name=name, archived_at=None).first()
     if workspace is None:
-        raise ProblemError("request-invalid", field="roles", text=f"There is no workspace named {name!r}.")
+        raise ProblemError("request-invalid", field="workspaces", text=f"There is no workspace named {name!r}.")
     return workspace
 
 
 def _role(role: str) -> str:
     if role not in RANK:
-        raise ProblemError("request-invalid", field="roles", text=f"{role!r} is no role: owner, contributor or reader.")
+        raise ProblemError("request-invalid", field="workspaces", text=f"{role!r} is no role: owner, contributor or reader.")
     return role

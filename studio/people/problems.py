@@ -5,8 +5,9 @@ from studio.core.problems import Problem, register
 register(
     Problem("user-unknown", "No such person", "There is no active person named {name!r}.",
             "Check the user name; an administrator sees all of them under Access.", 422, "administrator"),
-    Problem("user-last-administrator", "The last administrator stays", "{name} is the only active administrator of this studio.",
-            "Make somebody else an administrator first.", 409, "administrator"),
+    Problem("user-last-administrator", "The last administrator stays",
+            "{name} is the only active administrator of this studio who can sign in.",
+            "Make somebody else an administrator first. Who was sent a link counts once they have set a password.", 409, "administrator"),
     Problem("user-name-invalid", "User name not usable", "{name!r} cannot be a user name: {why}",
             "Use 1 to 150 letters, digits and @ . + - _ characters.", 422),
     Problem("user-email-invalid", "Address not usable", "{email!r} is not an e-mail address.", "Correct it, or leave it empty.", 422),

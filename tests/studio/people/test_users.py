@@ -50,6 +50,16 @@ def test_the_last_active_administrator_stays(people: People, way: str) -> None:
     assert people.admin.is_admin and people.admin.is_active and not people.admin.deleted_at
 
 
+def test_an_administrator_who_cannot_sign_in_yet_is_not_the_one_who_stays(people: People) -> None:
+    people.admin.set_password("a-long-and-quiet-river")
+    people.admin.save()
+    new = users.create_user(people.admin, username="new", admin=True)
+    with pytest.raises(ProblemError, match="user-last-administrator"):
+        users.deactivate_user(people.admin, people.admin)
+    users.delete_user(people.admin, new)
+    assert people.admin.is_active and not new.is_active
+
+
 @pytest.mark.django_db(transaction=True)
 def test_two_administrators_who_demote_each_other_at_once_leave_one(people: People) -> None:
     second = User.objects.create_user("second", is_superuser=True)

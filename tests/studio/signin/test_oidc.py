@@ -88,7 +88,7 @@ def test_a_new_person_comes_in_with_no_role_no_workspace_and_no_password(provide
 
 def test_roles_follow_the_groups_at_each_sign_in_and_only_those_of_the_mapping_go(provider: Provider) -> None:
     vision, by_hand = Workspace.objects.create(name="vision"), Workspace.objects.create(name="by-hand")
-    User.objects.create_user("root", is_superuser=True)
+    User.objects.create_user("root", password=PASSWORD, is_superuser=True)
     provider.people(ada=ADA | {"groups": ["ml", "ops", "unknown"]})
     come(provider)
     user = User.objects.get(username="ada")
@@ -131,7 +131,7 @@ def test_the_last_administrator_stays_one(provider: Provider) -> None:
 
 
 def test_who_is_no_administrator_any_more_has_no_invitations_left_that_make_one(provider: Provider) -> None:
-    User.objects.create_user("root", is_superuser=True)
+    User.objects.create_user("root", password=PASSWORD, is_superuser=True)
     provider.people(ada=ADA | {"groups": ["root"]})
     come(provider)
     link = invite(User.objects.get(username="ada"), name="Myself", admin=True)

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from studio.accounts.models import User
 from studio.core.errors import ProblemError
 from studio.signin.breakglass import give_leave
 
@@ -21,5 +22,7 @@ class Command(BaseCommand):
         try:
             password = give_leave(name, minutes=minutes, without_second_factor=options["reset_second_factor"])
         except ProblemError as error:
-            raise CommandError(f"There is no active administrator named {name}.") from error
+            administrators = User.objects.filter(is_superuser=True, is_active=True).order_by("username")
+            there = ", ".join(administrators.values_list("username", flat=True)[:20]) or "none"
+            raise CommandError(f"There is no active administrator named {name}; there are: {there}.") from error
         self.stdout.write(f"Administrator: {name}   Password: {password}   (shown this once, taken for {minutes} minutes)")
