@@ -21,7 +21,7 @@ audit = typer.Typer(
 Workspace = Annotated[str | None, typer.Option("--workspace", "-w", help="Only what was done in this workspace.")]
 Person = Annotated[list[str] | None, typer.Option("--person", help="Who did it: a user name.")]
 Verb = Annotated[list[str] | None, typer.Option("--verb", help="What was done, as the list shows it.")]
-Kind = Annotated[list[str] | None, typer.Option("--kind", help="Kind of object: cluster, compute, job, model, endpoint, …")]
+Kind = Annotated[list[str] | None, typer.Option("--kind", help="Kind of object: cluster, job, model, endpoint, token, user, image-rule, …")]
 Object = Annotated[list[str] | None, typer.Option("--object", help="The object's name.")]
 Result = Annotated[list[str] | None, typer.Option("--result", help="done, refused or failed")]
 Via = Annotated[list[str] | None, typer.Option("--via", help="page, api, cli or system")]

@@ -60,7 +60,7 @@ def create(
         made = studio.tokens.create(name, scopes=scope, workspaces=workspace or (), days=days)
     if output == "table" and not query:
         say(made.token)
-        say(f"token {made.id}: may {', '.join(made.scopes)}; ends {made.expires_at or 'never'}; shown this once", err=True)
+        say(f"token {made.id}: may {', '.join(made.scopes)}; ends {made.answer['expires_at'] or 'never'}; shown this once", err=True)
     else:
         print_result(dict(made.answer), output, query=query)
 

@@ -50,7 +50,7 @@ register(
     Problem("not-allowed", "Not allowed", "Your role does not include this: it takes {needed}.",
             "Ask an owner of the workspace or an administrator.", 403, "owner"),
     Problem("sign-in-needed", "Sign in", "This needs a signed-in person or a valid API token.",
-            "Sign in, or send `Authorization: Bearer <token>` with a token that has not ended.", 401),
+            "Sign in (`mooring login`), or send `Authorization: Bearer <token>` with a token that has not ended.", 401),
     Problem("session-over", "Your session has ended",
             "The session ended while this request was under way: you signed out elsewhere, or it was ended.",
             "Sign in again, and look whether what you sent was done before you send it once more.", 400),

@@ -10,7 +10,7 @@ from studio.audit.models import Entry, Result, Via
 from studio.audit.pages.links import links_of
 from studio.audit.pages.shown import changes
 from studio.audit.selectors import moment
-from studio.audit.templatetags.audit_words import kind_word
+from studio.audit.templatetags.audit_words import kind_name, kind_word, kinds_named
 from studio.core.errors import ProblemError
 from studio.tables.asked import NotUnderstoodError, Pairs, read
 from studio.tables.declared import Choice, Column, Line, Option, Table, register_table, titled
@@ -22,10 +22,10 @@ _SPANS = (("1h", "Last hour"), ("24h", "Last 24 hours"), ("7d", "Last 7 days"), 
 FILES = (("csv", "CSV"), ("jsonl", "JSON Lines"))
 
 
-def _newest(field: str, word: Callable[[str], str] = str) -> Callable[[QuerySet[Entry]], Sequence[Option]]:
+def _newest(field: str) -> Callable[[QuerySet[Entry]], Sequence[Option]]:
     def options(rows: QuerySet[Entry]) -> Sequence[Option]:
         values = set(rows.order_by("-pk").values_list(field, flat=True)[:_LOOKED_AT])
-        return sorted(((value, word(value)) for value, _ in titled(values)), key=lambda option: option[1])
+        return sorted(titled(values), key=lambda option: option[1])
 
     return options
 
@@ -43,6 +43,15 @@ def _until(rows: QuerySet[Entry], values: Sequence[str]) -> QuerySet[Entry]:
         return rows.filter(at__lt=max(moment(value, field="until", end=True) for value in values))
     except ProblemError:
         return rows.none()
+
+
+def _kinds(rows: QuerySet[Entry]) -> Sequence[Option]:
+    kept = [kind for kind, _ in _newest("target_kind")(rows)]
+    return sorted({(kind_name(kind), kind_word(kind)) for kind in kept}, key=lambda option: option[1])
+
+
+def _of_kinds(rows: QuerySet[Entry], values: Sequence[str]) -> QuerySet[Entry]:
+    return rows.filter(target_kind__in=kinds_named(values))
 
 
 def _workspaces(rows: QuerySet[Entry]) -> Sequence[Option]:
@@ -77,7 +86,7 @@ AUDIT = register_table(
         filters=(
             Choice("person", "Person", _newest("actor_name"), field="actor_name", free=True),
             Choice("verb", "What", _newest("verb"), free=True),
-            Choice("kind", "Kind", _newest("target_kind", kind_word), field="target_kind", free=True, word=kind_word),
+            Choice("kind", "Kind", _kinds, free=True, narrow=_of_kinds, word=kind_word),
             Choice("result", "Result", Result.choices, counted=True),
             Choice("via", "By", Via.choices, counted=True),
             Choice("workspace", "Workspace", _workspaces, free=True),

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from studio.audit.models import Entry
+from studio.audit.templatetags.audit_words import kind_name
 
 COLUMNS = (
     "id", "at", "person", "verb", "kind", "object", "object_id", "workspace", "result", "problem", "via", "address", "agent",
@@ -22,7 +23,7 @@ def as_dict(entry: Entry) -> dict[str, Any]:
         "at": entry.at.isoformat(),
         "person": entry.actor_name,
         "verb": entry.verb,
-        "kind": entry.target_kind,
+        "kind": kind_name(entry.target_kind),
         "object": entry.target_name,
         "object_id": entry.target_id,
         "workspace": entry.workspace or None,

@@ -96,6 +96,19 @@ def test_results_and_ways_are_counted_and_people_are_offered(people: People, som
     assert "workspace" in boxes and not {"until", "object"} & boxes.keys()
 
 
+@pytest.mark.parametrize("said", ["token", "apitoken"])
+def test_a_kind_is_called_the_same_by_page_api_and_file_however_it_came_about(said: str, people: People, client_for: Callable[..., Client]) -> None:
+    made = record(people.owner, "issued", ApiToken.issue(people.owner, name="ci")[0])
+    refused = write(people.reader, "asked to delete", ("token", "", "7"), result="refused", problem="not-found")
+    write(people.admin, "created", ("imagerule", "1", "python:*"))
+    client = client_for(people.operator)
+    found = client.get("/api/v1/audit", {"kind": said}).json()["items"]
+    assert [(one["id"], one["kind"]) for one in found] == [(refused.pk, "token"), (made.pk, "token")]
+    boxes = {box.filter.key: box.options for box in client.get("/ops/audit/").context["list"].boxes}
+    assert [(one["value"], one["title"]) for one in boxes["kind"]] == [("image-rule", "image rule"), ("token", "token")]
+    assert len(listed(client, "/api/v1/audit", kind="image-rule")) == 1
+
+
 def test_a_view_of_a_workspace_s_audit_is_its_owners_alone(people: People, some: list[Entry], client_for: Callable[..., Client]) -> None:
     given = {"name": "Refused", "query": "result=refused", "shared": "yes", "next": "/w/team/audit/"}
     path = "/w/team/lists/workspace-audit/views/"
