@@ -35,7 +35,7 @@ FIELDS = {
     "limits": "time_limit",
     "retry_settings": "retries",
 }
-_TIME = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(s|sec|seconds?|m|min|minutes?|h|hours?|d|days?)?\s*", re.IGNORECASE)
+_TIME = re.compile(r"\s*([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*(s|sec|seconds?|m|min|minutes?|h|hours?|d|days?)?\s*", re.IGNORECASE)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 MONO = {"class": "mono", "spellcheck": "false", "autocapitalize": "off", "autocomplete": "off"}
 
@@ -106,7 +106,7 @@ class Draft:
             seconds = seconds_of(text["time_limit"])
             given.setdefault("limits", {})["timeout"] = text["time_limit"] if seconds is None else seconds
         if (retries := text.get("retries", "")) not in ("", "0"):
-            given.setdefault("retry_settings", {})["max_retries"] = int(retries) if retries.isdecimal() else retries
+            given.setdefault("retry_settings", {})["max_retries"] = _number(retries)
         for key, rows in (("environment_variables", self.variables), ("tags", self.tags)):
             pairs = {row.key: row.value for row in rows if row.key}
             if pairs:
@@ -123,7 +123,7 @@ class Draft:
             resources["instance_type"] = text["instance_type"]
         count = text.get("count", "")
         if count and count != "1":
-            resources["instance_count"] = int(count) if count.isdecimal() else count
+            resources["instance_count"] = _number(count)
         if resources:
             given["resources"] = resources
 
@@ -213,6 +213,11 @@ def plain(text: str) -> str | int | float:
     return text
 
 
+def _number(text: str) -> int | str:
+    """Return a whole number as one; the text where it is none, or longer than any that is meant."""
+    return int(text) if text.isdecimal() and len(text) < 10 else text
+
+
 def seconds_of(text: str) -> int | None:
     """Return the seconds of `90`, `30 m`, `1.5 h` or `2 days`; None when it is none of these."""
     found = _TIME.fullmatch(text)
@@ -283,13 +288,15 @@ class JobForm(forms.Form):
 
     def clean_count(self) -> str:
         text = str(self.cleaned_data["count"]).strip() or "1"
-        if not text.isdecimal() or not 1 <= int(text) <= 1000:
+        number = _number(text)
+        if not isinstance(number, int) or not 1 <= number <= 1000:
             raise forms.ValidationError("Write a whole number from 1 to 1,000.")
         return text
 
     def clean_retries(self) -> str:
         text = str(self.cleaned_data["retries"]).strip()
-        if text and (not text.isdecimal() or int(text) > MOST_RETRIES):
+        number = _number(text or "0")
+        if not isinstance(number, int) or number > MOST_RETRIES:
             raise forms.ValidationError(f"Write a whole number from 0 to {MOST_RETRIES}.")
         return text
 

@@ -66,7 +66,7 @@ def revision(request: HttpRequest, name: str, number: int) -> HttpResponse:
     row = selectors.extension_of(cluster)
     chosen = selectors.revision_of(cluster, number)
     against = request.GET.get("to", "")
-    now = selectors.revision_of(cluster, int(against)) if against.isdecimal() else _current(cluster, row.revision)
+    now = selectors.revision_of(cluster, int(against)) if against.isdecimal() and len(against) < 10 else _current(cluster, row.revision)
     lines = selectors.manifest_difference(now, chosen).splitlines() if now else []
     context = cluster_frame(cluster, "extension", here=f"Revision {number}") | {
         "revision": chosen,

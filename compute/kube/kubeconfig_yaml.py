@@ -5,6 +5,7 @@ from typing import Any
 import yaml
 
 from compute.kube.kubeconfig_parts import KubeconfigRefused
+from studio.core.texts import is_endless_number
 
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 20
@@ -54,6 +55,11 @@ def _scan(content: str) -> None:
                     raise KubeconfigRefused("kubeconfig-several-documents", "The text holds several YAML documents; give one.")
             elif isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
                 raise KubeconfigRefused("kubeconfig-aliases", "The kubeconfig uses YAML anchors and aliases.")
+            elif is_endless_number(event):
+                mark: Any = event.start_mark
+                line, column = mark.line + 1, mark.column + 1
+                text = f"The kubeconfig holds a number that is too long (line {line}, column {column})."
+                raise KubeconfigRefused("kubeconfig-not-yaml", text, line=line, column=column)
             elif isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
                 depth += 1
                 if depth > MAX_DEPTH:

@@ -124,7 +124,7 @@ def _spec(given: dict[str, Any], selector: list[dict[str, Any]]) -> dict[str, An
     limits: dict[str, Any] = {"cpu": given["limits_cpu"].strip(), "memory": given["limits_memory"].strip()}
     gpus = given["gpus"].strip()
     if gpus and gpus != "0":
-        limits[given["gpu_resource"].strip() or "nvidia.com/gpu"] = int(gpus) if gpus.isdecimal() else gpus
+        limits[given["gpu_resource"].strip() or "nvidia.com/gpu"] = int(gpus) if gpus.isdecimal() and len(gpus) < 10 else gpus
     requests = {"cpu": given["requests_cpu"].strip(), "memory": given["requests_memory"].strip()}
     return {
         "description": given["description"],

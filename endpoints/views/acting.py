@@ -137,7 +137,7 @@ def shares(traffic: dict[str, int]) -> str:
 def _percent(text: str, name: str) -> int:
     if not text.strip():
         return 0
-    if not text.strip().isdecimal() or int(text) > 100:
+    if not text.strip().isdecimal() or len(text) > 9 or int(text) > 100:
         raise ProblemError("field-invalid", field="traffic", text=f"The percent of {name} is a whole number from 0 to 100.")
     return int(text)
 

@@ -11,7 +11,7 @@ from typing import Any, Never
 import yaml
 
 from jobs.spec.errors import SpecError, SpecIssue
-from studio.core.texts import SAID, UNKEEPABLE
+from studio.core.texts import SAID, UNKEEPABLE, is_endless_number
 
 TEXT_BYTES = 1024 * 1024
 NODES = 50_000
@@ -271,6 +271,8 @@ class _Reader:
             return event.value
         if not tag.startswith(_CORE) or kind not in _SCALARS:
             self._refuse_tag(event)
+        if is_endless_number(event):
+            _refuse("spec-not-yaml", _place(event), f"`{_short(event.value)}` is too long for a number.", "Quote it to make it text.")
         try:
             constructed = self._constructor.construct_object(yaml.ScalarNode(tag, event.value))
             self._constructor.constructed_objects.clear()

@@ -20,7 +20,8 @@ def image_rules(request: HttpRequest) -> HttpResponseBase:
     given = {name: request.POST.get(name, "") for name in ("pattern", "image", "note", "position")}
     problem = None
     if request.method == "POST":
-        position = int(given["position"]) if given["position"].isdecimal() else 100
+        # More digits than these are clipped like any other that is too large.
+        position = int(given["position"][:9]) if given["position"].isdecimal() else 100
         try:
             rule = services.set_image_rule(
                 request.user, pattern=given["pattern"], image=given["image"], note=given["note"], position=position

@@ -1,9 +1,11 @@
-"""Texts of strangers: what not every database keeps, what reads as something else than it is, and JSON made to break its reader."""
+"""Texts of strangers: what not every database keeps, what reads as something else than it is, JSON and YAML made to break their readers."""
 
 import json
 import re
 import unicodedata
 from typing import Any
+
+import yaml
 
 UNKEEPABLE = re.compile("[\x00\ud800-\udfff]")
 SAID = "A text holds a character that cannot be kept: zero, or half of a pair."
@@ -20,6 +22,10 @@ _JOINERS = re.compile("(?:^|[\x00-\u058f\u2000-\u200d])[\u200c\u200d]|[\u200c\u2
 # Marks of direction belong beside letters that are written from right to left.
 _MARKS = re.compile("[\u200e\u200f\u061c]")
 _UNSEEN = re.compile(f"{_MISLEADING.pattern}|[\u200c-\u200f\u061c]")
+# A number in base sixty (`1:1:1:…`) takes YAML's reader minutes, and one of thousands of digits cannot be written out again.
+NUMBER_SIGNS = 400
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+_RESOLVER: Any = yaml.resolver.Resolver()
 TODO = "Type it by hand: what is copied from elsewhere may bring such signs along."
 
 
@@ -29,6 +35,14 @@ def read_json(text: str | bytes) -> Any:
         return json.loads(text)
     except RecursionError as error:
         raise ValueError("The JSON is nested too deeply.") from error
+
+
+def is_endless_number(event: Any) -> bool:
+    """Tell whether an event of YAML's parser is a number longer than any that is meant; asked before it is built."""
+    if not isinstance(event, yaml.ScalarEvent) or len(event.value) <= NUMBER_SIGNS:
+        return False
+    tag = event.tag if event.tag not in (None, "!") else _RESOLVER.resolve(yaml.ScalarNode, event.value, event.implicit)
+    return tag in _NUMBERS
 
 
 def keepable(value: Any) -> Any:

@@ -56,6 +56,8 @@ def files(*, bombs: bool = True) -> Iterator[tuple[str, bytes]]:
     yield "job/spec-not-yaml.latin.yml", b"command: gr\xf6\xdfe\n"
     yield "job/spec-not-a-mapping.list.yml", b"- a\n- b\n"
     yield "job/spec-empty.nothing.yml", b""
+    yield "job/spec-not-yaml.base-sixty.yml", JOB.replace("0.1", "1" + ":1" * 9000).encode()
+    yield "job/spec-not-yaml.long-number.yml", JOB.replace("0.1", "0x" + "f" * 4000).encode()
     yield "endpoint/taken.small.yml", ENDPOINT.encode()
     yield "endpoint/spec-too-many-values.laughs.yml", LAUGHS.encode()
     yield "endpoint/spec-name-not-usable.path.yml", b"name: ../../evil\ncompute: azureml:local\n"
@@ -75,6 +77,8 @@ def files(*, bombs: bool = True) -> Iterator[tuple[str, bytes]]:
     ):
         yield f"kubeconfig/{what}.yml", KUBECONFIG.replace("SERVER", server).replace("USER", user).encode()
     yield "kubeconfig/kubeconfig-aliases.laughs.yml", LAUGHS.encode()
+    yield "kubeconfig/kubeconfig-not-yaml.base-sixty.yml", KUBECONFIG.replace("name: c", "name: 1" + ":1" * 9000, 1).encode()
+    yield "kubeconfig/kubeconfig-not-yaml.long-number.yml", KUBECONFIG.replace("current-context: c", "current-context: 0x" + "f" * 4000).encode()
     yield from (("archive/" + name, content) for name, content in archives(bombs))
 
 

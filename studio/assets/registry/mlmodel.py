@@ -8,12 +8,14 @@ import yaml
 
 from studio.assets.store import BlobStore, StoreError
 from studio.assets.trees import Tree
+from studio.core.texts import is_endless_number
 
 NAME = "MLmodel"
 LARGEST = 256 * 1024
 # Aliases of YAML unfold: a short text can mean any number of values.
 MOST_VALUES = 20_000
 _DEEPEST = 12
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,9 @@ def described(tree: Tree, store: BlobStore) -> Described | None:
 def read(raw: bytes) -> Described | None:
     """Return what an MLmodel file says, or None when it cannot be understood."""
     try:
-        values = yaml.safe_load(raw)
+        if any(is_endless_number(event) for event in yaml.parse(raw, Loader=_LOADER)):
+            return None
+        values = yaml.load(raw, Loader=_LOADER)  # noqa: S506 a safe loader
         flavors = values["flavors"]
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError, KeyError, TypeError):
         return None
