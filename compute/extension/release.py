@@ -2,9 +2,9 @@
 
 import base64
 import binascii
-import gzip
 import hashlib
 import json
+import zlib
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,8 @@ RELEASE = "mooring-extension"
 NAMESPACE = "mooring-system"
 PENDING = ("pending-install", "pending-upgrade", "pending-rollback")
 MARK = "mooring.dev/operation"
+# A Secret holds 1 MiB, and what is packed in it may unpack to a thousand times that; a release of ours has less than one.
+MOST_BYTES = 32 * 1024 * 1024
 
 Object = dict[str, Any]
 
@@ -72,12 +74,24 @@ def read_release(client: KubeClient, revision: int) -> Release | None:
 
 
 def decode(text: str) -> Release | None:
-    """Return the release in a Secret's `release`: base64 of base64 of gzip of JSON."""
+    """Return the release in a Secret's `release`: base64 of base64 of gzip of JSON; None for what is none."""
     try:
         packed = base64.b64decode(base64.b64decode(text))
-        body = json.loads(gzip.decompress(packed) if packed[:2] == b"\x1f\x8b" else packed)
-    except (binascii.Error, OSError, EOFError, ValueError, RecursionError):
+        return _release(json.loads(_unpacked(packed) if packed[:2] == b"\x1f\x8b" else packed))
+    except (binascii.Error, zlib.error, yaml.YAMLError, ValueError, TypeError, AttributeError, RecursionError):
+        # Whoever may write into the namespace may write anything there.
         return None
+
+
+def _unpacked(packed: bytes) -> bytes:
+    reader = zlib.decompressobj(wbits=31)
+    body = reader.decompress(packed, MOST_BYTES)
+    if not reader.eof:
+        raise ValueError("cut off, or larger than any release")
+    return body
+
+
+def _release(body: dict[str, Any]) -> Release:
     info, chart = body.get("info") or {}, body.get("chart") or {}
     metadata = chart.get("metadata") or {}
     charts = {str(metadata.get("name") or RELEASE): str(metadata.get("version") or "")}
@@ -88,7 +102,7 @@ def decode(text: str) -> Release | None:
         description=str(info.get("description") or ""),
         manifest=str(body.get("manifest") or ""),
         hooks=[hook for each in body.get("hooks") or [] if (hook := yaml.load(each.get("manifest") or "", Loader=_LOADER))],  # noqa: S506 a safe loader
-        values=body.get("config") or {},
+        values=dict(body.get("config") or {}),
         charts=charts,
     )
 

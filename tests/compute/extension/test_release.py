@@ -1,6 +1,10 @@
 """What Helm keeps of a release, read without Helm."""
 
 import base64
+import gzip
+import json
+
+import pytest
 
 from compute.extension.release import NAMESPACE, RELEASE, decode, history, last_deployed, newest, read_release
 from compute.kube import kinds
@@ -22,6 +26,16 @@ def test_a_release_is_read_whole() -> None:
 def test_what_is_no_release_is_none() -> None:
     assert decode("") is None
     assert decode(base64.b64encode(b"not base64 of gzip").decode()) is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"[]", b'{"version": "three"}', b'{"hooks": [{"manifest": "a: [" }]}', b'{"hooks": [1]}', b'{"chart": [1]}', b'{"config": 1}', bytes(33 * 1024 * 1024)],
+    ids=["list", "version", "yaml", "hook", "chart", "values", "bomb"],
+)
+def test_what_somebody_else_wrote_in_its_place_is_none_and_unpacks_to_no_more_than_a_release_has(body: bytes) -> None:
+    assert decode(base64.b64encode(base64.b64encode(gzip.compress(body, 1))).decode()) is None
+    assert decode(base64.b64encode(base64.b64encode(gzip.compress(json.dumps({"version": 3}).encode())[:-9])).decode()) is None
 
 
 def test_the_history_is_in_order_and_knows_what_stands(fakekube: FakeKube) -> None:
