@@ -11,6 +11,7 @@ from django.db.models import F, Field, Model, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
 from studio.core.errors import ProblemError
+from studio.core.texts import UNKEEPABLE
 
 LARGEST = 2**63 - 1
 
@@ -107,12 +108,15 @@ def _key(row: Model, order: Order) -> str:
 def _read(model: type[Model], order: Order, key: str) -> tuple[Any, int]:
     try:
         name, value, pk = json.loads(base64.urlsafe_b64decode(key + "=" * (-len(key) % 4)))
-        if name != order.name or type(pk) is not int or abs(pk) > LARGEST or isinstance(value, dict | list) or "\0" in str(value):
+        if name != order.name or type(pk) is not int or abs(pk) > LARGEST:
+            raise ValueError(key)
+        if isinstance(value, dict | list) or UNKEEPABLE.search(str(value)):
             raise ValueError(key)
         field = _field(model, order.field)
         if value is not None and field is not None:
             value = field.to_python(value)
-        if value is not None and field is None and isinstance(value, int) and abs(value) > LARGEST:
+        # What is worked out is a number.
+        if value is not None and field is None and order.field and not (type(value) in (int, float) and abs(value) <= LARGEST):
             raise ValueError(key)
     except (ValueError, TypeError, OverflowError, RecursionError, binascii.Error, ValidationError) as error:
         text = "`after` or `before` is not the key of a page of this list, sorted like this."

@@ -7,13 +7,12 @@ from typing import Any
 
 from studio.audit.models import Entry
 from studio.audit.templatetags.audit_words import kind_name
+from studio.tables.sheet import safe
 
 COLUMNS = (
     "id", "at", "person", "verb", "kind", "object", "object_id", "workspace", "result", "problem", "via", "address", "agent",
     "request_id", "token", "token_id", "difference",
 )  # fmt: skip
-# What a spreadsheet takes for a formula is text to it behind an apostrophe.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def as_dict(entry: Entry) -> dict[str, Any]:
@@ -48,7 +47,7 @@ def as_csv_line(entry: Entry) -> bytes:
     """Return an entry as one line of CSV that no spreadsheet takes for a formula."""
     row = as_dict(entry)
     row["difference"] = json.dumps(entry.diff, ensure_ascii=False) if entry.diff else ""
-    return csv_line([_cell(row[name]) for name in COLUMNS])
+    return csv_line([str(safe(row[name])) for name in COLUMNS])
 
 
 def csv_line(cells: list[str]) -> bytes:
@@ -73,8 +72,3 @@ def _written(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _cell(value: Any) -> str:
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text

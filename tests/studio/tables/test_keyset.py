@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db.models import Count
 from django.utils import timezone
 
 from studio.accounts.models import ApiToken, User
@@ -59,6 +62,13 @@ def test_rows_that_come_or_go_do_not_shift_a_page(tokens: Any) -> None:
 def test_a_key_that_somebody_made_up_is_refused(tokens: Any, key: str) -> None:
     with pytest.raises(ProblemError, match="request-invalid"):
         slice_of(tokens, Order(), after=key)
+
+
+@pytest.mark.parametrize(("field", "value"), [("name", "\ud800"), ("name", "a\0"), ("used", "abc"), ("used", True), ("used", 2**70), ("used", float("nan"))])
+def test_a_value_that_no_row_can_have_is_refused(tokens: Any, field: str, value: Any) -> None:
+    key = base64.urlsafe_b64encode(json.dumps([field, value, 1]).encode()).decode().rstrip("=")
+    with pytest.raises(ProblemError, match="request-invalid"):
+        slice_of(tokens.annotate(used=Count("user")), Order(field, down=False), after=key)
 
 
 def test_the_key_of_another_order_is_refused(tokens: Any) -> None:
