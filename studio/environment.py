@@ -13,6 +13,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from cryptography.fernet import Fernet
 
+from studio.core.files import sync_folder
+
 Parsed = TypeVar("Parsed")
 
 
@@ -140,13 +142,19 @@ def kept_key(path: Path, make: str = "secret") -> str:
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(key)
+            # Without the key nothing opens that is sealed with it: it outlives the machine's power before anything is.
+            file.flush()
+            os.fsync(file.fileno())
         try:
             os.link(draft, path)
         except FileExistsError:
             pass
         finally:
             draft.unlink()
-    return path.read_text(encoding="utf-8").strip()
+        sync_folder(path.parent)
+    if not (kept := path.read_text(encoding="utf-8").strip()):
+        raise SettingError(f"{path} is empty: put back the one of a backup, or, where there is nothing yet to open with it, delete it")
+    return kept
 
 
 def database(url: str, folder: Path) -> dict[str, object]:

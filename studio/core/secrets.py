@@ -77,8 +77,10 @@ def note_keys() -> None:
 
 def noted_keys() -> list[str]:
     """Return what the studio's last start has noted of its keys; nothing where it never started here."""
-    path = Path(settings.DATA) / "run" / "keys.json"
-    return [str(each) for each in json.loads(path.read_text(encoding="utf-8"))] if path.exists() else []
+    try:
+        return [str(each) for each in json.loads((Path(settings.DATA) / "run" / "keys.json").read_bytes())]
+    except (OSError, ValueError, TypeError):
+        return []
 
 
 @dataclass(frozen=True, slots=True, repr=False)

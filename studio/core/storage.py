@@ -1,10 +1,13 @@
 """Tell what the database or the disk said as a problem: full, busy, read-only, or away. None of these is a mistake of ours."""
 
 import errno
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError
 
 from studio.core.away import Away
@@ -78,7 +81,22 @@ def _of_database(error: Exception) -> str:
     if not isinstance(error, OperationalError | InterfaceError):
         return ""
     found = next((id for said, id in _WORDS.items() if said in words), "")
+    if "disk i/o error" in words:
+        return _of_disk() or found
     if found or getattr(cause, "sqlite_errorcode", None) is not None:
         # Any other error of SQLite is one of ours: a table that is missing, a statement that is wrong.
         return found
     return "database-away" if cause is not None else ""
+
+
+def _of_disk() -> str:
+    """Return what the disk of SQLite's file says to somebody who writes; nothing where it takes it.
+
+    A connection that is open says "disk I/O error" whatever its file system has refused, as one that the kernel has made read-only.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=Path(str(settings.DATABASES["default"]["NAME"])).parent) as file:
+            file.write(b"\0")
+    except OSError as error:
+        return storage_id(error)
+    return ""

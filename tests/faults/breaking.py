@@ -173,6 +173,49 @@ def small_disk(folder: Path, size: str) -> Iterator[None]:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
+@dataclass(frozen=True)
+class Disk:
+    """A disk of its own: ext4 in a file, mounted at `folder`, which the kernel makes read-only after an error."""
+
+    folder: Path
+    image: Path
+
+    def mount(self) -> None:
+        """Give the folder its file system."""
+        subprocess.run(["mount", "-o", "loop,errors=remount-ro", str(self.image), str(self.folder)], check=True)
+
+    def unmount(self) -> None:
+        """Take it away."""
+        subprocess.run(["umount", str(self.folder)], check=True)
+
+    def fail(self) -> None:
+        """Have the kernel find an error: whoever has a file open may not write into it any more either."""
+        device = subprocess.run(["findmnt", "-no", "SOURCE", str(self.folder)], check=True, capture_output=True, text=True).stdout.strip()
+        Path(f"/sys/fs/ext4/{Path(device).name}/trigger_fs_error").write_text("a fault", encoding="ascii")
+
+    def mend(self) -> None:
+        """Repair it, as an administrator does, and give it back."""
+        self.unmount()
+        done = subprocess.run(["e2fsck", "-fy", str(self.image)], capture_output=True, text=True, check=False)
+        assert done.returncode in (0, 1), done.stdout
+        self.mount()
+
+
+@contextlib.contextmanager
+def disk(folder: Path, size: int) -> Iterator[Disk]:
+    """Give a folder a disk of so many bytes that can fail; it is taken away afterwards."""
+    made = Disk(folder, folder.with_suffix(".ext4"))
+    folder.mkdir()
+    with made.image.open("wb") as file:
+        file.truncate(size)
+    subprocess.run(["mkfs.ext4", "-qF", str(made.image)], check=True)
+    made.mount()
+    try:
+        yield made
+    finally:
+        made.unmount()
+
+
 @contextlib.contextmanager
 def locked(database: Path) -> Iterator[None]:
     """Hold the database's write lock, as a program does that somebody left in the middle of a transaction."""

@@ -10,12 +10,14 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import httpx
 import pytest
 
 from compute.kube.client import KubeClient
-from tests.faults.breaking import Clock, Cluster, clock, full_disk, locked, read_only
+from mooring.client import Client
+from tests.faults.breaking import Clock, Cluster, Disk, clock, disk, full_disk, locked, read_only
 from tests.faults.conftest import Account
 from tests.faults.truth import COUNTING, count, rows
 from tests.studio_process import Studio, furnished, start
@@ -94,6 +96,36 @@ def test_a_database_that_became_read_only_is_shown_and_a_change_is_told_why(stud
         assert form.status_code == 200
     job.goes_on()
     job.completes()
+
+
+@pytest.fixture
+def failing_disk(tmp_path: Path) -> Iterator[Disk]:
+    """Give a disk whose file system the kernel makes read-only once it is told of an error."""
+    if not shutil.which("mkfs.ext4") or not Path("/dev/loop-control").exists():
+        pytest.skip("a disk of its own takes ext4 in a file, and a loop device")
+    with disk(tmp_path / "disk", 400 << 20) as made:
+        yield made
+
+
+def test_a_file_system_that_becomes_read_only_below_a_database_that_is_open_is_told_as_that(failing_disk: Disk, tmp_path: Path) -> None:
+    one = start(failing_disk.folder / "data", tmp_path / "studio.log", {})
+    try:
+        one.client.workspaces.create("kept")
+        os.sync()  # what the kernel has not written by then is lost with the file system
+        failing_disk.fail()
+        for _ in range(2):  # the second meets a connection that was opened anew
+            assert [each.name for each in one.client.workspaces.list()] == ["kept"]
+            answer = httpx.post(f"{one.url}/api/v1/workspaces", json={"name": "lost"}, headers={"Authorization": f"Bearer {one.token}"}, timeout=60)
+            assert (answer.status_code, answer.json().get("id")) == (503, "database-read-only"), answer.text[:500]
+        one.stop()
+        failing_disk.mend()
+        one.again()
+        one.until(lambda: _served(one), seconds=90, what="the studio to serve again")
+        client = Client(one.url, one.token)
+        one.until(lambda: [each.name for each in client.workspaces.list()] == ["kept"], what="what was kept, and nothing else")
+        client.workspaces.create("more")
+    finally:
+        one.stop()
 
 
 @pytest.fixture(scope="module")

@@ -63,6 +63,12 @@ def test_a_draft_that_a_crash_left_is_in_nobodys_way(tmp_path: Path, monkeypatch
     assert len(env.kept_key(tmp_path / "secret_key")) > 40
 
 
+def test_an_empty_key_is_told_and_not_used(tmp_path: Path) -> None:
+    (tmp_path / "encryption_keys").write_text("\n")
+    with pytest.raises(env.SettingError, match="encryption_keys is empty"):
+        env.kept_key(tmp_path / "encryption_keys", "fernet")
+
+
 def _key(path: str) -> str:
     return env.kept_key(Path(path))
 

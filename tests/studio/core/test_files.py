@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from studio.accounts.management.commands.mooring_first_start import kept_token
 from studio.core.files import replace_file
 from studio.core.secrets import fingerprints, note_keys, noted_keys
 
@@ -29,6 +31,29 @@ def test_one_that_cannot_be_written_stays_as_it_was(tmp_path: Path) -> None:
         replace_file(path, "\ud800")
     assert path.read_text(encoding="utf-8") == "old" and list(tmp_path.iterdir()) == [path]
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_it_is_on_the_disk_before_it_takes_the_others_place_and_so_is_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, real, synced = tmp_path / "one.json", os.fsync, []
+
+    def watched(descriptor: int) -> None:
+        name = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        synced.append(("the folder" if name == tmp_path else name.read_text(encoding="utf-8"), path.exists()))
+        real(descriptor)
+
+    monkeypatch.setattr("os.fsync", watched)
+    replace_file(path, "new")
+    assert synced == [("new", False), ("the folder", True)]
+
+
+@pytest.mark.parametrize("left", ["", "{", "5", "[]"])
+def test_what_a_machine_without_power_left_of_them_keeps_no_studio_from_starting(left: str, tmp_path: Path, settings: Any) -> None:
+    settings.DATA = tmp_path
+    (tmp_path / "run").mkdir()
+    for name in ("keys.json", "cli-token.json"):
+        (tmp_path / "run" / name).write_text(left)
+    assert noted_keys() == []
+    assert kept_token(tmp_path / "run" / "cli-token.json") == {}
 
 
 def test_what_tells_the_keys_apart_is_never_half_written(tmp_path: Path, settings: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import sqlite3
 from collections.abc import Callable
 from typing import Any
@@ -42,6 +43,20 @@ def by(error: Exception, **facts: Any) -> Exception:
 def test_what_the_database_or_the_disk_says_is_a_problem_of_its_own(error: Exception, id: str) -> None:
     problem = storage_problem(error)
     assert problem is not None and (problem.problem.id, problem.status) == (id, 503)
+
+
+@pytest.mark.parametrize(
+    ("said", "id"), [(errno.EROFS, "database-read-only"), (errno.ENOSPC, "disk-full"), (errno.EIO, "database-away"), (0, "database-away")]
+)
+def test_where_sqlite_says_only_that_its_disk_refused_something_the_disk_is_asked(said: int, id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def opened(**_: Any) -> Any:
+        if said:
+            raise OSError(said, "refused")
+        return io.BytesIO()
+
+    monkeypatch.setattr("studio.core.storage.tempfile.TemporaryFile", opened)
+    problem = storage_problem(by(OperationalError("disk I/O error"), sqlite_errorcode=778))
+    assert problem is not None and problem.problem.id == id
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -77,12 +78,21 @@ class Command(BaseCommand):
         """Leave a token for the `mooring` command in the data folder, where only this machine's user can read it."""
         path = settings.DATA / "run" / "cli-token.json"
         admin = User.objects.filter(is_superuser=True, is_active=True).order_by("pk").first()
-        kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        kept = kept_token(path)
         if admin is None:
             return
         if not kept.get("token") or ApiToken.owner_of(kept["token"]) is None:
             kept["token"] = ApiToken.issue(admin, name="command line on the studio's machine", scopes=Scope.values)[1]
         replace_file(path, json.dumps({"url": url, "token": kept["token"]}), mode=0o600)
+
+
+def kept_token(path: Path) -> dict[str, Any]:
+    """Return what was left for the command line; nothing where it is missing or damaged."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _given_password() -> str:
