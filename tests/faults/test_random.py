@@ -68,6 +68,8 @@ class People:
     done: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     made: int = 0
+    # What was done by their own account, as (what the audit says of it, of what): one of the words stands there.
+    answered: set[tuple[tuple[str, ...], str]] = field(default_factory=set)
     # What was done or broken, each with its time: what led to a failure is read from it.
     history: list[str] = field(default_factory=list)
 
@@ -87,12 +89,16 @@ class People:
         if job := self._one():
             self.studio.client.jobs.cancel(job.name)
             job.canceled = True
+            # Elsewhere it may be canceled already, with the compute that somebody detached.
+            if job.compute == self.studio.compute:
+                self.answered.add((("asked to cancel", "canceled"), job.name))
 
     def delete(self) -> None:
         """Delete one that has ended."""
         if job := self._one():
             self.studio.client.jobs.delete(job.name)
             job.deleted = True
+            self.answered.add((("deleted",), job.name))
 
     def attach(self) -> None:
         """Attach one more compute, two at most."""
@@ -104,6 +110,7 @@ class People:
         self.namespaces.add(namespace)
         self.studio.client.computes.attach(name, cluster=self.studio.cluster, namespace=namespace, create_namespace=True)
         self.computes.append(name)
+        self.answered.add((("attached",), name))
 
     def detach(self) -> None:
         """Detach one of those, with what runs on it."""
@@ -111,6 +118,7 @@ class People:
             name = self.choose.choice(self.computes)
             self.studio.client.computes.detach(name)
             self.computes.remove(name)
+            self.answered.add((("detached",), name))
             for job in self.jobs:
                 job.canceled = job.canceled or job.compute == name
 
@@ -241,6 +249,8 @@ def _hold(people: People, watcher: Watcher, *, whole_log: bool) -> None:
         assert len(ends_of(data, job.name)) <= 1, f"{job.name} has ended {ends_of(data, job.name)} (seed {SEED})"
         if state and whole_log:
             _ended_well(people, job, state)
+    for verbs, name in people.answered:
+        assert any(audited(data, verb, name) for verb in verbs), f"{name} was {verbs[0]}, and the audit knows nothing of it (seed {SEED})"
     late = watcher.look()
     assert not late, f"for more than {watcher.patience:.0f} s: {late} (seed {SEED})"
     for verb, name in rows(
