@@ -132,8 +132,9 @@ def restore_model(request: HttpRequest, workspace: Workspace, name: str) -> Http
 @workspace_view("contributor")
 def delete_model(request: HttpRequest, workspace: Workspace, name: str) -> HttpResponse:
     """Delete a model with its versions."""
+    model = model_for(workspace, name)
     try:
-        services.delete_model(request.user, model_for(workspace, name))
+        services.delete_model(request.user, model)
     except ProblemError as error:
         messages.error(request, f"{error.title}: {error.text} {error.todo}")
         return redirect("assets:model", workspace.name, name)
@@ -163,8 +164,9 @@ def restore_version(request: HttpRequest, workspace: Workspace, name: str, versi
 @workspace_view("contributor")
 def delete_version(request: HttpRequest, workspace: Workspace, name: str, version: str) -> HttpResponse:
     """Delete a version."""
+    row = version_for(workspace, name, version)
     try:
-        services.delete_version(request.user, version_for(workspace, name, version))
+        services.delete_version(request.user, row)
     except ProblemError as error:
         messages.error(request, f"{error.title}: {error.text} {error.todo}")
         return redirect("assets:model-version", workspace.name, name, version)
