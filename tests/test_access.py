@@ -17,7 +17,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from jobs.models import Job
 from studio.accounts.models import User
 from tests.access_asked import BODIES, PLANTED, asked, everything, filled
-from tests.access_table import API_DEP, API_JOB, API_VERSION, API_W, END, JOB, KNOWN_OF_OTHERS, MODEL_VERSION, POD, PODS, TABLE, W, WHO
+from tests.access_table import API_DEP, API_JOB, API_VERSION, API_W, END, JOB, KNOWN_OF_OTHERS, MODEL_VERSION, POD, PODS, TABLE, WHO, W
 from tests.conftest import People
 
 __all__ = ["everything"]
