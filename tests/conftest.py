@@ -15,6 +15,7 @@ import django.test.signals
 import django.test.utils
 import pytest
 import redis
+import typer.main
 import typer.testing
 from django.conf import settings as django_settings
 from django.test import Client
@@ -51,10 +52,12 @@ def pytest_configure(config: pytest.Config) -> None:
         # A file as in production, so that threads of the code see one database, in WAL.
         database.setdefault("TEST", {})["NAME"] = str(DATA / "test.sqlite3")
         template_database.use()
+        if getattr(config.option, "numprocesses", None):
+            config.add_cleanup(template_database.begin().wait)
     _let_tables_be_emptied()
     django.test.utils.instrumented_test_render = _render
     # The whole tree of verbs would be built for every line that a test types.
-    typer.testing._get_command = functools.cache(typer.testing._get_command)
+    typer.main.get_command = typer.testing._get_command = functools.cache(typer.main.get_command)
     # A studio that is set up knows its runner's image; without one it takes no jobs.
     django_settings.RUNNER_IMAGE = "registry/runner:1"
     # Argon2 takes 50 ms on purpose; tests sign in hundreds of times.

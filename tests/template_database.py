@@ -1,6 +1,7 @@
 """Migrations run once for all processes of the tests: the first that needs a database leaves a copy, and the others take it.
 
 Kept under a digest of all that may change what a database is like, so that the next run takes it, too. On SQLite alone.
+Run as a program it leaves the copy and ends: who shares the tests out begins it while the processes load theirs.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ import fcntl
 import hashlib
 import os
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -52,6 +55,28 @@ def use() -> None:
     creation.create_test_db = create_test_db  # type: ignore[method-assign]
 
 
+def begin() -> subprocess.Popen[bytes]:
+    """Have the copy made by another process, which is returned, before any test asks for it."""
+    # What goes wrong in it is said by the first test that needs a database: it tries again.
+    return subprocess.Popen([sys.executable, "-m", __name__], cwd=CHECKOUT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def main() -> None:
+    """Leave the copy where there is none."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "studio.settings")
+    import django
+    from django.conf import settings
+    from django.db import connection
+
+    from tests.surroundings import DATA
+
+    django.setup()
+    settings.DATABASES["default"].setdefault("TEST", {})["NAME"] = str(DATA / "test.sqlite3")
+    use()
+    connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+    connection.close()
+
+
 def _keep(connection: Any, template: Path) -> None:
     draft = template.with_suffix(f".{os.getpid()}")
     with connection.cursor() as cursor:
@@ -69,3 +94,7 @@ def _digest() -> str:
         summed.update(str(file).encode() + b"\0" + file.read_bytes())
     summed.update(repr(sorted(item for item in os.environ.items() if item[0].startswith("MOORING_") and item[0] != "MOORING_DATA")).encode())
     return summed.hexdigest()[:24]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,6 @@
 """Tests that may not meet are in one group, whoever writes a new one."""
 
-from tests.sharing import ALONE, JOBS, ROUTER, TESTS, group_of
+from tests.sharing import ALONE, EARLY, JOBS, LONG, ROUTER, TESTS, group_of
 
 
 def test_who_uses_the_router_is_in_its_group() -> None:
@@ -14,4 +14,4 @@ def test_a_file_by_itself_is_its_own_group() -> None:
 
 
 def test_every_file_that_is_named_exists() -> None:
-    assert [file for file in (*ROUTER, *JOBS, *ALONE) if not (TESTS / file).is_file()] == []
+    assert [file for file in (*ROUTER, *JOBS, *ALONE, *EARLY, *LONG) if not (TESTS / file).is_file()] == []

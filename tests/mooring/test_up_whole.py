@@ -19,9 +19,10 @@ import pytest
 from mooring.up import commands, lock
 from tests.mooring.supervised import is_alive
 
-pytestmark = pytest.mark.skipif(
-    not (shutil.which("redis-server") or shutil.which("valkey-server")), reason="there is no Redis on this machine"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not (shutil.which("redis-server") or shutil.which("valkey-server")), reason="there is no Redis on this machine"),
+]
 
 MANAGE = "import os, sys\nprint('manage.py', *sys.argv[1:], 'with', os.environ['REDIS_URL'])\n"
 WEB = """
