@@ -98,6 +98,13 @@ def profile(
     print_result(dict(answer), output, ("username", "full_name", "time_zone", "theme"), query)
 
 
+def say_version(wanted: bool) -> None:
+    """Print the version of this command and end, if that is wanted."""
+    if wanted:
+        say(mooring.__version__)
+        raise typer.Exit()
+
+
 def version(output: Output = "table", query: Query = None) -> None:
     """Show the version of this command."""
     if output in ("table", "name") and not query:

@@ -21,6 +21,8 @@ _WHO = {
 # Beyond what JSON and YAML write out by themselves: controls of the second kind, and signs that turn the direction of writing.
 _CONTROLS = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 FORMATS = ("table", "json", "yaml", "name")
+# By what a row is called, the first that it has.
+_NAMES = ("name", "username", "id", "check", "kind")
 
 
 def print_error(error: MooringError) -> None:
@@ -79,7 +81,7 @@ def print_result(result: Any, output: str = "table", columns: Sequence[str] = ()
         print(yaml.safe_dump(result, sort_keys=False) if _CONTROLS.search(text) else text, end="")
     elif output == "name":
         for row in result if isinstance(result, list) else [result]:
-            say(str(row.get("name", row.get("username", row.get("id", ""))) if isinstance(row, Mapping) else row))
+            say(str(next((row[key] for key in _NAMES if key in row), "") if isinstance(row, Mapping) else row))
     else:
         _print_table(result, columns)
 

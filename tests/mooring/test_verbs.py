@@ -100,6 +100,7 @@ def test_a_verb_that_does_something_says_so_as_asked(held: StandIn) -> None:
     held.clusters["edge"] = {"name": "edge", "status": "ready"}
     assert run("cluster", "detach", "edge", "-y", "--no-wait", "--query", "status").stdout == "detaching\n"
     assert run("version", "-o", "yaml").stdout.startswith("version: ")
+    assert run("--version").stdout == run("version").stdout
 
 
 def test_what_is_only_looked_at_is_told_and_nothing_is_sent_to_be_done(held: StandIn, tmp_path: Path) -> None:
