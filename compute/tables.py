@@ -67,7 +67,7 @@ CLUSTERS = register_table(
         ),
         sort="name",
         filters=(
-            Choice("state", "State", _states(ClusterStatus.values), of=lambda line: line.row.status, counted=True),
+            Choice("state", "State", _states(ClusterStatus.values), of=lambda line: line.row.status, counted=True, also=("status",)),
             Choice("distribution", "Kubernetes", lambda lines: titled(sorted({line.row.distribution for line in lines})), free=True),
         ),
         search=True,
@@ -126,7 +126,8 @@ COMPUTES = register_table(
         ),
         sort="name",
         filters=(
-            Choice("state", "State", _states(ComputeStatus.values), of=lambda line: line.row.shown_status, counted=True, free=True),
+            Choice("state", "State", _states(ComputeStatus.values), of=lambda line: line.row.shown_status, counted=True, free=True,
+                   also=("status",)),  # fmt: skip
             Choice("workspace", "Workspace", _workspaces, of=lambda line: line.row.workspace.name, free=True),
         ),
         search=True,

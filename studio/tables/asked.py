@@ -1,11 +1,13 @@
 """What an address asks of a list, and the addresses that ask for a little more or less. Free of Django."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from studio.tables.declared import Table
+from studio.tables.declared import Since, Table
 
 Pairs = Sequence[tuple[str, str]]
 # What is about the place in the list, not about the list.
@@ -13,6 +15,8 @@ PLACE = ("after", "before", "format", "limit")
 LONGEST_TEXT = 200
 MOST_VALUES = 20
 LONGEST_KEY = 2000
+# How long ago, as `24h` or `7d`.
+SPAN = re.compile(r"(\d{1,4})([hd])")
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,10 @@ def read(table: Table, pairs: Pairs, *, strict: bool = False) -> Asked:
                 if strict and value:
                     raise NotUnderstoodError(f"`{name}` is one of {', '.join(sorted(known or ()))}.")
                 continue
+            if isinstance(found, Since) and not SPAN.fullmatch(value) and day_of(value) is None:
+                if strict:
+                    raise NotUnderstoodError(f"`{name}` is a day (2026-11-25), or how long ago (24h, 7d).")
+                continue
             held = filters.get(found.key, ())
             if value not in held and len(held) < MOST_VALUES:
                 filters[found.key] = (*held, value)
@@ -88,6 +96,14 @@ def _one_of_few(table: Table, asked: Asked, name: str, value: str, strict: bool)
         more = ", with `-` before it for the other way round" if name == "sort" else ""
         raise NotUnderstoodError(f"`{name}` is one of {', '.join(known)}{more}.")
     return asked
+
+
+def day_of(value: str) -> datetime | None:
+    """Return the beginning of a day (2026-11-25), in no time zone; None for anything else."""
+    try:
+        return datetime.strptime(value, "%Y-%m-%d")
+    except ValueError:
+        return None
 
 
 def pairs_of(query: str) -> list[tuple[str, str]]:

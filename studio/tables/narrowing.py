@@ -1,7 +1,6 @@
 """The rows of the database that pass what is asked, and how many there are: counted to 1,000 and no further."""
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,13 +10,12 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from studio.core.pages import COUNTED_TO
-from studio.tables.asked import Asked
+from studio.tables.asked import SPAN, Asked, day_of
 from studio.tables.declared import Choice, Filter, Option, Since, Table
 from studio.tables.keyset import Order
 from studio.tables.words import WordIndex
 
 MOST_WORDS = 8
-_SPAN = re.compile(r"(\d{1,4})([hd])")
 
 
 def narrowed(table: Table, rows: QuerySet[Any], asked: Asked, person: Any) -> QuerySet[Any]:
@@ -51,14 +49,11 @@ def condition(one: Filter, values: Sequence[str]) -> Q:
 
 def start_of(value: str) -> datetime | None:
     """Return when `24h`, `7d` or a day (2026-11-25) began; None for anything else."""
-    if match := _SPAN.fullmatch(value):
+    if match := SPAN.fullmatch(value):
         hours = int(match[1]) * (24 if match[2] == "d" else 1)
         return timezone.now() - timedelta(hours=hours)
-    try:
-        day = datetime.strptime(value, "%Y-%m-%d")
-    except ValueError:
-        return None
-    return timezone.make_aware(day)
+    day = day_of(value)
+    return timezone.make_aware(day) if day else None
 
 
 def order_of(table: Table, asked: Asked) -> Order:

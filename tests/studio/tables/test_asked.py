@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from studio.tables.asked import NotUnderstoodError, address, address_without, kept, overlay, pairs_of, read
-from studio.tables.declared import Choice, Column, Show, Table
+from studio.tables.declared import Choice, Column, Show, Since, Table
 
 TABLE = Table(
     key="things",
@@ -13,20 +13,24 @@ TABLE = Table(
     columns=(Column("name", "Name", sort="name"), Column("made", "Made", sort="id"), Column("note", "Note", shown=False)),
     sort="-made",
     shows=(Show("all", "All"), Show("mine", "Mine")),
-    filters=(Choice("state", "State", [("on", "On"), ("off", "Off")], also=("status",)), Choice("tag", "Tag", free=True)),
+    filters=(Choice("state", "State", [("on", "On"), ("off", "Off")], also=("status",)), Choice("tag", "Tag", free=True), Since("since", "Made", "at")),
 )
 
 
 def test_what_a_list_does_not_know_is_left_out() -> None:
-    asked = read(TABLE, pairs_of("state=on&state=wrong&sort=wrong&show=wrong&nothing=1&cols=note,wrong&density=odd"))
+    asked = read(TABLE, pairs_of("state=on&state=wrong&since=wrong&sort=wrong&show=wrong&nothing=1&cols=note,wrong&density=odd"))
     assert asked.filters == {"state": ("on",)} and asked.columns == ("note",)
     assert (asked.sort, asked.show, asked.dense) == ("", "", None)
 
 
-@pytest.mark.parametrize("query", ["state=wrong", "sort=wrong", "show=wrong"])
+@pytest.mark.parametrize("query", ["state=wrong", "sort=wrong", "show=wrong", "since=yesterday", "since=2026-13-01", "since=3w"])
 def test_a_program_is_told_what_is_not_understood(query: str) -> None:
     with pytest.raises(NotUnderstoodError, match=query.partition("=")[0]):
         read(TABLE, pairs_of(query), strict=True)
+
+
+def test_a_time_is_a_day_or_how_long_ago() -> None:
+    assert read(TABLE, pairs_of("since=24h&since=7d&since=2026-11-25"), strict=True).filters == {"since": ("24h", "7d", "2026-11-25")}
 
 
 def test_a_filter_is_known_by_its_other_names() -> None:
