@@ -3,13 +3,14 @@
 from typing import Any, Literal
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Query, Router, Schema
+from ninja import Query, Router
 
 from compute import manifests, selectors, services, shown, tables
 from compute.extension.api import router as extension_router
 from compute.instance_types import default_name
 from compute.models import Cluster, Compute
 from studio.accounts.access import require_operator, workspace_for
+from studio.api.bodies import RequestBody
 from studio.api.conditions import matched
 from studio.core.errors import ProblemError
 from studio.tables.operations import list_query, listed_lines
@@ -23,7 +24,7 @@ TypesQuery: Any = list_query(tables.TYPES)
 ComputesQuery: Any = list_query(tables.WORKSPACE_COMPUTES)
 
 
-class ClusterIn(Schema):
+class ClusterIn(RequestBody):
     """A cluster to attach: a kubeconfig and one of its contexts, or the cluster that the studio runs in."""
 
     name: str
@@ -33,14 +34,14 @@ class ClusterIn(Schema):
     in_cluster: bool = False
 
 
-class ClusterChange(Schema):
+class ClusterChange(RequestBody):
     """What of a cluster changes."""
 
     name: str | None = None
     server: str | None = None
 
 
-class CredentialsIn(Schema):
+class CredentialsIn(RequestBody):
     """New credentials of a cluster."""
 
     kubeconfig: str
@@ -48,7 +49,7 @@ class CredentialsIn(Schema):
     allow_insecure: bool = False
 
 
-class InstanceTypeIn(Schema):
+class InstanceTypeIn(RequestBody):
     """An instance type: its spec is that of the InstanceType object."""
 
     spec: dict[str, Any]
@@ -62,7 +63,7 @@ class NamedInstanceTypeIn(InstanceTypeIn):
     name: str
 
 
-class ComputeIn(Schema):
+class ComputeIn(RequestBody):
     """A compute to attach; without a namespace one is proposed."""
 
     name: str
@@ -74,7 +75,7 @@ class ComputeIn(Schema):
     description: str = ""
 
 
-class ComputeChange(Schema):
+class ComputeChange(RequestBody):
     """What of a compute changes."""
 
     name: str | None = None

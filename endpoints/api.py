@@ -4,7 +4,7 @@ import base64
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from ninja import Query, Router, Schema
+from ninja import Query, Router
 
 from endpoints import calling, selectors, services
 from endpoints.accepting import check_deployment, check_endpoint
@@ -15,6 +15,7 @@ from endpoints.models import Deployment, Endpoint
 from endpoints.shown import called, deployment_shown, shown
 from endpoints.tables import ENDPOINTS
 from studio.accounts.access import workspace_for
+from studio.api.bodies import RequestBody
 from studio.api.conditions import matched
 from studio.api.paging import After, Limit, page_of
 from studio.core.errors import ProblemError
@@ -28,14 +29,14 @@ _DEPLOYMENTS = _ONE + "/deployments"
 _DEPLOYMENT = _DEPLOYMENTS + "/{deployment}"
 
 
-class EndpointIn(Schema):
+class EndpointIn(RequestBody):
     """An endpoint: its YAML, and what is set over it."""
 
     yaml: str
     set: list[str] = []
 
 
-class DeploymentIn(Schema):
+class DeploymentIn(RequestBody):
     """A deployment: its YAML, what is set over it, and the digests of the trees that came with it."""
 
     yaml: str
@@ -45,45 +46,45 @@ class DeploymentIn(Schema):
     all_traffic: bool = False
 
 
-class TrafficIn(Schema):
+class TrafficIn(RequestBody):
     """How requests are shared (percents, 0 or 100 in all), and how many are copied; what is left out stays."""
 
     traffic: dict[str, int] | None = None
     mirror_traffic: dict[str, int] | None = None
 
 
-class EditIn(Schema):
+class EditIn(RequestBody):
     """What is said of an endpoint."""
 
     description: str | None = None
     tags: dict[str, str] | None = None
 
 
-class DeploymentEditIn(Schema):
+class DeploymentEditIn(RequestBody):
     """What of a deployment is changed without touching its pods."""
 
     retry: bool
 
 
-class KeyIn(Schema):
+class KeyIn(RequestBody):
     """Which of the keys: primary or secondary."""
 
     key_type: str
 
 
-class ScaleIn(Schema):
+class ScaleIn(RequestBody):
     """How many instances."""
 
     instance_count: int
 
 
-class BackIn(Schema):
+class BackIn(RequestBody):
     """Which revision to go back to; none: the last good one before."""
 
     revision: int | None = None
 
 
-class CallIn(Schema):
+class CallIn(RequestBody):
     """A request to send: its body as text, or base64 where it is no text."""
 
     body: str = ""

@@ -5,13 +5,14 @@ from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
-from ninja import Header, Query, Router, Schema
+from ninja import Header, Query, Router
 
 from jobs import following_out, selectors, services
 from jobs.models import Job, Output, Process
 from jobs.submit import check_job
 from jobs.tables import JOBS
 from studio.accounts.access import workspace_for
+from studio.api.bodies import RequestBody
 from studio.api.conditions import matched
 from studio.api.paging import After, Limit, page_of
 from studio.assets.services import store
@@ -24,7 +25,7 @@ router = Router(tags=["jobs"])
 JobsQuery: Any = list_query(JOBS)
 
 
-class JobIn(Schema):
+class JobIn(RequestBody):
     """A job to submit: its YAML, and the digests of the trees that came with it."""
 
     yaml: str
@@ -33,7 +34,7 @@ class JobIn(Schema):
     local_inputs: dict[str, str] = {}
 
 
-class JobToCheck(Schema):
+class JobToCheck(RequestBody):
     """A job to check before anything is sent: `local_inputs` names the inputs that will come as files."""
 
     yaml: str

@@ -3,13 +3,14 @@
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Router, Schema
+from ninja import Router
 
 from compute.extension import selectors, services
 from compute.extension.models import ExtensionOperation, ExtensionRevision
 from compute.models import Cluster
 from compute.selectors import cluster_named
 from studio.accounts.access import require_operator
+from studio.api.bodies import RequestBody
 from studio.api.paging import After, Limit, page
 from studio.core.errors import ProblemError
 
@@ -19,7 +20,7 @@ Answer = dict[str, Any]
 PATH = "/clusters/{name}/extension"
 
 
-class SettingsIn(Schema):
+class SettingsIn(RequestBody):
     """Settings of the extension: `nodeSelector` and `workLoadToleration` whole, or one key a value (`nodeSelector.disk`)."""
 
     settings: dict[str, Any]
@@ -27,7 +28,7 @@ class SettingsIn(Schema):
     take_over: bool = False
 
 
-class RollbackIn(Schema):
+class RollbackIn(RequestBody):
     """The revision to bring back."""
 
     revision: int

@@ -3,12 +3,13 @@
 from typing import Any
 
 from django.http import HttpRequest
-from ninja import Router, Schema
+from ninja import Router
 
 from compute.models import Cluster
 from compute.network import selectors, services
 from compute.network.models import EgressCheck
 from studio.accounts.access import require_operator
+from studio.api.bodies import RequestBody
 from studio.core.errors import ProblemError
 
 router = Router(tags=["clusters"])
@@ -16,7 +17,7 @@ router = Router(tags=["clusters"])
 Answer = dict[str, Any]
 
 
-class CertificateIn(Schema):
+class CertificateIn(RequestBody):
     """A certificate for a router: chain and key as PEM, or the name of a Secret in mooring-system."""
 
     chain: str = ""
@@ -24,7 +25,7 @@ class CertificateIn(Schema):
     secret: str = ""
 
 
-class WayOutIn(Schema):
+class WayOutIn(RequestBody):
     """What changes of the way out; an empty text takes a thing away, a proxy with its password hidden stays."""
 
     http_proxy: str | None = None
@@ -34,7 +35,7 @@ class WayOutIn(Schema):
     ca_with_system: bool | None = None
 
 
-class CheckIn(Schema):
+class CheckIn(RequestBody):
     """Addresses to try from a pod."""
 
     addresses: list[str]

@@ -12,11 +12,17 @@ from studio.core.texts import SAID, keepable
 
 
 class BodyParser(Parser):
-    """JSON whose texts every database keeps."""
+    """JSON whose texts every database keeps; what is none is told with its place."""
 
     def parse_body(self, request: HttpRequest) -> DictStrAny:
-        """Return the body's value; raise `ValueError` for what is no JSON."""
-        value: Any = json.loads(request.body)
+        """Return the body's value; raises `request-invalid` for what is no JSON."""
+        try:
+            value: Any = json.loads(request.body)
+        except json.JSONDecodeError as error:
+            text = f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
+            raise ProblemError("request-invalid", text=text) from error
+        except ValueError as error:
+            raise ProblemError("request-invalid", text="The body is not JSON in UTF-8.") from error
         if value != keepable(value):
             raise ProblemError("request-invalid", text=SAID)
         return cast(DictStrAny, value)

@@ -105,17 +105,27 @@ def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
         ask_for_role(request)
     except ProblemError as refusal:
         return _told(request, refusal)
-    problems = []
-    for issue in error.errors:
-        place = ".".join(str(part) for part in issue["loc"][1:]) or None
-        problems.append(ProblemError("request-invalid", field=place, text=f"{place or 'The request'}: {issue['msg']}."))
+    problems = [_misfit(issue) for issue in error.errors]
     return _told(request, ProblemList(problems) if len(problems) > 1 else problems[0])
+
+
+def _misfit(issue: Any) -> ProblemError:
+    """Return the problem of a value that does not fit, at its field as the caller has named it."""
+    source, *path = issue["loc"]
+    # A body stands under the name that the operation's own code has for it.
+    place = ".".join(str(part) for part in (path[1:] if source == "body" else path)) or None
+    what = "There is no such field here" if issue["type"] == "extra_forbidden" else issue["msg"]
+    return ProblemError("request-invalid", field=place, text=f"{place or 'The request'}: {what}.")
 
 
 @api.exception_handler(HttpError)
 def _refused(request: HttpRequest, error: HttpError) -> HttpResponse:
     if error.status_code == 403:
         return _told(request, ProblemError("csrf-failed"))
+    try:
+        ask_for_role(request)
+    except ProblemError as refusal:
+        return _told(request, refusal)
     if isinstance(error.__cause__, ProblemError):  # the body's parser says more
         return _told(request, error.__cause__)
     return _told(request, ProblemError("request-invalid", text=str(error)))

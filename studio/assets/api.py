@@ -3,9 +3,10 @@
 from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from ninja import Query, Router, Schema
+from ninja import Query, Router
 
 from studio.accounts.access import require_operator, workspace_for
+from studio.api.bodies import RequestBody
 from studio.assets import services
 from studio.assets.lists import IMAGE_RULES
 from studio.assets.models import ImageRule
@@ -16,7 +17,7 @@ router = Router(tags=["content"])
 ImageRulesQuery: Any = list_query(IMAGE_RULES)
 
 
-class TreeFileIn(Schema):
+class TreeFileIn(RequestBody):
     """One file of a tree."""
 
     path: str
@@ -25,13 +26,13 @@ class TreeFileIn(Schema):
     mode: int = 420
 
 
-class TreeIn(Schema):
+class TreeIn(RequestBody):
     """A folder: its files by content."""
 
     files: list[TreeFileIn]
 
 
-class ImageRuleIn(Schema):
+class ImageRuleIn(RequestBody):
     """Which image stands in for names that match `pattern` (* for any run of characters)."""
 
     pattern: str

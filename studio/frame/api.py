@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest
-from ninja import Query, Router, Schema
+from ninja import Query, Router
 from pydantic import Field
 
 from compute import selectors as computing
@@ -13,6 +13,7 @@ from compute.shown import capacity
 from compute.troubles import shown as trouble_shown
 from compute.troubles import troubles
 from studio.accounts.access import require_operator, workspace_for
+from studio.api.bodies import RequestBody
 from studio.core.errors import ProblemError
 from studio.frame import yamls
 from studio.frame.search import LONGEST, MOST, find, shown
@@ -21,7 +22,7 @@ router = Router(tags=["studio"])
 Kind = Literal["job", "endpoint", "model", "compute", "cluster", "workspace"]
 
 
-class YamlToCheck(Schema):
+class YamlToCheck(RequestBody):
     """A YAML as it is being written, and what it is to be."""
 
     kind: Literal["command-job", "model", "online-endpoint", "online-deployment"]

@@ -3,9 +3,10 @@
 from typing import Any
 
 from django.http import HttpRequest
-from ninja import Body, Query, Router, Schema
+from ninja import Body, Query, Router
 from pydantic import Field
 
+from studio.api.bodies import RequestBody
 from studio.notices import services
 from studio.notices.lists import NOTICES
 from studio.notices.selectors import notices_of, preferences_of, shown, unread_count
@@ -15,14 +16,14 @@ router = Router(tags=["notifications"])
 NoticesQuery: Any = list_query(NOTICES)
 
 
-class ReadIn(Schema):
+class ReadIn(RequestBody):
     """Which notifications: their ids, or all when none are given."""
 
     ids: list[int] | None = Field(default=None, max_length=services.KEPT)
     read: bool = True
 
 
-class ChoiceIn(Schema):
+class ChoiceIn(RequestBody):
     """Where one kind is told of; what is left out stays as it is."""
 
     page: bool | None = None

@@ -3,9 +3,10 @@
 from typing import Any
 
 from django.http import HttpRequest
-from ninja import Router, Schema
+from ninja import Router
 
 from studio.accounts.access import workspace_for
+from studio.api.bodies import RequestBody
 from studio.api.paging import After, Limit, page
 from studio.core.errors import ProblemError
 from studio.saved.access import may_see, place_of
@@ -17,7 +18,7 @@ router = Router(tags=["views"])
 _SPACE = "/workspaces/{workspace}/views"
 
 
-class ViewIn(Schema):
+class ViewIn(RequestBody):
     """A view to save: of which list (`jobs`, `models`, …), its name, and the query string that it keeps."""
 
     table: str
@@ -26,7 +27,7 @@ class ViewIn(Schema):
     shared: bool = False
 
 
-class OpensIn(Schema):
+class OpensIn(RequestBody):
     """Whether the caller's list begins with the view, or with all rows again."""
 
     opens: bool

@@ -4,11 +4,12 @@ from typing import Any
 
 from allauth.usersessions.models import UserSession
 from django.http import HttpRequest
-from ninja import Router, Schema
+from ninja import Router
 from pydantic import Field
 
 from studio.accounts.access import require_admin
 from studio.accounts.models import User
+from studio.api.bodies import RequestBody
 from studio.api.paging import After, Limit, page_of
 from studio.core.errors import ProblemError
 from studio.signin import own, sessions
@@ -20,20 +21,20 @@ router = Router(tags=["people"])
 _LATEST = 10.0**10
 
 
-class PasswordIn(Schema):
+class PasswordIn(RequestBody):
     """The present password, as a token alone must not do this."""
 
     password: str = Field(max_length=4096)
 
 
-class NewPassword(Schema):
+class NewPassword(RequestBody):
     """The present password and the one that takes its place."""
 
     current_password: str = Field(max_length=4096)
     new_password: str = Field(max_length=4096)
 
 
-class AppCode(Schema):
+class AppCode(RequestBody):
     """What the beginning of an authenticator app was answered, and the code that the app makes."""
 
     begun: str = Field(max_length=4096)

@@ -4,9 +4,10 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import reverse
-from ninja import Query, Router, Schema
+from ninja import Query, Router
 
 from studio.accounts.access import workspace_for
+from studio.api.bodies import RequestBody
 from studio.api.paging import After, Limit, page_of
 from studio.assets.registry import selectors, services
 from studio.assets.registry.given import Given
@@ -26,7 +27,7 @@ _MODEL = "/workspaces/{workspace}/models/{name}"
 _VERSION = _MODEL + "/versions/{version}"
 
 
-class ModelIn(Schema):
+class ModelIn(RequestBody):
     """A version to register: `yaml` or the fields; its files are at a `path`, or a `tree` that was sent."""
 
     yaml: str = ""
@@ -45,7 +46,7 @@ class ModelIn(Schema):
     stage: str = ""
 
 
-class ChangeIn(Schema):
+class ChangeIn(RequestBody):
     """What can change of a model or a version; what is not given stays."""
 
     description: str | None = None

@@ -3,11 +3,12 @@
 from typing import Any
 
 from django.http import HttpRequest
-from ninja import Query, Router, Schema
+from ninja import Query, Router
 from pydantic import Field
 
 from studio.accounts.access import require_admin
 from studio.accounts.models import Invitation
+from studio.api.bodies import RequestBody
 from studio.core.errors import ProblemError
 from studio.people import invitations, links, selectors, shown
 from studio.people.lists import INVITATIONS
@@ -17,7 +18,7 @@ router = Router(tags=["people"])
 InvitationsQuery: Any = list_query(INVITATIONS)
 
 
-class InvitationIn(Schema):
+class InvitationIn(RequestBody):
     """An invitation to make: for whom, with which roles, and for how many days."""
 
     name: str = ""
@@ -28,7 +29,7 @@ class InvitationIn(Schema):
     days: int = Field(invitations.USUAL_DAYS, ge=0, le=10_000)
 
 
-class AcceptIn(Schema):
+class AcceptIn(RequestBody):
     """The secret of a link (its last part), a password, and for a new person a user name."""
 
     secret: str = Field(max_length=200)

@@ -3,12 +3,13 @@
 from typing import Any, Literal
 
 from django.http import HttpRequest
-from ninja import Query, Router, Schema
+from ninja import Query, Router
 from pydantic import Field
 
 from mooring import __version__
 from studio.accounts.access import role_in, token_of, workspaces_of
 from studio.accounts.models import ApiToken
+from studio.api.bodies import RequestBody
 from studio.core.errors import ProblemError
 from studio.people import selectors, shown, tokens
 from studio.people.lists import OWN_TOKENS
@@ -21,7 +22,7 @@ router = Router(tags=["people"])
 OwnTokensQuery: Any = list_query(OWN_TOKENS)
 
 
-class TokenIn(Schema):
+class TokenIn(RequestBody):
     """A token to make: what it is for, what it may do, where, and for how many days."""
 
     name: str = Field(min_length=1, max_length=60)
@@ -30,7 +31,7 @@ class TokenIn(Schema):
     days: int | None = Field(None, ge=0, le=100_000)
 
 
-class ProfileChange(Schema):
+class ProfileChange(RequestBody):
     """What people change of themselves; what is not given stays. An empty time zone is that of the browser."""
 
     full_name: str | None = None

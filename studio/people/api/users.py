@@ -3,11 +3,12 @@
 from typing import Any
 
 from django.http import HttpRequest
-from ninja import Query, Router, Schema
+from ninja import Query, Router
 from pydantic import Field
 
 from studio.accounts.access import require_admin
 from studio.accounts.models import User
+from studio.api.bodies import RequestBody
 from studio.core.errors import ProblemError
 from studio.people import invitations, links, selectors, shown, users
 from studio.people.lists import USERS
@@ -17,7 +18,7 @@ router = Router(tags=["people"])
 UsersQuery: Any = list_query(USERS)
 
 
-class UserIn(Schema):
+class UserIn(RequestBody):
     """A person to make; without a password the answer holds a link over which they set one."""
 
     username: str
@@ -28,7 +29,7 @@ class UserIn(Schema):
     password: str = ""
 
 
-class UserChange(Schema):
+class UserChange(RequestBody):
     """What can change of a person; what is not given stays."""
 
     full_name: str | None = None
@@ -37,7 +38,7 @@ class UserChange(Schema):
     administrator: bool | None = None
 
 
-class LinkIn(Schema):
+class LinkIn(RequestBody):
     """A link over which a person sets a new password."""
 
     days: int = Field(1, ge=0, le=10_000)

@@ -3,10 +3,11 @@
 from typing import Any
 
 from django.http import HttpRequest
-from ninja import Query, Router, Schema
+from ninja import Query, Router
 
 from studio.accounts.access import require_operator, workspace_for, workspaces_of
 from studio.accounts.services import create_workspace
+from studio.api.bodies import RequestBody
 from studio.core.errors import ProblemError
 from studio.people import selectors, shown, workspaces
 from studio.people.lists import MEMBERS, WORKSPACES
@@ -18,7 +19,7 @@ MembersQuery: Any = list_query(MEMBERS)
 _ONE = "/workspaces/{workspace}"
 
 
-class WorkspaceIn(Schema):
+class WorkspaceIn(RequestBody):
     """A workspace to make."""
 
     name: str
@@ -26,14 +27,14 @@ class WorkspaceIn(Schema):
     description: str = ""
 
 
-class WorkspaceChange(Schema):
+class WorkspaceChange(RequestBody):
     """What can change of a workspace; what is not given stays."""
 
     display_name: str | None = None
     description: str | None = None
 
 
-class RoleIn(Schema):
+class RoleIn(RequestBody):
     """A role in a workspace: owner, contributor or reader."""
 
     role: str
