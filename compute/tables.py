@@ -126,8 +126,15 @@ COMPUTES = register_table(
         ),
         sort="name",
         filters=(
-            Choice("state", "State", _states(ComputeStatus.values), of=lambda line: line.row.shown_status, counted=True, free=True,
-                   also=("status",)),  # fmt: skip
+            Choice(
+                "state",
+                "State",
+                _states(ComputeStatus.values),
+                of=lambda line: line.row.shown_status,
+                counted=True,
+                free=True,
+                also=("status",),
+            ),
             Choice("workspace", "Workspace", _workspaces, of=lambda line: line.row.workspace.name, free=True),
         ),
         search=True,

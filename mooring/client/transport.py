@@ -193,7 +193,12 @@ def patience(seconds: float, reached: bool) -> float:
 
 def passes(response: httpx.Response) -> bool:
     """Say whether an answer is one that the same request may get past a moment later."""
-    return response.status_code in _PASSING
+    return response.status_code in _PASSING or is_at_work(response)
+
+
+def is_at_work(response: httpx.Response) -> bool:
+    """Say whether a request came again while the first one with its key had not been answered: soon its answer is to be had."""
+    return response.status_code == 409 and b"idempotency-key-at-work" in response.content
 
 
 def retry_after(response: httpx.Response) -> float | None:

@@ -83,6 +83,14 @@ def test_a_restarting_studio_is_waited_for(held: StandIn, studio: Client) -> Non
     assert studio.me().username == "ada"
 
 
+def test_a_post_whose_first_try_is_still_at_work_is_asked_for_until_it_is_answered(held: StandIn, studio: Client) -> None:
+    held.answers.append(("POST /api/v1/clusters", 409, {"id": "idempotency-key-at-work", "title": "The first request is still at work"}))
+    assert studio.clusters.attach("edge", kubeconfig="{}").name == "edge"
+    held.answers.append(("POST /api/v1/clusters", 409, {"id": "name-taken", "title": "Name taken"}))
+    with pytest.raises(MooringProblem, match="Name taken"):
+        studio.clusters.attach("edge", kubeconfig="{}")
+
+
 def test_a_post_whose_answer_is_lost_is_sent_again_with_its_key(held: StandIn, studio: Client) -> None:
     studio.me()
     held.drop_answers.append("POST /api/v1/clusters")
