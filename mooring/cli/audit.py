@@ -9,7 +9,7 @@ import typer
 
 from mooring.cli import session
 from mooring.cli.options import Output, Query, Sort, View
-from mooring.cli.output import print_result, say
+from mooring.cli.output import first, print_result, say
 from mooring.errors import MooringError
 from mooring.terminal import Log
 
@@ -47,7 +47,7 @@ def list_entries(  # noqa: PLR0913 - each option is one
     filters: dict[str, Any] = {"person": person, "verb": verb, "kind": kind, "object": object, "result": result, "via": via, "since": since,
                "until": until, "q": search, "view": view}  # fmt: skip
     with session.connect() as studio:
-        rows = [dict(one) for one in studio.audit.list(workspace=workspace, sort=sort, most=most, **filters)]
+        rows = [dict(one) for one in first(studio.audit.list(workspace=workspace, sort=sort, most=most + 1, **filters), most)]
     print_result(rows, output, ("at", "person", "verb", "kind", "object", "workspace", "result", "via", "address"), query)
 
 

@@ -69,10 +69,14 @@ def show(
 
 @computes.command("attach")
 def attach(  # noqa: PLR0913 - each is an option of the command
-    cluster: Annotated[str, typer.Option("--cluster", "-c", help="The cluster.")],
+    cluster: Annotated[str | None, typer.Option("--cluster", "-c", help="The cluster.")] = None,
     argument: NameArgument = None,
     name: NameOption = None,
     namespace: Annotated[str | None, typer.Option(help="The namespace; without it one is proposed.")] = None,
+    resource_id: Annotated[
+        str | None, typer.Option("--resource-id", help="The cluster as `az ml` names it: the last part is its name here.")
+    ] = None,
+    kind: Annotated[str, typer.Option("--type", "-t", help="kubernetes, as there is no other.")] = "kubernetes",
     create_namespace: Annotated[bool, typer.Option(help="Make the namespace when there is none.")] = True,
     instance_type: Annotated[str | None, typer.Option("--instance-type", help="The default instance type.")] = None,
     run_as_root: Annotated[bool, typer.Option("--run-as-root", help="Jobs may run as root; the namespace is less protected then.")] = False,
@@ -83,10 +87,15 @@ def attach(  # noqa: PLR0913 - each is an option of the command
     query: Query = None,
 ) -> None:
     """Attach a namespace of a cluster to a workspace, and wait until it is ready; for operators."""
+    of = cluster or (resource_id or "").rstrip("/").rpartition("/")[2]
+    if not of:
+        raise typer.BadParameter("name the cluster with --cluster")
+    if kind.lower() != "kubernetes":
+        raise typer.BadParameter(f"there is no type {kind}: a compute is a namespace of a Kubernetes cluster")
     with session.connect(workspace) as studio:
         made = studio.computes.attach(
             the_name(argument, name),
-            cluster=cluster,
+            cluster=of,
             namespace=namespace or "",
             create_namespace=create_namespace,
             default_instance_type=instance_type or "",

@@ -20,7 +20,7 @@ from mooring.cli.options import (
     ask,
     the_name,
 )
-from mooring.cli.output import marked, print_document, print_result, say
+from mooring.cli.output import first, marked, print_document, print_result, say
 from mooring.terminal import Log
 
 if TYPE_CHECKING:
@@ -118,8 +118,8 @@ def list_jobs(  # noqa: PLR0913 - each is a filter of the list
     """List jobs, newest first."""
     with session.connect(workspace) as studio:
         filters: dict[str, Any] = {"status": status, "experiment": experiment, "compute": compute, "tag": tag, "since": since}
-        found = studio.jobs.list(**filters, q=search, mine=mine, view=view, sort=sort, most=most)
-        rows = [marked(one.answer, output, query) for one in found]
+        found = studio.jobs.list(**filters, q=search, mine=mine, view=view, sort=sort, most=most + 1)
+        rows = [marked(one.answer, output, query) for one in first(found, most)]
     print_result(rows, output, _SHOWN, query)
 
 

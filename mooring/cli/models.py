@@ -10,7 +10,7 @@ import typer
 
 from mooring.cli import session
 from mooring.cli.options import NameArgument, NameOption, Output, Query, Since, Sort, View, Workspace, Yes, ask, the_name
-from mooring.cli.output import print_result, say
+from mooring.cli.output import first, print_result, say
 
 models = typer.Typer(help="Register models, list their versions and fetch their files.", no_args_is_help=True)
 
@@ -91,7 +91,7 @@ def list_models(  # noqa: PLR0913 - each is an option of the command
     query: Query = None,
 ) -> None:
     """List models, newest first; with --name the versions of one."""
-    given: dict[str, Any] = {"q": search, "view": view, "sort": sort, "most": most}
+    given: dict[str, Any] = {"q": search, "view": view, "sort": sort, "most": most + 1}
     of_versions: dict[str, Any] = {"stage": stage, "job": job, "since": since}
     if not name and any(of_versions.values()):
         raise typer.BadParameter("--stage, --job and --since are of the versions of one model: give its --name")
@@ -101,7 +101,7 @@ def list_models(  # noqa: PLR0913 - each is an option of the command
             found = [dict(one.answer) for kind in kinds for one in studio.models.versions(name, archived=kind, **of_versions, **given)]
         else:
             found = [dict(one.answer) for kind in kinds for one in studio.models.list(type=type, archived=kind, **given)]
-    print_result(found[:most], output, _VERSIONS if name else _SHOWN, query)
+    print_result(first(found, most), output, _VERSIONS if name else _SHOWN, query)
 
 
 @models.command("show")

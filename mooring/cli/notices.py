@@ -8,7 +8,7 @@ import typer
 
 from mooring.cli import session
 from mooring.cli.options import Output, Query, Search, Since, Sort, View
-from mooring.cli.output import print_result, say
+from mooring.cli.output import first, print_result, say
 
 notices = typer.Typer(help="What you were told: jobs that ended, deployments that failed, clusters that were lost.", no_args_is_help=True)
 _SHOWN = ("id", "at", "title", "text", "workspace", "read_at")
@@ -35,7 +35,8 @@ def list_notices(
     """List your notifications, the newest first."""
     filters: dict[str, Any] = {"unread": unread, "kind": kind, "workspace": workspace, "since": since}
     with session.connect() as studio:
-        rows = [dict(one) for one in studio.notifications.list(**filters, q=search, view=view, sort=sort, most=most)]
+        found = studio.notifications.list(**filters, q=search, view=view, sort=sort, most=most + 1)
+        rows = [dict(one) for one in first(found, most)]
     print_result(rows, output, _SHOWN, query)
 
 

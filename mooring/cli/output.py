@@ -6,8 +6,8 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from mooring.errors import MooringError, MooringProblem
 from mooring.terminal import plain
@@ -20,6 +20,7 @@ _WHO = {
 }
 # Beyond what JSON and YAML write out by themselves: controls of the second kind, and signs that turn the direction of writing.
 _CONTROLS = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+Row = TypeVar("Row")
 FORMATS = ("table", "json", "yaml", "name")
 # By what a row is called, the first that it has.
 _NAMES = ("name", "username", "id", "check", "kind")
@@ -84,6 +85,14 @@ def print_result(result: Any, output: str = "table", columns: Sequence[str] = ()
             say(str(next((row[key] for key in _NAMES if key in row), "") if isinstance(row, Mapping) else row))
     else:
         _print_table(result, columns)
+
+
+def first(rows: Iterable[Row], most: int) -> list[Row]:
+    """Return the first rows of one more than that; say when there are more, as a list must not look complete when it is not."""
+    found = list(rows)
+    if len(found) > most:
+        say(f"the first {most}; more with --max-results", err=True)
+    return found[:most]
 
 
 def known_format(output: str) -> str:

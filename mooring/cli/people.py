@@ -10,7 +10,7 @@ import typer
 
 from mooring.cli import session
 from mooring.cli.options import Most, Output, Query, Search, Since, Sort, View, Yes, ask, typed_secret
-from mooring.cli.output import print_result, say
+from mooring.cli.output import first, print_result, say
 
 users = typer.Typer(help="People and invitations, for administrators; your own password, and an invitation to you.", no_args_is_help=True)
 
@@ -48,8 +48,8 @@ def user_list(  # noqa: PLR0913 - each is a filter of the list
     """List people, newest first."""
     filters = {"role": role, "show": state, "workspace": workspace, "factor": factor, "idle": idle, "since": since}
     with session.connect() as studio:
-        found = studio.users.list(**filters, q=search, view=view, sort=sort, most=most)  # type: ignore[arg-type]
-        rows = [dict(one.answer) for one in found]
+        found = studio.users.list(**filters, q=search, view=view, sort=sort, most=most + 1)  # type: ignore[arg-type]
+        rows = [dict(one.answer) for one in first(found, most)]
     print_result(rows, output, _SHOWN, query)
 
 

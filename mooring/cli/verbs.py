@@ -35,7 +35,7 @@ AS_IT_IS = {
     *("audit export", "break-glass", "cluster manifest", "completion", "down", "job stream", "job yaml", "login", "logout"),
     *("online-deployment get-logs", "up"),
 }
-IGNORED = {"--resource-group", "-g", "--subscription"}
+IGNORED = {"--resource-group", "-g", "--subscription", "--identity-type", "--user-assigned-identities"}
 EXIT_CODES = "Exit codes: 0 done, 1 a problem, 2 wrong usage, 3 the job or rollout failed, 130 interrupted."
 
 

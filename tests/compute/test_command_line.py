@@ -70,6 +70,16 @@ def test_a_compute_is_changed_in_place_and_what_is_not_given_stays(run: Run, clu
     assert run("compute", "update", "big", "-w", "demo").exit_code == 2
 
 
+def test_a_compute_is_attached_by_a_line_of_the_original(run: Run, cluster: Cluster, workspace: Workspace) -> None:
+    place = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerService/managedClusters/local"
+    line = ["compute", "attach", "-g", "g", "--workspace-name", "demo", "--name", "k8s", "--resource-id", place, "--namespace", "team-k8s"]
+    answer = run(*line, "--type", "Kubernetes", "--identity-type", "SystemAssigned", "--no-wait")
+    assert answer.exit_code == 0 and "--identity-type SystemAssigned means nothing" in answer.stderr
+    made = workspace.computes.get()
+    assert (made.name, made.cluster, made.namespace) == ("k8s", cluster, "team-k8s")
+    assert run("compute", "attach", "x", "-w", "demo").exit_code == run(*line, "--type", "AmlCompute").exit_code == 2
+
+
 def test_an_instance_type_becomes_the_default_and_no_longer_is(run: Run, cluster: Cluster) -> None:
     for name in ("small", "large"):
         assert run("instance-type", "create", name, "-c", "local", "--cpu", "1", "--memory", "1Gi").exit_code == 0

@@ -128,6 +128,14 @@ def test_what_is_only_looked_at_is_told_and_nothing_is_sent_to_be_done(held: Sta
     assert isinstance(refused.exception, MooringError) and refused.exception.id == "endpoint-name-missing"
 
 
+def test_a_list_that_is_cut_says_so(held: StandIn) -> None:
+    for number in range(3):
+        held.job(f"calm_otter_{number}")
+    cut, whole = run("job", "list", "-r", "2", "-o", "name"), run("job", "list", "-r", "3", "-o", "name")
+    assert len(cut.stdout.split()) == 2 and cut.stderr == "the first 2; more with --max-results\n"
+    assert len(whole.stdout.split()) == 3 and whole.stderr == ""
+
+
 def test_a_result_in_a_pipe_has_neither_colours_nor_progress(held: StandIn) -> None:
     held.clusters["edge"] = {"name": "edge", "status": "ready"}
     for words in (("cluster", "list"), ("cluster", "show", "edge"), ("doctor",), ("cluster", "detach", "edge", "-y")):
