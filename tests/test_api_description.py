@@ -65,6 +65,20 @@ def test_every_operation_shows_an_answer(schema: dict[str, Any]) -> None:
     assert silent == [], "record an answer, or say it in studio/api/ways.yaml (docs/contributors/ways.md)"
 
 
+@pytest.mark.django_db
+def test_the_yaml_of_every_example_is_taken_as_it_is(people: People, everything: dict[str, str], client_for: Callable[..., Client]) -> None:
+    kinds = {"_job": "command-job", "_endpoint": "online-endpoint", "_deployment": "online-deployment"}
+    client, wrong, looked_at = client_for(people.contributor), [], 0
+    for id, told in description.ways().items():
+        text = (told.get("request") or {}).get("yaml")
+        kind = next((kind for word, kind in kinds.items() if id.endswith(word)), None)
+        if text and kind:
+            answer = client.post("/api/v1/workspaces/team/yaml/check", {"kind": kind, "yaml": text}, content_type="application/json").json()
+            looked_at += 1
+            wrong += [f"{id}: {one['text']}" for one in answer["problems"]]
+    assert wrong == [] and looked_at == 8
+
+
 # The few operations that nobody types, and why.
 NO_VERB = {
     "put_blob": "`job create`, `model create` and `online-deployment create` send files by it",
