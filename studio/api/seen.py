@@ -1,6 +1,7 @@
 """Hold a change to what its caller saw, where no row with a version does (`studio.api.conditions.matched`).
 
 What a GET of the same address answers now is looked at again: when its ETag is none of those of `If-Match`, somebody was quicker.
+Two changes within the same moment may both find it so; where that must not be, the row has a version.
 """
 
 import copy

@@ -37,10 +37,11 @@ def publish_now(topics: str | Iterable[str], event: str, payload: dict[str, Any]
     """Tell everyone who watches one of `topics` at once; a Redis that is away costs the event, never the caller's work."""
     if REDIS:
         return
+    text = json.dumps(payload)
     try:
         with REDIS.noted(), client().pipeline(transaction=False) as together:
             for topic in [topics] if isinstance(topics, str) else topics:
-                together.xadd(STREAM, {"t": topic, "e": event, "p": json.dumps(payload)}, maxlen=KEEP, approximate=True)
+                together.xadd(STREAM, {"t": topic, "e": event, "p": text}, maxlen=KEEP, approximate=True)
             together.execute()
     except redis.RedisError as error:
         log.warning("live event lost", topics=topics, error=str(error))
