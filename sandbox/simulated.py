@@ -134,7 +134,11 @@ class _Nodes:
                 answer = await http.request(verb, path, content=json.dumps(body) if body else None, **more)
             except httpx.HTTPError as error:
                 raise _no_nodes(f"the API server could not be asked: {error or type(error).__name__}.") from error
-        said: dict[str, Any] = answer.json()
+        try:
+            said: dict[str, Any] = answer.json()
+        except ValueError:
+            # What stands before the API server, or it as it ends, may answer in words of its own.
+            raise _no_nodes(f"the API server answered {answer.status_code} without JSON.") from None
         if answer.is_error and not (verb == "DELETE" and answer.status_code == 404):
             raise _no_nodes(f"the API server refused: {said.get('message', answer.status_code)}.")
         return said
