@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import httpx
 
 import mooring
-from mooring.client.transport import lost, problem_of
+from mooring.client.transport import lost, problem_of, trusted
 from mooring.errors import MooringError
 
 _PAGE = "/accounts/login/"
@@ -28,7 +28,7 @@ def token_for(url: str, username: str, password: str, code: Callable[[], str] | 
     """
     headers = {"User-Agent": f"mooring-cli/{mooring.__version__}", "Referer": f"{url}{_PAGE}"}
     try:
-        with httpx.Client(base_url=url, headers=headers, timeout=30) as http:
+        with httpx.Client(base_url=url, headers=headers, timeout=30, verify=trusted(url)) as http:
             answer = _sent(http, _PAGE, {"login": username, "password": password})
             if answer.headers.get("Location", "").startswith(_SECOND):
                 if code is None:

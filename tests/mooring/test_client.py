@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ssl
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from mooring.client import Client
+from mooring.client.transport import trusted
 from mooring.errors import ConnectionLost, MooringError, MooringProblem
 from tests.mooring.stand_in import STAMP, TOKEN, StandIn, sha256
 
@@ -275,3 +277,9 @@ def test_a_code_folder_that_is_not_there_is_named(held: StandIn, studio: Client,
     with pytest.raises(MooringError, match="nowhere: there is nothing of that name"):
         studio.jobs.create(tmp_path / "job.yml")
     assert held.submitted == []
+
+
+def test_over_plain_http_no_authority_is_read_and_over_tls_those_that_are_asked_for() -> None:
+    unread = trusted("http://studio.example")
+    assert isinstance(unread, ssl.SSLContext) and (unread.verify_mode, unread.get_ca_certs()) == (ssl.CERT_REQUIRED, [])
+    assert [trusted("HTTPS://studio.example"), trusted("https://studio.example", "ca.pem")] == [True, "ca.pem"]
