@@ -28,6 +28,9 @@ MIB = 1024 * 1024
 _LINKS_FOLLOWED = 16
 # Behind a tar's end zeros fill its last record up; records of many MiB are for tape drives.
 _PADDING = 16 * MIB
+# What a tar may say about its files beside them: extended headers (PAX) of any size and number cost ten times what they hold.
+_HEADS_BYTES = MIB
+_HEAD_BYTES = 4096
 
 
 class ArchiveRefused(Exception):
@@ -133,6 +136,13 @@ class _Gathering:
         self._links: dict[str, str] = {}
         self._seen = 0
         self._size = 0
+
+    def most_unpacked(self) -> int:
+        """Return how much an archive may unpack to in all: what is taken, as much again of what is left out, and its padding."""
+        most = 2 * self.limits.total_bytes
+        if self._packed is not None:
+            most = min(most, max(self.limits.ratio_from_bytes, self._packed * self.limits.ratio))
+        return most + _PADDING
 
     def admit(self, path: str, *, backslashes: bool = False) -> str | None:
         """Count one entry and return its path in its one spelling; None for what is always left out."""
@@ -310,9 +320,9 @@ def _check_zip_directory(source: BinaryIO, limits: Limits) -> None:
 
 
 def _read_tar(source: BinaryIO | gzip.GzipFile, gathering: _Gathering) -> None:
-    forward = _Forward(source)
+    forward = _Forward(source, gathering.most_unpacked())
     with tarfile.open(fileobj=cast(BinaryIO, forward), mode="r:", errors="surrogateescape") as archive:
-        while (entry := archive.next()) is not None:
+        while (entry := forward.head_of(archive)) is not None:
             vars(archive)["members"].clear()  # tarfile keeps every entry it has seen
             if entry.isdir():
                 if entry.name not in (".", "./", ""):
@@ -334,12 +344,29 @@ def _read_tar(source: BinaryIO | gzip.GzipFile, gathering: _Gathering) -> None:
 
 
 class _Forward:
-    """A source read once from front to end, in bounded reads: a header that claims gigabytes gets none of them."""
+    """A source read once from front to end, in bounded reads: a header that claims gigabytes gets none of them.
 
-    def __init__(self, source: BinaryIO | gzip.GzipFile) -> None:
+    Also what is skipped (a folder of version control, say) has to be unpacked: beyond `most` bytes it is a bomb.
+    """
+
+    def __init__(self, source: BinaryIO | gzip.GzipFile, most: int) -> None:
         self._source = source
+        self._most = most
         self._at = 0
         self._last = b""
+        # From the start: opening an archive reads its first head.
+        self._in_head = True
+        self._heads = 0
+        self._allowed = _HEADS_BYTES
+
+    def head_of(self, archive: tarfile.TarFile) -> tarfile.TarInfo | None:
+        """Read what the archive says of its next file; None at its end."""
+        self._allowed += _HEAD_BYTES
+        self._in_head = True
+        try:
+            return archive.next()
+        finally:
+            self._in_head = False
 
     def finish(self) -> None:
         """Refuse a tar that does not end as tars do: one cut off between two files would lose the rest unseen.
@@ -350,15 +377,25 @@ class _Forward:
             raise tarfile.ReadError("its end is missing")
         until = self._at + _PADDING
         while self._at < until:
-            if not self.read(CHUNK):
+            if not self._take(CHUNK):
                 return
         raise tarfile.ReadError("something follows its end")
 
     def read(self, size: int = -1) -> bytes:
-        if not 0 <= size <= 4 * MIB:
+        if not 0 <= size <= CHUNK:
             raise tarfile.ReadError("a header is too large")
+        chunk = self._take(size)
+        if self._in_head:
+            self._heads += len(chunk)
+            if self._heads > self._allowed:
+                raise ArchiveRefused("archive-bomb", "", "It says more about its files than there is in them.")
+        return chunk
+
+    def _take(self, size: int) -> bytes:
         chunk = self._source.read(size)
         self._at += len(chunk)
+        if self._at > self._most:
+            raise ArchiveRefused("archive-bomb", "", f"Unpacked it is more than {_mib(self._most)}, with what would be left out.")
         self._last = chunk[: tarfile.BLOCKSIZE + 1]
         return chunk
 
@@ -368,7 +405,7 @@ class _Forward:
     def seek(self, to: int, whence: int = os.SEEK_SET) -> int:
         if whence != os.SEEK_SET or to < self._at:
             raise tarfile.ReadError("entries are out of order")
-        while self._at < to and self.read(min(CHUNK, to - self._at)):
+        while self._at < to and self._take(min(CHUNK, to - self._at)):
             pass
         return self._at
 

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 NAME_BYTES = 255  # NAME_MAX of the usual Linux file systems
 PATH_BYTES = 1024
@@ -56,34 +57,43 @@ def clean_path(path: str, *, backslashes: bool = False) -> str:
     return spelled
 
 
+@dataclass(slots=True)
+class _Place:
+    """A name as it was first written, whether a file has it, and what lies below it by folded names."""
+
+    written: str = ""
+    is_file: bool = False
+    below: dict[str, "_Place"] = field(default_factory=dict)
+
+
 def check_clashes(paths: Iterable[str]) -> None:
     """Raise `PathRefused` when two paths would be one on a file system that folds case or normalises Unicode, or look alike."""
-    spelled: dict[str, str] = {}  # folded → as first written, for files and for every folder above them
-    files: set[str] = set()
+    # Names are folded one by one, each once: ten thousand long paths of accents would take ten seconds.
+    top, folded = _Place(), dict[str, str]()
     for path in paths:
-        if path in files:
-            raise PathRefused("archive-name-clash", path, f"{shown(path)} is there twice.")
-        files.add(path)
-        names = path.split("/")
-        for depth in range(1, len(names) + 1):
-            part = "/".join(names[:depth])
-            first = spelled.setdefault(_folded(part), part)
-            if first != part:
+        at, names = top, path.split("/")
+        for depth, name in enumerate(names, start=1):
+            if at.is_file:
+                raise PathRefused("archive-name-clash", path, f"{shown('/'.join(names[: depth - 1]))} is both a file and a folder.")
+            if name not in folded:
+                folded[name] = _folded(name)
+            at = at.below.setdefault(folded[name], _Place(name))
+            if at.written != name:
+                part, first = "/".join(names[:depth]), "/".join([*names[: depth - 1], at.written])
                 text = f"{shown(first)} and {shown(part)} differ only in case, in how accents are encoded, or in signs that do not show."
                 raise PathRefused("archive-name-clash", path, text)
-    for path in files:
-        names = path.split("/")
-        for depth in range(1, len(names)):
-            folder = "/".join(names[:depth])
-            if folder in files:
-                raise PathRefused("archive-name-clash", path, f"{shown(folder)} is both a file and a folder.")
+        if at.is_file:
+            raise PathRefused("archive-name-clash", path, f"{shown(path)} is there twice.")
+        if at.below:
+            raise PathRefused("archive-name-clash", path, f"{shown(path)} is both a file and a folder.")
+        at.is_file = True
 
 
-def _folded(path: str) -> str:
-    if not path.isascii():
-        path = "".join(sign for sign in path if unicodedata.category(sign) != "Cf")  # signs without a look of their own
+def _folded(name: str) -> str:
+    if not name.isascii():
+        name = "".join(sign for sign in name if unicodedata.category(sign) != "Cf")  # signs without a look of their own
     # Folding may undo a normalisation and the other way round, hence twice (Unicode, section 3.13, D145).
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold()).casefold()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold()).casefold()
 
 
 def _check_name(path: str, name: str) -> None:

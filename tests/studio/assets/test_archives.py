@@ -7,6 +7,7 @@ import stat
 import struct
 import tarfile
 import tempfile
+import time
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studio.assets.archives import ArchiveRefused, Limits, tree_from_archive, tree_from_folder, tree_from_uploads
+from studio.assets.paths import check_clashes
 from studio.assets.store import BlobStore
 from studio.assets.trees import Tree, tar_stream, zip_stream
 
@@ -222,6 +224,34 @@ def test_an_archive_that_unpacks_to_far_more_than_it_holds_is_refused(store: Blo
     assert refused(zipped({"zeros": bytes(1_000_000)}), store, limits=limits).problem_id == "archive-bomb"
     bomb = tarred(("zeros", bytes(1_000_000), {}), mode="w:gz")
     assert refused(bomb, store, limits=limits).problem_id == "archive-bomb"
+
+
+def test_what_is_left_out_may_be_no_bomb_either(store: BlobStore) -> None:
+    bomb = io.BytesIO()
+    with gzip.GzipFile(fileobj=bomb, mode="wb", compresslevel=6) as file:
+        head = tarfile.TarInfo(".git/zeros")
+        head.size = 1 << 40
+        file.write(head.tobuf())
+        for _ in range(100):
+            file.write(bytes(1 << 20))
+    assert refused(bomb, store).problem_id == "archive-bomb"
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE])
+@pytest.mark.parametrize(("size", "count", "id"), [(4 << 20, 1, "archive-unreadable"), (200 << 10, 20, "archive-bomb")])
+def test_an_archive_says_no_more_about_its_files_than_there_is_in_them(kind: bytes, size: int, count: int, id: str, store: BlobStore) -> None:
+    head = tarfile.TarInfo("././@PaxHeader")
+    head.type, head.size = kind, size
+    said = head.tobuf(tarfile.USTAR_FORMAT) + b"8 a=123\n" * (size // 8)
+    packed = gzip.compress(said * count + tarfile.TarInfo("a").tobuf() + bytes(1024), 1)
+    assert refused(io.BytesIO(packed), store).problem_id == id
+
+
+def test_ten_thousand_long_names_are_compared_in_no_time() -> None:
+    folder = "/".join(["é" * 7] * 60)
+    began = time.process_time()
+    check_clashes(f"{folder}/{number}é" for number in range(10_000))
+    assert time.process_time() - began < 2
 
 
 def test_a_small_archive_of_repetitive_text_is_no_bomb(store: BlobStore) -> None:
