@@ -26,17 +26,15 @@ def sockets(addresses: list[str]) -> list[socket.socket]:
     return opened
 
 
-def main() -> None:
-    """Serve until told to stop."""
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "studio.settings")
-    # Bodies wait on the disk that they go to, not in a /tmp that may be memory. Of this process alone: who imports the
-    # application, as tests do, keeps the folder that other processes know.
-    tempfile.tempdir = settings.FILE_UPLOAD_TEMP_DIR
-    config = uvicorn.Config(
+def server() -> uvicorn.Config:
+    """Return how the studio is served."""
+    return uvicorn.Config(
         "studio.asgi:application",
         log_config=None,
         access_log=False,
         lifespan="off",
+        # Nothing of ours speaks it, and Django answers it with an error of its own.
+        ws="none",
         proxy_headers=env.flag("MOORING_BEHIND_TLS_PROXY"),
         forwarded_allow_ips=env.text("MOORING_PROXY_ADDRESSES", "127.0.0.1"),
         server_header=False,
@@ -44,6 +42,15 @@ def main() -> None:
         # Open event streams never end by themselves: do not wait for them.
         timeout_graceful_shutdown=3,
     )
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "studio.settings")
+    # Bodies wait on the disk that they go to, not in a /tmp that may be memory. Of this process alone: who imports the
+    # application, as tests do, keeps the folder that other processes know.
+    tempfile.tempdir = settings.FILE_UPLOAD_TEMP_DIR
+    config = server()
     config.load()
     # With the addresses come all pages and all of the API.
     get_resolver().reverse_dict  # noqa: B018 read for what it loads

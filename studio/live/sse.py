@@ -53,7 +53,7 @@ async def stream(request: HttpRequest) -> HttpResponseBase:
 def read_cursor(text: str) -> dict[str, str]:
     """Return the positions of a cursor; parts that are not well formed are left out."""
     parts = (part.partition("=") for part in text[:8192].split(";"))
-    return {name: at for name, _, at in parts if (_TOPIC.match(name)) and re.fullmatch(r"[0-9]{1,19}(-[0-9]{1,19})?", at)}
+    return {name: at for name, _, at in parts if (_TOPIC.match(name)) and re.fullmatch(r"[0-9]{1,18}(-[0-9]{1,18})?", at)}
 
 
 @dataclass(frozen=True)

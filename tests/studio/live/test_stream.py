@@ -19,7 +19,7 @@ from django.test import Client
 
 from jobs.keeping import append_log
 from jobs.models import Job, Process
-from studio.asgi import application
+from studio import web
 from studio.live import sse
 from studio.live.bus import STREAM, client, publish_now
 from tests.conftest import People
@@ -33,7 +33,8 @@ def server(people: People) -> Iterator[str]:
     """Serve the studio on a port of the loopback."""
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(application, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=1)
+    config = web.server()
+    config.timeout_graceful_shutdown = 1
     running = uvicorn.Server(config)
     thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
@@ -103,6 +104,15 @@ def begun(stream: Stream, topic: str = "jobs:team") -> None:
     finally:
         heard.set()
         caller.join()
+
+
+def test_who_asks_for_another_protocol_is_answered_as_anybody_else(server: str) -> None:
+    asks = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
+    assert httpx.get(server, headers=asks, timeout=WAIT_S).status_code == 401
+
+
+def test_a_position_that_no_file_has_is_none() -> None:
+    assert sse.read_cursor(f"live=1-1;log:7={'9' * 18};log:8={'9' * 19};log:9=x") == {"live": "1-1", "log:7": "9" * 18}
 
 
 def test_nobody_gets_a_stream(server: str) -> None:
