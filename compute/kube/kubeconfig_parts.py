@@ -18,6 +18,8 @@ from compute.kube.reach import EVERYWHERE, Reach, written_address
 
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?)*\.?")
 _TOKEN = re.compile(r"[\x21-\x7e]+")
+# Of a private key of 5,000 bits. Reading one asks whether its numbers are prime, which of a few kilobytes more takes minutes.
+MAX_KEY_SIGNS = 4400
 
 PROBLEM_IDS: tuple[str, ...] = (
     "kube-address-refused",
@@ -121,6 +123,8 @@ def checked_client_certificate(certificate: str | None, key: str | None) -> tupl
     except (ValueError, IndexError, UnsupportedAlgorithm) as error:
         raise _bad_certificate("client-certificate-data") from error
     try:
+        if len("".join(key.split())) > MAX_KEY_SIGNS:
+            raise ValueError("larger than any key that is in use")
         private = load_pem_private_key(key.encode(), password=None)
         its_public = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:

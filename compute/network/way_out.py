@@ -123,7 +123,7 @@ def system_bundle() -> str:
             text = Path(place).read_text(encoding="utf-8", errors="replace")
         except OSError:
             continue
-        blocks = [match.group(0) for match in pem.BLOCK.finditer(text) if match.group(1) == "CERTIFICATE"]
+        blocks = [block.text for block in pem.blocks_of(text) if block.kind == "CERTIFICATE"]
         if blocks:
             whole = "\n".join(blocks) + "\n"
             return whole if len(whole) <= MAX_SYSTEM else ""

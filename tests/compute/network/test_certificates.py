@@ -7,12 +7,14 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from compute.kube.kubeconfig_parts import KubeconfigRefused, checked_client_certificate
 from compute.network.certificates import covers, examine
 from studio.core.errors import ProblemList
 from tests.compute.network.pki import Family, Made, family, make
+from tests.hostile.readers import bounded
 
 HOST = "scoring.example.com"
 
@@ -257,3 +259,26 @@ def test_several_things_wrong_are_said_at_once(small_rsa: Any) -> None:
     weak = make("x", names=("other.example.com",), private=small_rsa, ends=-0.1, hash=hashes.SHA256())
     found = refused(weak.pem, make("y").key, host=HOST)
     assert set(found) == {"certificate-key-weak", "certificate-expired", "certificate-name-mismatch", "certificate-key-mismatch"}
+
+
+def big_key() -> str:
+    """Return an RSA key made of two large primes that everybody knows; reading it would take a minute."""
+    p, q = 2**9689 - 1, 2**9941 - 1
+    d = pow(65537, -1, (p - 1) * (q - 1))
+    private = rsa.RSAPrivateNumbers(p, q, d, d % (p - 1), d % (q - 1), pow(q, -1, p), rsa.RSAPublicNumbers(65537, p * q))
+    return private.private_key(unsafe_skip_rsa_key_validation=True).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def test_a_key_whose_numbers_are_too_large_to_be_looked_at_is_refused(whole: Family) -> None:
+    key = big_key()
+    with bounded():
+        assert refused(whole.chain, key) == {"certificate-key-unreadable": "key"}
+        with pytest.raises(KubeconfigRefused, match="client-key-data"):
+            checked_client_certificate(whole.leaf.pem, key)
+
+
+@pytest.mark.parametrize("piece", ["-----BEGIN CERTIFICATE-----\n", "-----BEGIN A-----", "-----BEGIN A-----\n-----END B-----\n", "-----BEGIN AAAAAAAA", "-----END A-----"])
+def test_a_text_made_of_beginnings_is_read_in_one_pass(piece: str) -> None:
+    text = piece * (120_000 // len(piece))
+    with bounded():
+        assert set(refused(text, text)) == {"certificate-not-pem", "certificate-key-unreadable"}
