@@ -19,6 +19,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
+from studio.core.files import sync_folder
+
 CHUNK = 256 * 1024
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -265,7 +267,7 @@ class BlobStore:
         for digest, source in fresh.items():
             source.replace(self.path(digest))
         for folder in {*folders, self.blobs} if fresh else ():
-            _sync_folder(folder)
+            sync_folder(folder)
 
 
 class Batch:
@@ -320,14 +322,5 @@ def _make_durable(path: Path) -> None:
     try:
         os.fsync(descriptor)
         os.fchmod(descriptor, 0o444)
-    finally:
-        os.close(descriptor)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Force a folder's names to the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -22,7 +22,7 @@ from django.conf import settings
 
 import mooring
 from studio.audit.services import write
-from studio.core.files import replace_file
+from studio.core.files import replace_file, sync_folder
 from studio.system.backup import databases
 from studio.system.backup.archive import Writer
 
@@ -118,6 +118,7 @@ def _output(target: str) -> Iterator[IO[bytes]]:
             out.flush()
             os.fsync(out.fileno())
         os.link(draft, path)
+        sync_folder(path.parent)
     finally:
         Path(draft).unlink()
 
