@@ -25,10 +25,11 @@ class TokenAuth(HttpBearer):
         if user is None:
             count_wrong_token(request)
             return None
+        # From here on it is known who asks: what they are refused is written down.
+        request.user = user
         if lacks_one(user) and not sets_it_up(request.path):
             raise ProblemError("second-factor-needed")
         ask_for_scope(request, user)
-        request.user = user
         return user
 
 

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 
 from studio.accounts.access import token_of
 from studio.accounts.models import Scope
+from studio.api.roles import ask_for_role
 from studio.core.errors import ProblemError
 
 _LOOKS = {"GET", "HEAD", "OPTIONS"}
@@ -72,5 +73,13 @@ def ask_for_scope(request: HttpRequest, user: Any) -> None:
     else:
         allowed = (looks and not rule.also_to_look) or not rule.scopes or any(scope in token.scopes for scope in rule.scopes)
         needed = " or ".join(sorted(scope.value for scope in rule.scopes))
-    if not allowed:
-        raise ProblemError("token-scope-needed", scope=needed)
+    if allowed:
+        return
+    if rule is not None and not any(_could_have(user, scope) for scope in rule.scopes):
+        # No token of theirs would do: what they lack is the role.
+        ask_for_role(request)
+    raise ProblemError("token-scope-needed", scope=needed)
+
+
+def _could_have(user: Any, scope: Scope) -> bool:
+    return {Scope.ADMIN: user.is_admin, Scope.OPERATE: user.is_admin or user.is_operator}.get(scope, True)

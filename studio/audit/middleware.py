@@ -95,7 +95,7 @@ def attempted(request: HttpRequest) -> tuple[str, tuple[str, str, str], str]:
         parameter = _PARAMETER.search(part)
         if parameter:
             kind, name, rest = _singular(before), given.get(parameter[1], ""), []
-        elif part not in ("-", "w", "ops", "api", "v1", ""):
+        elif part not in ("-", "w", "ops", "api", "v1", "me", ""):
             rest.append(part)
         before = part
     if not name and rest:

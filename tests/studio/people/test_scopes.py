@@ -13,6 +13,7 @@ from jobs.following_out import as_before
 from studio.accounts.models import ApiToken, Membership, Workspace
 from studio.api.root import api
 from studio.api.scopes import scopes_for
+from studio.audit.models import Entry
 from studio.core.errors import ProblemError
 from studio.notices.services import tell
 from studio.people.tokens import make_token
@@ -76,6 +77,25 @@ def test_a_token_never_may_more_than_its_person(people: People) -> None:
 def test_a_reader_of_people_needs_the_scope_admin(people: People) -> None:
     clear = make_token(people.admin, name="x", scopes=["jobs"])[1]
     assert Client().get("/api/v1/users", **held(clear)).status_code == 403
+
+
+def test_who_can_have_no_such_token_is_told_of_the_role(people: People) -> None:
+    clear = make_token(people.owner, name="x")[1]
+    made = Client().post("/api/v1/workspaces", {"name": "mine"}, JSON, **held(clear)).json()
+    assert made["id"] == "not-allowed" and "role operator" in made["detail"]
+    assert Client().get("/api/v1/users", **held(clear)).json()["id"] == "not-found"
+    operators = make_token(people.operator, name="x", scopes=["jobs"])[1]
+    assert Client().post("/api/v1/workspaces", {"name": "mine"}, JSON, **held(operators)).json()["id"] == "token-scope-needed"
+
+
+def test_what_a_token_may_not_do_is_written_down(people: People) -> None:
+    clear = make_token(people.owner, name="reads", scopes=["read"])[1]
+    assert Client().post("/api/v1/workspaces/team/jobs", {"yaml": "x"}, JSON, **held(clear)).status_code == 403
+    assert Client().post("/api/v1/me/tokens", {"name": "more"}, JSON, **held(clear)).status_code == 403
+    rows = Entry.objects.filter(result="refused").order_by("pk")
+    told = [(one.actor_name, one.token_name, one.verb, one.target_kind, one.problem) for one in rows]
+    assert told == [("the-owner", "reads", verb, kind, "token-scope-needed")
+                    for verb, kind in (("asked for jobs", "workspace"), ("asked to create", "token"))]  # fmt: skip
 
 
 def test_a_token_makes_weaker_ones_only_with_the_scope_account(people: People) -> None:
