@@ -24,7 +24,8 @@ class ByteStream:
         """Yield bytes the moment they come; a read that waits longer than the time-out raises Timeout."""
         with own_errors(urllib3.exceptions.HTTPError, OSError):
             if getattr(self._response, "chunked", False):
-                yield from self._response.read_chunked(decode_content=True)
+                # In bounded pieces: a chunk of a kilobyte may unpack to a gigabyte.
+                yield from self._response.read_chunked(65536, decode_content=True)
                 return
             while piece := self._response.read1(65536, decode_content=True):
                 yield piece
