@@ -24,7 +24,9 @@ export function startScrolling() {
   const showTab = new ResizeObserver((entries) => {
     for (const { target } of entries) {
       const tab = target.querySelector('a[aria-current]')
-      if (tab) target.scrollLeft += Math.max(0, tab.getBoundingClientRect().right - target.getBoundingClientRect().right + 24)
+      if (!tab) continue
+      const [one, all] = [tab.getBoundingClientRect(), target.getBoundingClientRect()]
+      target.scrollLeft += Math.min(0, one.left - all.left - 24) || Math.max(0, one.right - all.right + 24)
     }
   })
   each('.tabs', (element) => showTab.observe(element))

@@ -26,7 +26,8 @@ def unreadable(request: HttpRequest, exception: Exception | None = None) -> Http
         request.user = AnonymousUser()
         return _error(request, "errors/400.html", "session-over", 400)
     foreign = isinstance(exception, DisallowedHost)
-    text = "The studio does not answer under the name in this address." if foreign else "What came with it could not be read."
+    name = "The studio does not answer under the name in this address. An operator allows names with `MOORING_ALLOWED_HOSTS`."
+    text = name if foreign else "What came with it could not be read."
     return _error(request, "errors/400.html", "request-unreadable", 400, text=text)
 
 

@@ -102,6 +102,7 @@ def test_a_taken_name_is_said_with_all_else_that_is_wrong(people: People, client
     make_endpoint("flowers")
     text = client_for(people.contributor).post(URL, form(code=None)).content.decode()
     assert "There is already an endpoint named flowers" in text and "Choose the scoring script" in text
+    assert "2 things need a look" in text and text.count("Nothing was") == 1
 
 
 def test_the_code_is_kept_when_the_form_comes_back(people: People, client_for: Any, model: ModelVersion) -> None:

@@ -87,4 +87,4 @@ def test_a_name_that_is_not_the_studios_is_told_without_repeating_it(way: str, c
     answer = client.get(API if way == "API" else "/accounts/login/", headers={"X-Request-Id": ID, **WAYS[way]}, HTTP_HOST="evil.example")
     assert answer.status_code == 400
     text = told(answer, way)
-    assert "request-unreadable" in text and "evil" not in text
+    assert "request-unreadable" in text and "evil" not in text and "MOORING_ALLOWED_HOSTS" in text
