@@ -28,6 +28,8 @@ from studio.signin.passwords import check_password
 log = structlog.get_logger(__name__)
 USUAL_DAYS = 7
 MOST_DAYS = 30
+# For so long who asks again gets the same answer.
+ASKED_AGAIN = timedelta(minutes=10)
 _PREFIX = "mri_"
 
 
@@ -129,6 +131,19 @@ def accept(secret: str, *, username: str = "", full_name: str = "", password: st
             raise ProblemError("invitation-over")
         record(user, "accepted the invitation", invitation)
     return user
+
+
+def taken_up(secret: str, *, username: str, password: str) -> Invitation | None:
+    """Return the invitation that just this person took up a moment ago, with this password: their answer was lost, and they ask again."""
+    prefix = secret[4:12] if secret.startswith(_PREFIX) else ""
+    rows = Invitation.objects.select_related("user", "accepted_by").filter(accepted_at__gt=timezone.now() - ASKED_AGAIN)
+    row = rows.filter(prefix=prefix).first()
+    if row is None or not hmac.compare_digest(row.digest, digest_of(secret)):
+        return None
+    user = row.accepted_by
+    if user is None or not user.is_active or not (row.user_id or user.username == username.strip()):
+        return None
+    return row if user.check_password(password) else None
 
 
 def mail_link(link: Link, url: str) -> bool:

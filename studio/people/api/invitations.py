@@ -56,10 +56,17 @@ def invite(request: HttpRequest, given: InvitationIn) -> tuple[int, dict[str, An
 
 @router.put("/invitations/accepted", auth=None)
 def accept_invitation(request: HttpRequest, given: AcceptIn) -> dict[str, Any]:
-    """Take an invitation up, once, or set the password that a password link is for; for whoever holds the link's secret."""
-    kind = "password" if invitations.opened_by(request, given.secret).user_id else "invitation"
-    user = invitations.accept(**given.model_dump())
-    return {"username": user.username, "kind": kind}
+    """Take an invitation up, once, or set the password that a password link is for; for whoever holds the link's secret.
+
+    Who asks again within ten minutes with the same words, as the answer was lost, gets it once more.
+    """
+    row = invitations.taken_up(given.secret, username=given.username, password=given.password)
+    # Of who asks again, as the answer was lost, the account is there.
+    user = row.accepted_by if row else None
+    if row is None or user is None:
+        row = invitations.opened_by(request, given.secret)
+        user = invitations.accept(**given.model_dump())
+    return {"username": user.username, "kind": "password" if row.user_id else "invitation"}
 
 
 @router.delete("/invitations/{invitation_id}", response={204: None})

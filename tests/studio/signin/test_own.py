@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.test import Client
+from django.utils import timezone
 from typer.testing import CliRunner
 
 from mooring.cli.app import app
-from studio.accounts.models import ApiToken, Scope, User, Workspace
+from studio.accounts.models import ApiToken, Invitation, Scope, User, Workspace
 from studio.audit.models import Entry
 from studio.people import invitations
 from studio.signin import own
@@ -140,8 +142,14 @@ def test_an_invitation_is_accepted_once_without_any_token(ada: User) -> None:
     assert accepted(secret=link.secret, username="grace", password=NEW).json() == {"username": "grace", "kind": "invitation"}
     grace = User.objects.get(username="grace")
     assert grace.memberships.get().role == "contributor" and not grace.is_superuser
-    again = accepted(secret=link.secret, username="other", password=NEW)
-    assert (again.status_code, again.json()["id"]) == (404, "invitation-over")
+    for other in ({"username": "other"}, {"password": "another quiet river 7"}):
+        again = accepted(**{"secret": link.secret, "username": "grace", "password": NEW, **other})
+        assert (again.status_code, again.json()["id"]) == (404, "invitation-over")
+    # Whose answer was lost asks again, and is told the same.
+    assert accepted(secret=link.secret, username="grace", password=NEW).json() == {"username": "grace", "kind": "invitation"}
+    assert User.objects.filter(memberships__workspace__name="team").count() == 1
+    Invitation.objects.update(accepted_at=timezone.now() - timedelta(minutes=11))
+    assert accepted(secret=link.secret, username="grace", password=NEW).status_code == 404
 
 
 def test_links_that_do_not_work_are_counted_by_address_for_page_and_api(ada: User, settings: Any) -> None:
