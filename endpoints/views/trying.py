@@ -1,6 +1,5 @@
 """Try an endpoint from the page: a body, a deployment, and what comes back."""
 
-import json
 from typing import Any
 
 from django.contrib import messages
@@ -15,7 +14,7 @@ from endpoints.views.parts import endpoint_page, head_of, may_act
 from studio.accounts.http import workspace_view
 from studio.accounts.models import Workspace
 from studio.core.errors import ProblemError
-from studio.core.texts import read_json
+from studio.core.texts import in_lines, read_json
 
 EXAMPLE = '{\n  "data": [[5.1, 3.5, 1.4, 0.2]]\n}'
 # What a status means for somebody who tries; others speak for themselves.
@@ -88,8 +87,9 @@ def shown(body: bytes, headers: dict[str, str]) -> tuple[str, bool]:
         return f"{len(body):,} bytes that are no text", False
     if "json" in headers.get("content-type", headers.get("Content-Type", "")) or text[:1] in "[{":
         try:
-            return json.dumps(json.loads(text), indent=2, ensure_ascii=False), True
-        except (ValueError, RecursionError):
+            lines = in_lines(read_json(text), len(text))
+            return (lines, True) if lines is not None else (text, False)
+        except ValueError:
             return text, False
     return text, False
 
@@ -101,11 +101,12 @@ def _example(request: HttpRequest, endpoint: Endpoint) -> dict[str, Any]:
             request.user, endpoint, body=b"", deployment=request.GET.get("deployment", ""), path="swagger.json", method="GET"
         )
         found = example_in(read_json(answer.body)) if answer.status == 200 else None
-    except (ProblemError, ValueError):
+    except (ProblemError, ValueError, AttributeError, TypeError):
+        # The model says it, and may say anything in any place.
         found = None
     if found is None:
         messages.info(request, "The deployment's description holds no example of a body.")
-    body = json.dumps(found, indent=2, ensure_ascii=False) if found is not None else EXAMPLE
+    body = (in_lines(found, 20_000) if found is not None else None) or EXAMPLE
     return {"body": body, "memory": f"{request.user.pk}:{endpoint.pk}", "typed": True}
 
 

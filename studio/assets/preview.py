@@ -5,7 +5,6 @@ What jobs and people bring is anybody's: text is escaped by the template, pictur
 
 import csv
 import io
-import json
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -15,6 +14,7 @@ from studio.assets.services import store
 from studio.assets.store import StoreError
 from studio.core.bytes import download_of
 from studio.core.errors import ProblemError
+from studio.core.texts import in_lines, read_json
 
 TEXT_BYTES = 256 * 1024
 ROWS = 200
@@ -134,6 +134,6 @@ def _indented(text: str) -> str:
     if "\n" in text.strip():
         return text
     try:
-        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-    except (ValueError, RecursionError):
+        return in_lines(read_json(text), len(text)) or text
+    except ValueError:
         return text

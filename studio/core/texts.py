@@ -37,6 +37,20 @@ def read_json(text: str | bytes) -> Any:
         raise ValueError("The JSON is nested too deeply.") from error
 
 
+def in_lines(value: Any, length: int) -> str | None:
+    """Return plain values as JSON in lines; None where a text of this length grows too much: deep nesting makes gigabytes of spaces."""
+    left, pieces = 8 * length + 65536, []
+    try:
+        for piece in json.JSONEncoder(indent=2, ensure_ascii=False).iterencode(value):
+            left -= len(piece)
+            if left < 0:
+                return None
+            pieces.append(piece)
+    except RecursionError:
+        return None
+    return "".join(pieces)
+
+
 def is_endless_number(event: Any) -> bool:
     """Tell whether an event of YAML's parser is a number longer than any that is meant; asked before it is built."""
     if not isinstance(event, yaml.ScalarEvent) or len(event.value) <= NUMBER_SIGNS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,13 +10,15 @@ import pytest
 from compute.routes import _answer
 from endpoints.observe import observe as observe_replica
 from endpoints.views.sending import mapping
-from endpoints.views.trying import shown
+from endpoints.views.trying import EXAMPLE, _example, shown
 from jobs.observe import _termination_text
 from jobs.views.sending import _mapping
+from studio.assets.preview import shown_text
 from studio.assets.sent import _paths
-from studio.core.texts import read_json
+from studio.core.texts import in_lines, read_json
 from tests.conftest import People
 from tests.endpoints.test_observe import NOW, ended, pod
+from tests.hostile.readers import bounded
 
 DEEP = "[" * 4000
 
@@ -34,6 +37,25 @@ def test_what_a_container_leaves_at_its_end_stops_nobody_from_looking_at_it() ->
     seen = observe_replica(pod(server=ended(DEEP)), now=NOW)
     assert seen.problem and seen.problem.id == "deployment-crashed"
     assert _termination_text({"message": DEEP, "exitCode": 1}).startswith("[[[")
+
+
+def test_it_grows_no_page_by_being_set_in_lines() -> None:
+    deep = "[" * 900 + "1," * 30_000 + "1" + "]" * 900
+    with bounded():
+        assert in_lines(read_json(deep), len(deep)) is None
+        assert shown(deep.encode(), {}) == (deep, False)
+        assert shown_text("a.json", deep.encode(), cut=False).text == deep
+    assert in_lines({"a": [1]}, 10) == '{\n  "a": [\n    1\n  ]\n}'
+
+
+@pytest.mark.parametrize("described", ["[]", '{"paths": []}', '{"paths": {"/": {"post": {"requestBody": [1]}}}}', '{"paths": {"/": {"post": {"parameters": [{"in": "body", "schema": "x"}]}}}}'])
+def test_what_a_model_says_of_itself_breaks_no_page(described: str, monkeypatch: pytest.MonkeyPatch, rf: Any) -> None:
+    answer = SimpleNamespace(status=200, body=described.encode())
+    monkeypatch.setattr("endpoints.views.trying.calling.call_endpoint", lambda *_, **__: answer)
+    monkeypatch.setattr("endpoints.views.trying.messages.info", lambda *_: None)
+    request = rf.get("/")
+    request.user = SimpleNamespace(pk=1)
+    assert _example(request, SimpleNamespace(pk=1))["body"] == EXAMPLE  # type: ignore[arg-type]
 
 
 @pytest.mark.django_db
