@@ -96,6 +96,8 @@ def update(
     query: Query = None,
 ) -> None:
     """Change a person's name, address or roles in the whole studio."""
+    if full_name is None and email is None and operator is None and administrator is None:
+        raise typer.BadParameter("give what is to change")
     with session.connect() as studio:
         changed = studio.users.update(username, full_name=full_name, email=email, operator=operator, administrator=administrator)
     print_result(dict(changed.answer), output, _DETAIL, query)

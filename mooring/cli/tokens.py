@@ -48,10 +48,15 @@ def token_list(  # noqa: PLR0913 - each is a filter of the list
 def create(
     name: Annotated[str, typer.Argument(help="What it is for.")],
     scope: Annotated[
-        list[str] | None, typer.Option("--scope", help="read, jobs, models, endpoints, workspaces, operate or admin; several times.")
+        list[str] | None,
+        typer.Option(
+            "--scope", help="read, jobs, models, endpoints, workspaces, operate or admin; several times. Without it all that you may."
+        ),
     ] = None,
-    workspace: Annotated[list[str] | None, typer.Option("--workspace", "-w", help="Only in this one; several times.")] = None,
-    days: Annotated[int | None, typer.Option(help="For how many days it works.")] = None,
+    workspace: Annotated[
+        list[str] | None, typer.Option("--workspace", "-w", help="Only in this one; several times. Without it in all of yours.")
+    ] = None,
+    days: Annotated[int | None, typer.Option(help="For how many days it works; without it for as many as the studio has set.")] = None,
     output: Output = "table",
     query: Query = None,
 ) -> None:

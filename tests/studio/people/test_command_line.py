@@ -74,6 +74,7 @@ def test_a_person_is_made_changed_shut_out_let_in_and_deleted(people: People, ru
     assert User.objects.get(username="eve").check_password("a-long-and-quiet-river")
     changed = told(run(people.admin, "user", "update", "ada", "--full-name", "Ada King", "--operator", "-o", "json"))
     assert (changed["full_name"], changed["roles"]) == ("Ada King", {"operator": True, "administrator": False})
+    assert run(people.admin, "user", "update", "ada").exit_code == 2
     assert "ada" in run(people.admin, "user", "list", "--role", "operator", "-o", "name").stdout.split()
     assert run(people.admin, "user", "deactivate", "ada").exit_code == 2
     assert run(people.admin, "user", "deactivate", "ada", "--yes").exit_code == 0
