@@ -133,8 +133,11 @@ def accept(secret: str, *, username: str = "", full_name: str = "", password: st
     return user
 
 
-def taken_up(secret: str, *, username: str, password: str) -> Invitation | None:
-    """Return the invitation that just this person took up a moment ago, with this password: their answer was lost, and they ask again."""
+def taken_up(request: HttpRequest, secret: str, *, username: str, password: str) -> Invitation | None:
+    """Return the invitation that just this person took up a moment ago, with this password: their answer was lost, and they ask again.
+
+    Each time is counted by address like a link that opens nothing, so that who holds the link does not try passwords with it.
+    """
     prefix = secret[4:12] if secret.startswith(_PREFIX) else ""
     rows = Invitation.objects.select_related("user", "accepted_by").filter(accepted_at__gt=timezone.now() - ASKED_AGAIN)
     row = rows.filter(prefix=prefix).first()
@@ -143,6 +146,7 @@ def taken_up(secret: str, *, username: str, password: str) -> Invitation | None:
     user = row.accepted_by
     if user is None or not user.is_active or not (row.user_id or user.username == username.strip()):
         return None
+    count_wrong(request, "link")
     return row if user.check_password(password) else None
 
 

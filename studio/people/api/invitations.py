@@ -60,7 +60,7 @@ def accept_invitation(request: HttpRequest, given: AcceptIn) -> dict[str, Any]:
 
     Who asks again within ten minutes with the same words, as the answer was lost, gets it once more.
     """
-    row = invitations.taken_up(given.secret, username=given.username, password=given.password)
+    row = invitations.taken_up(request, given.secret, username=given.username, password=given.password)
     # Of who asks again, as the answer was lost, the account is there.
     user = row.accepted_by if row else None
     if row is None or user is None:

@@ -159,6 +159,8 @@ def test_links_that_do_not_work_are_counted_by_address_for_page_and_api(ada: Use
     tried = [accepted(secret="mri_00000000_x", password=NEW) for _ in range(2)]
     assert tried[-1].status_code == 429 and tried[-1].json()["id"] == "link-wrong-too-often"
     assert accepted(secret=link.secret, password=NEW).json() == {"username": "ada", "kind": "password"}
+    # Nor does who holds a link that was just taken up try passwords with it.
+    assert accepted(secret=link.secret, password=NEW).status_code == 429
 
 
 @pytest.mark.django_db(transaction=True)
