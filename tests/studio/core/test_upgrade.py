@@ -19,14 +19,18 @@ KEPT = sorted((CHECKOUT / "tests" / "kept_versions").glob("*.json"))
 # What a person would miss first: asked of today's models, whatever the tables were called then.
 READ = """
 import json
+from django.db import connection
 from django.test import Client
+from compute.models import Cluster
 from studio.accounts.models import User
 from jobs.models import Job
 from endpoints.models import Endpoint
 client = Client()
 client.force_login(User.objects.get(username="the-admin"))
 pages = [f"/w/team/jobs/{job.name}/" for job in Job.objects.filter(workspace__name="team")] + ["/ops/", "/w/team/endpoints/", "/ops/audit/"]
-print(json.dumps({"jobs": Job.objects.count(), "endpoints": Endpoint.objects.count(), "people": User.objects.count(),
+with connection.cursor() as cursor:
+    rows = {table: cursor.execute(f'SELECT count(*) FROM "{table}"') and cursor.fetchone()[0] for table in connection.introspection.table_names()}
+print(json.dumps({"rows": rows, "opened": [bool(one.credentials) for one in Cluster.objects.all()], "jobs": Job.objects.count(), "endpoints": Endpoint.objects.count(), "people": User.objects.count(),
                   "pages": {page: client.get(page).status_code for page in pages}}))
 """
 
@@ -55,6 +59,8 @@ def _brought_up(kept: Path, environment: dict[str, str]) -> None:
     found = json.loads(_run(environment, "manage.py", "shell", "--no-imports", "-c", READ))
     rows = {table: len(one["rows"]) for table, one in json.loads(kept.read_text())["tables"].items()}
     assert (found["jobs"], found["endpoints"], found["people"]) == (rows["jobs_job"], rows["endpoints_endpoint"], rows["accounts_user"])
+    assert {table: found["rows"].get(table, 0) for table in rows} == {table: max(count, found["rows"].get(table, 0)) for table, count in rows.items()}
+    assert len(found["opened"]) == rows["compute_cluster"] and all(found["opened"])
     assert set(found["pages"].values()) == {200}, found["pages"]
 
 
