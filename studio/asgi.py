@@ -16,7 +16,7 @@ django.setup(set_prefix=False)
 # Only now: these need Django's apps.
 from studio.core.bodies import LimitedBodies  # noqa: E402
 from studio.core.serving import Handler  # noqa: E402
-from studio.known import is_known  # noqa: E402
+from studio.known import why_no_body  # noqa: E402
 from studio.live.entering import a_few_at_a_time  # noqa: E402
 
-application = LimitedBodies(a_few_at_a_time(Handler()), is_known)
+application = LimitedBodies(a_few_at_a_time(Handler()), why_no_body)

@@ -1,8 +1,8 @@
 """How large a request's body may be, decided before any of it is kept.
 
 Django spools a whole body to disk before its first middleware runs. This stands in front of it: a body beyond a small
-size is only taken from somebody who is known, and none beyond what its address takes. What is refused is not read: the
-request goes on without its body, and `refused_bodies` answers it with the problem.
+size is only taken from somebody who is known and may bring something there, and none beyond what its address takes.
+What is refused is not read: the request goes on without its body, and `refused_bodies` answers it with the problem.
 """
 
 import asyncio
@@ -18,6 +18,9 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Any, Any, Any], Awaitable[None]]
+# A problem and its words.
+Refusal = tuple[str, dict[str, Any]]
+WhyNot = Callable[[Scope], Awaitable[Refusal | None]]
 
 # A sign-in form and the like: what anybody at all may send.
 ANYBODY = 64 * 1024
@@ -43,17 +46,17 @@ def largest_for(path: str, content_type: str) -> int:
 
 
 class LimitedBodies:
-    """The application with a guard in front of it; `known` tells whether a request comes from somebody."""
+    """The application with a guard in front of it; `why_not` says why whoever asks may send no more than a small form."""
 
-    def __init__(self, app: App, known: Callable[[Scope], Awaitable[bool]]) -> None:
+    def __init__(self, app: App, why_not: WhyNot) -> None:
         self.app = app
-        self.known = known
+        self.why_not = why_not
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        body = _Body(scope, receive, self.known)
+        body = _Body(scope, receive, self.why_not)
         if (length := body.announced) is not None:
             await body.take(length)
         await self.app(scope, body.receive, send)
@@ -62,11 +65,11 @@ class LimitedBodies:
 class _Body:
     """One request's body as it comes."""
 
-    def __init__(self, scope: Scope, receive: Receive, known: Callable[[Scope], Awaitable[bool]]) -> None:
+    def __init__(self, scope: Scope, receive: Receive, why_not: WhyNot) -> None:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         self.scope = scope
         self.source = receive
-        self.known = known
+        self.why_not = why_not
         self.largest = largest_for(scope["path"], headers.get("content-type", ""))
         length = headers.get("content-length", "")
         self.announced = int(length) if length.isdecimal() and len(length) < 19 else None
@@ -80,8 +83,8 @@ class _Body:
         """Refuse a body of `size` bytes when it is too large, or too large for nobody in particular."""
         if size > ANYBODY and not self.asked:
             self.asked = True
-            if not await self.known(self.scope):
-                self.scope[KEY] = ("sign-in-needed", {})
+            if refusal := await self.why_not(self.scope):
+                self.scope[KEY] = refusal
                 return
         if size > self.largest:
             self.scope[KEY] = ("too-large", {"what": "The request", "limit": _words(self.largest)})

@@ -16,7 +16,7 @@ from studio.accounts.models import ApiToken
 from studio.core import bodies
 from studio.core.bodies import ANYBODY, KEY, LimitedBodies
 from studio.core.middleware import refused_bodies
-from studio.known import knows
+from studio.known import UNKNOWN, refusal_of
 from tests.conftest import People
 
 MIB = 1024 * 1024
@@ -43,10 +43,10 @@ def sent(path: str, pieces: Iterable[bytes], *, known: bool, **headers: str) -> 
             if not message["more_body"]:
                 return
 
-    async def is_known(scope: Any) -> bool:
-        return known
+    async def why_not(scope: Any) -> Any:
+        return None if known else UNKNOWN
 
-    asyncio.run(LimitedBodies(application, is_known)(scope, receive, lambda message: asyncio.sleep(0)))
+    asyncio.run(LimitedBodies(application, why_not)(scope, receive, lambda message: asyncio.sleep(0)))
     return scope.get(KEY, ("", {}))[0], got
 
 
@@ -83,28 +83,37 @@ def test_the_outputs_of_a_job_have_a_limit_of_their_own(settings: Any) -> None:
 
 
 @pytest.mark.django_db
-def test_who_isknows(people: People, client_for: Any) -> None:
-    client = client_for(people.reader)
-    session = client.cookies["sessionid"].value
-    token = ApiToken.issue(people.reader, name="x")[1]
-    assert knows("/w/team/", {"cookie": f"a=b; sessionid={session}"})
-    assert knows("/api/v1/me", {"authorization": f"Bearer {token}"})
-    assert not knows("/w/team/", {"cookie": "sessionid=made-up"})
-    assert not knows("/api/v1/me", {"authorization": "Bearer mrg_made_up"})
-    assert not knows("/w/team/", {})
-    people.reader.is_active = False
-    people.reader.save()
-    assert not knows("/w/team/", {"cookie": f"sessionid={session}"})
-    assert not knows("/api/v1/me", {"authorization": f"Bearer {token}"})
+def test_only_who_is_known_sends_much(people: People, client_for: Any) -> None:
+    session = client_for(people.contributor).cookies["sessionid"].value
+    token = ApiToken.issue(people.contributor, name="x")[1]
+    assert refusal_of(BLOB, {"cookie": f"a=b; sessionid={session}"}) is None
+    assert refusal_of("/api/v1/me", {"authorization": f"Bearer {token}"}) is None
+    assert refusal_of(BLOB, {"cookie": "sessionid=made-up"}) == UNKNOWN
+    assert refusal_of("/api/v1/me", {"authorization": "Bearer mrg_made_up"}) == UNKNOWN
+    assert refusal_of(BLOB, {}) == UNKNOWN
+    people.contributor.is_active = False
+    people.contributor.save()
+    assert refusal_of(BLOB, {"cookie": f"sessionid={session}"}) == UNKNOWN
+    assert refusal_of("/api/v1/me", {"authorization": f"Bearer {token}"}) == UNKNOWN
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("who", "problem"), [("contributor", ""), ("owner", ""), ("admin", ""), ("reader", "not-allowed"), ("stranger", "not-found")])
+@pytest.mark.parametrize("path", [BLOB, "/w/team/jobs/-/new/"])
+def test_nothing_large_is_kept_for_who_may_bring_nothing_into_the_workspace(
+    who: str, problem: str, path: str, people: People, client_for: Any
+) -> None:
+    session = client_for(getattr(people, who)).cookies["sessionid"].value
+    assert (refusal_of(path, {"cookie": f"sessionid={session}"}) or ("",))[0] == problem
 
 
 @pytest.mark.django_db
 def test_the_pod_of_a_job_is_known_by_its_token(people: People) -> None:
     Job.objects.create(name="one", workspace=people.workspace, yaml="", command="x", image="x", compute_name="x", namespace="x",
                        token="the-token", status="Running")  # fmt: skip
-    assert knows("/runner/v1/jobs/one/outputs/0/a/b", {"authorization": "Bearer the-token"})
-    assert not knows("/runner/v1/jobs/other/outputs/0/a/b", {"authorization": "Bearer the-token"})
-    assert not knows("/runner/v1/jobs/one/outputs/0/a/b", {})
+    assert refusal_of("/runner/v1/jobs/one/outputs/0/a/b", {"authorization": "Bearer the-token"}) is None
+    assert refusal_of("/runner/v1/jobs/other/outputs/0/a/b", {"authorization": "Bearer the-token"}) == UNKNOWN
+    assert refusal_of("/runner/v1/jobs/one/outputs/0/a/b", {}) == UNKNOWN
 
 
 def test_a_refused_request_is_answered_with_the_problem() -> None:
