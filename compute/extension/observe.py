@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from compute.extension.wanted import Wanted
+from compute.kube.names import is_dns_name
 from compute.router import GATEWAY
 
 Object = Mapping[str, Any]
@@ -238,6 +239,8 @@ def locate(wanted: Wanted, service: Object | None, nodes: Iterable[Object]) -> d
     else:
         metadata = service["metadata"]
         address = f"{metadata['name']}.{metadata['namespace']}.svc"
+        if not _is_place(address):
+            return base | {"reason": "Envoy's Service has a name that is none."}
     host = wanted.ssl_cname if scheme == "https" else address
     default = (scheme, number) in (("https", 443), ("http", 80))
     shown = f"[{host}]" if ":" in host else host
@@ -253,7 +256,8 @@ def locate(wanted: Wanted, service: Object | None, nodes: Iterable[Object]) -> d
 
 def _ingress(service: Object) -> list[str]:
     rows = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or []
-    return [str(row.get("ip") or row.get("hostname")) for row in rows if row.get("ip") or row.get("hostname")]
+    # It stands in commands that people copy into a terminal: what is neither an address nor a name is left out.
+    return [place for row in rows if _is_place(place := str(row.get("ip") or row.get("hostname") or ""))]
 
 
 def _node_address(nodes: Iterable[Object]) -> str:
@@ -268,12 +272,17 @@ def _node_address(nodes: Iterable[Object]) -> str:
     return found.get("ExternalIP") or found.get("InternalIP") or ""
 
 
+def _is_place(text: str) -> bool:
+    return _is_ip(text) or is_dns_name(text.removesuffix("."))
+
+
 def _is_ip(text: str) -> bool:
     try:
         ipaddress.ip_address(text)
     except ValueError:
         return False
-    return True
+    # A zone may be any text, and is none of another machine.
+    return "%" not in text
 
 
 def _is_ready(pod: Object) -> bool:

@@ -141,3 +141,16 @@ def test_why_the_address_is_not_known_is_told() -> None:
     waiting = locate(TLS, service("LoadBalancer", 443), NODES)
     assert waiting["problem_id"] == "extension-no-address" and "base_url" not in waiting
     assert "No ready node" in locate(TLS, service("NodePort", 443, 30443), [])["reason"]
+
+
+@pytest.mark.parametrize("place", ["1.2.3.4; id #", "$(id).example", "lb.example' -o x '", "fe80::1%;id", 'x"); import os', "a\nb", "-K/etc/passwd", ""])
+def test_a_cluster_puts_no_command_where_people_copy_one(place: str) -> None:
+    for row in ({"ip": place}, {"hostname": place}):
+        told = locate(HTTP, service("LoadBalancer", 80, ingress=[row]), NODES)
+        assert told["problem_id"] == "extension-no-address" and "address" not in told
+    ready = [{"type": "Ready", "status": "True"}]
+    nodes = [{"status": {"conditions": ready, "addresses": [{"type": "InternalIP", "address": place}]}}]
+    assert "No ready node" in locate(HTTP, service("NodePort", 80, 30080), nodes)["reason"]
+    strange = service("ClusterIP", 80)
+    strange["metadata"]["name"] = place or "a b"
+    assert "base_url" not in locate(HTTP, strange, NODES)
