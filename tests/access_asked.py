@@ -61,6 +61,8 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PUT", "api/v1/image-rules"): {"pattern": "x:*", "image": "registry/x:1"},
     ("PUT", API_W + "views/<table>/<name>/opens"): {"opens": True},
     ("POST", API_W + "views"): {"table": "jobs", "name": "mine"},
+    ("PUT", "api/v1/views/<table>/<name>/opens"): {"opens": True},
+    ("POST", "api/v1/views"): {"table": "notifications", "name": "mine"},
     ("POST", API_W + "jobs"): {"yaml": "command: echo"},
     ("POST", API_W + "jobs/validate"): {"yaml": "command: echo"},
     **{("POST", API_ENDS + rest): {"yaml": "name: x"} for rest in ("", "/validate")},
@@ -145,6 +147,8 @@ def filled(pattern: str, values: dict[str, str]) -> str:
         given["process"] = "0"
     if "/views/<table>" in pattern:
         given["name"] = "a-view"
+    if pattern.startswith("api/v1/views/"):
+        given["table"] = "clusters"
     if pattern.startswith("lists/"):
         given |= {"table": "clusters", "view_id": given["site_view_id"]}
     for name, value in given.items():

@@ -12,6 +12,7 @@ from django.http import HttpRequest
 
 from studio.accounts.access import require_admin, require_operator, workspace_for
 from studio.core.errors import ProblemError
+from studio.tables.declared import TABLES
 
 Check = Callable[[Any, dict[str, Any]], None]
 _LOOKS = {"GET", "HEAD"}
@@ -39,6 +40,12 @@ def _reader(user: Any, given: dict[str, Any]) -> None:
     workspace_for(user, given["workspace"], "reader")
 
 
+def _who_sees(user: Any, given: dict[str, Any]) -> None:
+    table = TABLES.get(given["table"])
+    if check := {"operator": require_operator, "admin": require_admin}.get(table.whose if table else ""):
+        check(user)
+
+
 def _own_factor(user: Any, given: dict[str, Any]) -> None:
     factor = str(given.get("factor", ""))
     if not (factor.isascii() and factor.isdecimal() and len(factor) < 19 and Authenticator.objects.filter(user=user, pk=factor).exists()):
@@ -59,6 +66,7 @@ RULES: list[tuple[re.Pattern[str], bool, Check]] = [
     (re.compile(r"^audit(/|$)"), True, _operator),
     (re.compile(r"^workspaces/[^/]+/audit(/|$)"), True, _owner),
     (re.compile(r"^workspaces/[^/]+/views(/|$)"), True, _reader),
+    (re.compile(r"^views/"), True, _who_sees),
     (re.compile(r"^image-rules(/|$)"), False, _operator),
     (re.compile(r"^workspaces/[^/]+/computes(/|$)"), False, _operator),
     (re.compile(r"^workspaces$"), False, _operator_told),

@@ -36,7 +36,7 @@ _FILES = (Scope.JOBS, Scope.MODELS, Scope.ENDPOINTS)
 RULES = [
     _rule(r"^me/token$"),
     _rule(r"^invitations/accepted$"),
-    _rule(r"^(me|notifications)(/|$)", Scope.ACCOUNT),
+    _rule(r"^(me|notifications|views)(/|$)", Scope.ACCOUNT),
     _rule(_IN + r"/views(/|$)", Scope.ACCOUNT),
     _rule(_IN + r"/(blobs|trees)(/|$)", *_FILES),
     _rule(_IN + r"/jobs(/|$)", Scope.JOBS),

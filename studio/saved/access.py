@@ -32,6 +32,18 @@ def may_see(workspace: Any, table_key: str) -> bool:
     return table is not None and (table.whose == "workspace" or (table.whose == "owner" and workspace.held_role == "owner"))
 
 
+def may_see_outside(person: Any, table_key: str) -> bool:
+    """Tell whether a person sees a list outside workspaces."""
+    table = TABLES.get(table_key)
+    if table is None or table.in_workspace:
+        return False
+    try:
+        place_of(person, table)
+    except ProblemError:
+        return False
+    return True
+
+
 def _space(person: Any, name: str, table: Table) -> Any:
     owners = table.whose == "owner"
     # An owner sees these lists of a workspace that is put aside, too.

@@ -121,3 +121,21 @@ def test_the_api_lists_by_a_view_and_what_is_given_beside_it(people: People, cli
 def test_another_site_is_not_gone_to(people: People, client_for: Any) -> None:
     answer = client_for(people.reader).post("/w/team/lists/jobs/columns/", {"next": "//evil.example/"})
     assert answer["Location"] == "/"
+
+
+def test_views_of_lists_outside_workspaces_are_kept_by_api_for_who_sees_the_list(people: People, client_for: Any) -> None:
+    everywhere = "/api/v1/views"
+    operator, reader = client_for(people.operator), client_for(people.reader)
+    given = {"table": "clusters", "name": "Lost", "query": "state=unreachable", "shared": True}
+    assert operator.post(everywhere, given, content_type="application/json").json()["query"] == "state=unreachable"
+    assert reader.post(everywhere, given, content_type="application/json").status_code == 404
+    assert operator.post(everywhere, {**given, "table": "jobs"}, content_type="application/json").status_code == 404
+    assert operator.post(everywhere, {"table": "notifications", "name": "Own"}, content_type="application/json").status_code == 201
+    assert [one["name"] for one in operator.get(everywhere).json()["items"]] == ["Own", "Lost"]
+    admin = client_for(people.admin)
+    assert [one["name"] for one in admin.get(everywhere, {"table": "clusters"}).json()["items"]] == ["Lost"]
+    assert reader.get(everywhere).json()["items"] == []
+    opened = admin.put(f"{everywhere}/clusters/Lost/opens", {"opens": True}, content_type="application/json")
+    assert opened.json()["opens"] is True and admin.get("/ops/clusters/")["Location"] == "?state=unreachable&view=Lost"
+    assert admin.delete(f"{everywhere}/clusters/Lost").status_code == 204
+    assert Entry.objects.get(verb="deleted").workspace == ""
