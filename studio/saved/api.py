@@ -105,6 +105,9 @@ def _listed(request: HttpRequest, space: Any, table: str, seen: list[str], limit
 
 def _saved(request: HttpRequest, workspace: str, given: ViewIn) -> dict[str, Any]:
     table = services.table_named(given.table)
+    if table.in_workspace != bool(workspace):
+        where = "those of a workspace" if table.in_workspace else "those outside workspaces"
+        raise ProblemError("request-invalid", field="table", text=f"The list {table.key} is one of {where}: keep its views there.")
     space = place_of(request.user, table, workspace)
     view = services.save_view(request.user, table, name=given.name, query=given.query, workspace=space, shared=given.shared)
     return _shown(request, view)
