@@ -31,7 +31,8 @@ log = structlog.get_logger(__name__)
 
 # Seconds of a slot, and how long slots of it are kept.
 SPANS = {10: timedelta(hours=1, minutes=5), 60: timedelta(hours=24, minutes=10), 600: timedelta(days=14, hours=1)}
-# Of what came between readings further apart it is not known when it came: counting begins anew.
+# Of what came between readings further apart it is not known when it came: counting begins anew. What is younger has no past
+# that could be unknown: it is counted from nothing, so that the first request to the first deployment is not lost.
 LONGEST = timedelta(minutes=2)
 LEASE = timedelta(seconds=30)
 # Mirror → the Service that gets the copies;  (deployment, mirrored) → what it answered.
@@ -154,7 +155,7 @@ def keep(
     deployments = {
         row.object_name: row for row in Deployment.objects.filter(endpoint__cluster=cluster).select_related("endpoint__workspace")
     }
-    came, refused = _came(reading, pods, owners, deployments) if follows else ({}, 0.0)
+    came, refused = _came(reading.counters if follows else None, pods, owners, deployments, at - LONGEST)
     active = {pk for (pk, _), count in came.items() if count.requests}
     kept = {}
     for uid, pod in pods.items():
@@ -166,10 +167,11 @@ def keep(
         mine = RouterReading.objects.filter(pk=reading.pk, version=reading.version)
         if not mine.update(counters=kept, read_at=at, trouble="", version=F("version") + 1):
             return
-        if since_at is None or not follows:
-            return
-        _write(deployments.values(), came, since_at, at)
-        _write_refused(cluster, refused, since_at, at)
+        counted = [row for row in deployments.values() if follows or (row.pk, False) in came or (row.pk, True) in came]
+        begun = since_at if since_at is not None and follows else max([at - LONGEST, *(row.created_at for row in counted)])
+        if begun < at:
+            _write(counted, came, begun, at)
+            _write_refused(cluster, refused, begun, at)
         for endpoint in {row.endpoint_id: row.endpoint for row in deployments.values() if row.pk in active}.values():
             publish(f"endpoint:{endpoint.pk}", "figures", {})
         for name in {row.endpoint.workspace.name for row in deployments.values() if row.pk in active}:
@@ -177,24 +179,32 @@ def keep(
 
 
 def _came(
-    reading: RouterReading, pods: Mapping[str, PodCounts], owners: Owners, deployments: Mapping[str, Deployment]
+    before: Mapping[str, Any] | None,
+    pods: Mapping[str, PodCounts],
+    owners: Owners,
+    deployments: Mapping[str, Deployment],
+    young: datetime,
 ) -> tuple[Came, float]:
-    """Return what came to each deployment, and how many requests the router refused for want of a key."""
+    """Return what came to each deployment, and how many requests the router refused for want of a key.
+
+    Where a pod was not read `before`, what it counts is taken as new only of a pod or a deployment that is `young`.
+    """
     came: Came = defaultdict(Count)
     refused = 0.0
     for uid, pod in pods.items():
-        before = reading.counters.get(uid)
-        if before is None and not (pod.began and reading.read_at and pod.began >= reading.read_at):
-            # Never read before, and older than the last reading: it is not known when it counted these.
-            continue
+        known = None if before is None else before.get(uid)
+        sure = known is not None or (pod.began is not None and pod.began >= young)
         for name, count in (pod.counts or {}).items():
-            grown = since((before or {}).get(name), count)
+            owner = _owner(name, owners, deployments)
+            copies = isinstance(backend_of(name), Mirror)
+            # Never read before, and older, as a route may be that now copies to a young one: it is not known when it counted these.
+            if not sure and (owner is None or copies or owner.created_at < young):
+                continue
+            grown = since((known or {}).get(name), count)
             if name == REFUSED:
                 refused += grown.requests
-                continue
-            owner = _owner(name, owners, deployments)
-            if owner is not None:
-                came[owner.pk, isinstance(backend_of(name), Mirror)].add(grown)
+            elif owner is not None:
+                came[owner.pk, copies].add(grown)
     return came, refused
 
 

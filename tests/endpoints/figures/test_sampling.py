@@ -23,7 +23,12 @@ Make = Callable[..., Any]
 @pytest.fixture
 def blue(make_endpoint: Make, make_deployment: Make) -> Deployment:
     made: Deployment = make_deployment(make_endpoint())
+    _made_at(made, START - timedelta(days=1))
     return made
+
+
+def _made_at(deployment: Deployment, at: datetime) -> None:
+    Deployment.objects.filter(pk=deployment.pk).update(created_at=at)
 
 
 def name_of(deployment: Deployment, *, mirror: bool = False) -> str:
@@ -48,6 +53,22 @@ def requests(span: int = 10, **wanted: Any) -> float:
 def test_the_first_reading_is_only_where_counting_begins(cluster: Cluster, blue: Deployment) -> None:
     read(cluster, blue, START, {"200": 1000})
     assert not Sample.objects.exists()
+
+
+def test_of_a_deployment_that_was_just_made_the_first_reading_counts_all(cluster: Cluster, blue: Deployment) -> None:
+    _made_at(blue, START - timedelta(seconds=8))
+    read(cluster, blue, START, {"200": 2}, refused=5)
+    assert requests() == requests(60) == 2
+    assert sum(Sample.objects.filter(span=10).values_list("seconds", flat=True)) == 8
+    assert not RouterSample.objects.exists()
+    read(cluster, blue, START + timedelta(seconds=10), {"200": 3}, refused=6)
+    assert (requests(), sum(RouterSample.objects.filter(span=10).values_list("refused", flat=True))) == (3, 1)
+
+
+def test_a_young_pod_that_did_not_answer_at_first_is_counted_from_its_beginning(cluster: Cluster, blue: Deployment) -> None:
+    read(cluster, blue, START, {"200": 5})
+    read(cluster, blue, START + timedelta(seconds=10), {"200": 4}, pod="b", began=START - timedelta(seconds=20))
+    assert requests() == 4
 
 
 def test_what_came_is_shared_among_the_slots_that_it_came_in(cluster: Cluster, blue: Deployment) -> None:
