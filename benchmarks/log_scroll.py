@@ -131,7 +131,7 @@ def _metrics(session: CDPSession) -> dict[str, float]:
 
 def _open(page: Page, one: StudioProcess, name: str, lines: int) -> None:
     page.goto(f"{one.url}/w/{WORKSPACE}/jobs/{name}/log/")
-    page.get_by_label("Username").fill(one.username)
+    page.get_by_label("User name").fill(one.username)
     page.get_by_label("Password").fill(one.password)
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_selector(f"[data-log][data-lines='{lines}']", timeout=60_000)

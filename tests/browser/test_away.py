@@ -196,7 +196,7 @@ def _page(new_context: Context, company: tuple[Pages, Provider, str], who: str) 
 
 
 def _sign_in(page: Page) -> None:
-    page.get_by_label("Username").fill("the-reader")
+    page.get_by_label("User name").fill("the-reader")
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in", exact=True).click()
 

@@ -67,7 +67,7 @@ def person(new_context: Callable[..., BrowserContext], studio: Studio, complaint
     """Sign in; what the browser's console calls an error fails the test."""
     page = new_context().new_page()
     page.goto(f"{studio.url}/w/demo/endpoints/")
-    page.get_by_label("Username").fill(studio.username)
+    page.get_by_label("User name").fill(studio.username)
     page.get_by_label("Password").fill(studio.password)
     page.get_by_role("button", name="Sign in").click()
     expect(page).to_have_url(re.compile(r"/w/demo/endpoints/"))

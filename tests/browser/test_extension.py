@@ -29,7 +29,7 @@ def person(new_context: Callable[..., BrowserContext], studio: Studio) -> Page:
     """Sign in as an operator, on the page of the extension."""
     page = new_context().new_page()
     page.goto(f"{studio.url}/ops/clusters/{studio.cluster}/extension/")
-    page.get_by_label("Username").fill(studio.username)
+    page.get_by_label("User name").fill(studio.username)
     page.get_by_label("Password").fill(studio.password)
     page.get_by_role("button", name="Sign in").click()
     expect(page).to_have_url(re.compile(r"/extension/"))

@@ -24,7 +24,7 @@ def signed_in(new_context: Callable[..., BrowserContext], studio: Studio) -> Bro
     context = new_context()
     page = context.new_page()
     page.goto(f"{studio.url}/w/demo/jobs/")
-    page.get_by_label("Username").fill(studio.username)
+    page.get_by_label("User name").fill(studio.username)
     page.get_by_label("Password").fill(studio.password)
     page.get_by_role("button", name="Sign in").click()
     expect(page).to_have_url(re.compile(r"/w/demo/jobs/"))

@@ -72,7 +72,7 @@ def person(new_context: Callable[..., BrowserContext], studio_alone: Studio) -> 
 def sign_in(page: Page, studio: Studio) -> Page:
     """Sign a fresh person in; return the page."""
     page.goto(f"{studio.url}/account/")
-    page.get_by_label("Username").fill(studio.username)
+    page.get_by_label("User name").fill(studio.username)
     page.get_by_label("Password").fill(studio.password)
     page.get_by_role("button", name="Sign in").click()
     expect(page).to_have_url(re.compile("/account/"))

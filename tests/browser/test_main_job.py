@@ -33,7 +33,7 @@ def person(new_context: Callable[..., BrowserContext], studio: Studio, complaint
     page = new_context().new_page()
     page.on("console", lambda message: complaints.append(f"{page.url}: {message.text}") if message.type == "error" else None)
     page.goto(f"{studio.url}/w/demo/jobs/")
-    page.get_by_label("Username").fill(studio.username)
+    page.get_by_label("User name").fill(studio.username)
     page.get_by_label("Password").fill(studio.password)
     page.get_by_role("button", name="Sign in").click()
     expect(page).to_have_url(re.compile(r"/w/demo/jobs/"))

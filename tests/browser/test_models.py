@@ -20,7 +20,7 @@ Picture = Callable[[Page, str], None]
 
 def signed_in(page: Page, studio: Studio, path: str) -> Page:
     page.goto(f"{studio.url}{path}")
-    page.get_by_label("Username").fill(studio.username)
+    page.get_by_label("User name").fill(studio.username)
     page.get_by_label("Password").fill(studio.password)
     page.get_by_role("button", name="Sign in").click()
     expect(page).to_have_url(re.compile(re.escape(path)))

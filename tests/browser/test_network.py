@@ -24,7 +24,7 @@ def person(new_context: Callable[..., BrowserContext], studio: Studio, complaint
     """Sign in as an operator; what the console calls an error fails the test, but for the refusals asked for."""
     page = new_context().new_page()
     page.goto(f"{studio.url}/ops/clusters/{studio.cluster}/network/")
-    page.get_by_label("Username").fill(studio.username)
+    page.get_by_label("User name").fill(studio.username)
     page.get_by_label("Password").fill(studio.password)
     page.get_by_role("button", name="Sign in").click()
     expect(page).to_have_url(re.compile(r"/network/"))

@@ -26,7 +26,7 @@ def add_authenticator(page: Page, *, resident: bool = True) -> None:
 
 
 def sign_in(page: Page, password: str) -> None:
-    page.get_by_label("Username").fill("admin")
+    page.get_by_label("User name").fill("admin")
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Sign in").click()
 

@@ -20,7 +20,7 @@ def editor(new_context: Callable[..., BrowserContext], studio_alone: Studio) -> 
     """Open the YAML editor as the administrator."""
     page = new_context().new_page()
     page.goto(f"{studio_alone.url}/w/demo/jobs/-/new/?as=yaml")
-    page.get_by_label("Username").fill(studio_alone.username)
+    page.get_by_label("User name").fill(studio_alone.username)
     page.get_by_label("Password").fill(studio_alone.password)
     page.get_by_role("button", name="Sign in").click()
     expect(page).to_have_url(re.compile("as=yaml"))
