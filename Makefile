@@ -6,6 +6,8 @@ PYTEST := $(PY) -m pytest
 FUZZ := tests/test_api_fuzz.py
 # Without the plugin that this one file needs: it costs each process two seconds to load.
 QUICK := -m "not cluster and not browser and not slow and not faults and not chart" -p no:schemathesis --ignore $(FUZZ)
+# Four at once, as they wait a quarter of the time; who is done first takes from who is behind.
+SHARED := -n 4 --dist worksteal
 # Three at once, as they mostly wait; what must not meet is kept apart by tests/sharing.py.
 WHOLE := -m "cluster or browser or slow" --dist loadfile --no-loadscope-reorder --ignore $(FUZZ)
 
@@ -33,10 +35,10 @@ assets: setup ## bundle the pages' scripts and styles anew
 	@bash setup/assets.sh --anew
 
 quick: setup ## tests that need neither a cluster nor a browser
-	@$(PYTEST) $(QUICK) -q -n 3
+	@$(PYTEST) $(QUICK) -q $(SHARED)
 
 test: setup ## every test, on the sandbox's real cluster and in a real browser
-	@$(PYTEST) $(QUICK) $(AGAIN) -q -n 3
+	@$(PYTEST) $(QUICK) $(AGAIN) -q $(SHARED)
 	@$(PY) -m sandbox up
 	@bash setup/beside.sh '$(PYTEST) $(FUZZ) $(AGAIN) -q && $(POSTGRES) $(QUICK) $(AGAIN) --of-database -q' '$(PYTEST) $(WHOLE) $(LATER) -q -n 3'
 
@@ -44,7 +46,7 @@ test-versions: setup ## the oldest and the newest supported Kubernetes
 	@bash setup/versions.sh
 
 test-postgres: setup ## every test that asks a database, the cluster and browser ones included, on PostgreSQL
-	@$(POSTGRES) $(QUICK) $(AGAIN) --of-database -q -n 4
+	@$(POSTGRES) $(QUICK) $(AGAIN) --of-database -q $(SHARED)
 	@$(POSTGRES) $(FUZZ) $(AGAIN) -q -n 3
 	@$(PY) -m sandbox up
 	@$(POSTGRES) $(WHOLE) $(LATER) -q -n 3

@@ -48,7 +48,7 @@ ALONE = (
 )
 # Clusters of their own take long to come and go: they begin early.
 EARLY = ("sandbox/test_plain_user.py", "sandbox/test_cluster_full.py", "sandbox/test_cluster_simulated.py")
-# Of the quick ones: seconds each, which one process would have before it when the others are done.
+# Of the quick ones: seconds each, which one process would still have before it when the others are done.
 LONG = ("test_access.py", "test_confirmed.py", "hostile/test_leading_away.py")
 _ORDER = {file: number for number, file in enumerate((*ROUTER, *JOBS, *EARLY, *LONG))}
 
