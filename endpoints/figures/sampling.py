@@ -116,9 +116,11 @@ def read_router(client: KubeClient) -> dict[str, PodCounts]:
 
 def _time(text: Any) -> datetime | None:
     try:
-        return datetime.fromisoformat(str(text))
+        at = datetime.fromisoformat(str(text))
     except ValueError:
         return None
+    # Kubernetes always writes a zone; without one it cannot be compared.
+    return at if at.tzinfo else None
 
 
 def owners_of(client: KubeClient, cluster: Cluster) -> Owners:

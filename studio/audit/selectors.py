@@ -21,17 +21,19 @@ def about(kind: str, id: object) -> QuerySet[Entry]:
 
 def moment(text: str, *, field: str, end: bool = False) -> datetime:
     """Return the time that `text` means; a day as an end is meant with all of it. Without a zone it is UTC."""
-    if ago := _AGO.match(text):
-        return timezone.now() - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+    time: datetime | None
     try:
+        if ago := _AGO.match(text):
+            return timezone.now() - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
         # A plus sign in an address is read as a space.
         time = parse_datetime(text.replace(" ", "+")) if "T" in text else None
-        day = parse_date(text) if time is None else None
-        if day is not None:
-            time = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1 if end else 0)
+        if time is None and (day := parse_date(text)):
+            time = datetime(day.year, day.month, day.day) + timedelta(days=1 if end else 0)
+        # The first hours of the year 1 are none in every zone.
+        time = time and (time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC))
     except (ValueError, OverflowError):
         time = None
     if time is None:
         said = f"`{field}` is a day (2026-11-25), a time (2026-11-25T08:00:00Z) or how long ago (30m, 24h, 7d)."
         raise ProblemError("request-invalid", field=field, text=said)
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
+    return time

@@ -101,9 +101,11 @@ def _one_of_few(table: Table, asked: Asked, name: str, value: str, strict: bool)
 def day_of(value: str) -> datetime | None:
     """Return the beginning of a day (2026-11-25), in no time zone; None for anything else."""
     try:
-        return datetime.strptime(value, "%Y-%m-%d")
+        day = datetime.strptime(value, "%Y-%m-%d")
     except ValueError:
         return None
+    # The very first and the very last day are none in every zone.
+    return day if 1 < day.year < 9999 else None
 
 
 def pairs_of(query: str) -> list[tuple[str, str]]:

@@ -23,7 +23,7 @@ def test_what_a_list_does_not_know_is_left_out() -> None:
     assert (asked.sort, asked.show, asked.dense) == ("", "", None)
 
 
-@pytest.mark.parametrize("query", ["state=wrong", "sort=wrong", "show=wrong", "since=yesterday", "since=2026-13-01", "since=3w"])
+@pytest.mark.parametrize("query", ["state=wrong", "sort=wrong", "show=wrong", "since=yesterday", "since=2026-13-01", "since=3w", "since=0001-01-01"])
 def test_a_program_is_told_what_is_not_understood(query: str) -> None:
     with pytest.raises(NotUnderstoodError, match=query.partition("=")[0]):
         read(TABLE, pairs_of(query), strict=True)
