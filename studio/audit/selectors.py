@@ -1,7 +1,7 @@
 """Find audit entries: of one object, and since or until a time as people say it."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -28,7 +28,7 @@ def moment(text: str, *, field: str, end: bool = False) -> datetime:
         # A plus sign in an address is read as a space.
         time = parse_datetime(text.replace(" ", "+")) if "T" in text else None
         if time is None and (day := parse_date(text)):
-            time = datetime(day.year, day.month, day.day) + timedelta(days=1 if end else 0)
+            time = datetime(day.year, day.month, day.day) + timedelta(days=1 if end and day < date.max else 0)
         # The first hours of the year 1 are none in every zone.
         time = time and (time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC))
     except (ValueError, OverflowError):

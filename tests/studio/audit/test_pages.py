@@ -66,7 +66,7 @@ def sent(answer: Any) -> str:
         ({"person": "the-reader"}, [1]), ({"verb": "created"}, [2]), ({"kind": "workspace"}, [0]), ({"object": "a_job"}, [1]),
         ({"result": "refused"}, [1]), ({"via": "system"}, [2, 1, 0]), ({"via": "page"}, []), ({"workspace": "team"}, [1, 0]),
         ({"person": ["the-reader", "the-stranger"]}, [2, 1]), ({"sort": "person", "result": ["done", "refused"]}, [0, 1, 2]),
-        ({"q": "NOT-ALLOWED"}, [1]), ({"since": "1h"}, [2, 1, 0]), ({"until": "1h"}, []), ({"since": "2020-01-01", "until": "2020-01-02"}, []),
+        ({"q": "NOT-ALLOWED"}, [1]), ({"since": "1h"}, [2, 1, 0]), ({"until": "1h"}, []), ({"until": "9999-12-31"}, [2, 1, 0]), ({"since": "2020-01-01", "until": "2020-01-02"}, []),
     ],
 )  # fmt: skip
 def test_filters(people: People, some: list[Entry], client_for: Callable[..., Client], query: dict[str, Any], which: list[int]) -> None:
@@ -83,7 +83,7 @@ def test_filters(people: People, some: list[Entry], client_for: Callable[..., Cl
 
 def test_a_filter_that_cannot_be_read_is_told(people: People, client_for: Callable[..., Client]) -> None:
     client = client_for(people.operator)
-    for query in ({"since": "yesterday"}, {"result": "perhaps"}, {"until": "2026-13-01"}, {"since": "999999d"}, {"until": "9999-12-31"}, {"since": "0001-01-01T00:00:00+09:00"}):
+    for query in ({"since": "yesterday"}, {"result": "perhaps"}, {"until": "2026-13-01"}, {"since": "999999d"}, {"since": "0001-01-01T00:00:00+09:00"}):
         assert client.get("/api/v1/audit", query).status_code == 422
         page = client.get("/ops/audit/", query)
         assert page.status_code == 422 and "request-invalid" in page.content.decode()
