@@ -22,6 +22,11 @@ class MooringError(Exception):
         self.todo = todo
 
 
+def wait_over(text: str, todo: str = "Look later: it goes on in the studio.") -> MooringError:
+    """Return the problem of something that was waited for long enough."""
+    return MooringError("wait-over", "It takes longer", text, todo)
+
+
 class ConnectionLost(MooringError):
     """Say that the studio could not be reached, or stopped answering half-way."""
 

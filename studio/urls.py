@@ -8,7 +8,7 @@ from jobs import runner_api
 from studio.api.pages import reference
 from studio.api.root import api
 from studio.console.rows import console
-from studio.core import client_problems, health  # noqa: F401 - the catalogue is whole with what the client tells of by itself
+from studio.core import health
 from studio.frame import documentation
 from studio.frame.design import design
 from studio.live.sse import stream

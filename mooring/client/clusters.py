@@ -10,7 +10,7 @@ from typing import Any, Literal
 from mooring.client.models import Cluster, Compute, InstanceType
 from mooring.client.transport import Transport, segment
 from mooring.client.workspaces import Scope, listed
-from mooring.errors import MooringError, MooringProblem
+from mooring.errors import MooringProblem, wait_over
 
 # One value of a filter, or several.
 Values = str | Sequence[str] | None
@@ -76,7 +76,7 @@ class Clusters:
             if not wait or cluster.answer.get("probed_at") != before:
                 return cluster
             if time.monotonic() > deadline:
-                raise MooringError("wait-over", "It takes longer", f"{name} was not looked at within {seconds:.0f} s.", "Look later.")
+                raise wait_over(f"{name} was not looked at within {seconds:.0f} s.")
             time.sleep(0.5)
 
     def detach(self, name: str, *, forget: bool = False) -> Mapping[str, Any]:
@@ -102,9 +102,7 @@ class Clusters:
             if cluster.status not in ("connecting", "detaching"):
                 return cluster
             if time.monotonic() > deadline:
-                raise MooringError(
-                    "wait-over", "It takes longer", f"{name} is still {cluster.status} after {seconds:.0f} s.", "Look later."
-                )
+                raise wait_over(f"{name} is still {cluster.status} after {seconds:.0f} s.")
             time.sleep(0.5)
 
     def manifest(self, name: str | None = None, *, namespaces: Sequence[str] = (), extension: bool = False) -> str:
@@ -223,9 +221,7 @@ class Computes:
             if compute.status not in ("attaching", "detaching"):
                 return compute
             if time.monotonic() > deadline:
-                raise MooringError(
-                    "wait-over", "It takes longer", f"{name} is still {compute.status} after {seconds:.0f} s.", "Look later."
-                )
+                raise wait_over(f"{name} is still {compute.status} after {seconds:.0f} s.")
             time.sleep(0.5)
 
     def _path(self, workspace: str | None, name: str) -> str:

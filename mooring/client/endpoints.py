@@ -15,7 +15,7 @@ from mooring.client.content import Content, Progress
 from mooring.client.models import Called, Deployment, Endpoint
 from mooring.client.transport import Backoff, Transport, lost, segment
 from mooring.client.workspaces import Scope, listed
-from mooring.errors import ConnectionLost, MooringError, MooringProblem
+from mooring.errors import ConnectionLost, MooringError, MooringProblem, wait_over
 from mooring.files import files_of
 from mooring.jobfile import local_path, read_text, set_over
 
@@ -148,8 +148,7 @@ class Endpoints:
             if endpoint.status == "failed" or (endpoint.status == "ready" and endpoint.applied):
                 return endpoint
             if deadline is not None and time.monotonic() > deadline:
-                text = f"{name} is still {endpoint.status} after {timeout_seconds:g} s."
-                raise MooringError("wait-over", "It takes longer", text, "Look later.")
+                raise wait_over(f"{name} is still {endpoint.status} after {timeout_seconds:g} s.")
             time.sleep(0.5)
 
     def _path(self, workspace: str | None, name: str, rest: str = "") -> str:
@@ -352,8 +351,7 @@ class Deployments:
             if deployment.status in ("ready", "degraded", "failed"):
                 return deployment
             if deadline is not None and time.monotonic() > deadline:
-                text = f"{name} is still {deployment.status} after {timeout_seconds:g} s."
-                raise MooringError("wait-over", "It takes longer", text, "Look later.")
+                raise wait_over(f"{name} is still {deployment.status} after {timeout_seconds:g} s.")
             time.sleep(0.5)
 
     def _follow(self, path: str, at: dict[str, Any], ended: dict[str, Any]) -> Iterator[bytes]:

@@ -17,7 +17,7 @@ from mooring.client.models import Job, LogFile, OutputFile
 from mooring.client.stamps import Stamps
 from mooring.client.transport import Backoff, Transport, lost, segment
 from mooring.client.workspaces import Scope, listed
-from mooring.errors import ConnectionLost, MooringError, MooringProblem
+from mooring.errors import ConnectionLost, MooringProblem, wait_over
 from mooring.files import files_of
 from mooring.jobfile import JobFile, find_local, read_job_file
 
@@ -133,8 +133,7 @@ class Jobs:
             if job.is_final:
                 return job
             if deadline is not None and time.monotonic() > deadline:
-                text = f"{name} is still {job.status} after {timeout_seconds:g} s."
-                raise MooringError("wait-over", "It takes longer", text, "Look later.")
+                raise wait_over(f"{name} is still {job.status} after {timeout_seconds:g} s.")
             time.sleep(1)
 
     def logs(self, name: str, *, workspace: str | None = None) -> builtins.list[LogFile]:

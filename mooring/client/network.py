@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mooring.client.transport import Transport, segment
-from mooring.errors import MooringError
+from mooring.errors import wait_over
 
 ENDED = ("done", "failed")
 
@@ -62,7 +62,7 @@ class Network:
         deadline = time.monotonic() + seconds
         while wait and check["status"] not in ENDED:
             if time.monotonic() > deadline:
-                raise MooringError("wait-over", "It takes longer", f"The check has not ended after {seconds:.0f} s.", "Look at it later.")
+                raise wait_over(f"The check has not ended after {seconds:.0f} s.")
             time.sleep(0.5)
             check = dict(self._transport.json("GET", f"{_path(cluster)}/checks/{check['id']}"))
         return check

@@ -16,7 +16,7 @@ from mooring.client.aio.content import Content, Progress
 from mooring.client.aio.transport import Backoff, Transport, lost, segment
 from mooring.client.aio.workspaces import Scope, listed
 from mooring.client.models import Called, Deployment, Endpoint
-from mooring.errors import ConnectionLost, MooringError, MooringProblem
+from mooring.errors import ConnectionLost, MooringError, MooringProblem, wait_over
 from mooring.files import files_of
 from mooring.jobfile import local_path, read_text, set_over
 
@@ -147,8 +147,7 @@ class Endpoints:
             if endpoint.status == "failed" or (endpoint.status == "ready" and endpoint.applied):
                 return endpoint
             if deadline is not None and time.monotonic() > deadline:
-                text = f"{name} is still {endpoint.status} after {timeout_seconds:g} s."
-                raise MooringError("wait-over", "It takes longer", text, "Look later.")
+                raise wait_over(f"{name} is still {endpoint.status} after {timeout_seconds:g} s.")
             await asyncio.sleep(0.5)
 
     async def _path(self, workspace: str | None, name: str, rest: str = "") -> str:
@@ -351,8 +350,7 @@ class Deployments:
             if deployment.status in ("ready", "degraded", "failed"):
                 return deployment
             if deadline is not None and time.monotonic() > deadline:
-                text = f"{name} is still {deployment.status} after {timeout_seconds:g} s."
-                raise MooringError("wait-over", "It takes longer", text, "Look later.")
+                raise wait_over(f"{name} is still {deployment.status} after {timeout_seconds:g} s.")
             await asyncio.sleep(0.5)
 
     async def _follow(self, path: str, at: dict[str, Any], ended: dict[str, Any]) -> AsyncIterator[bytes]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from mooring.client.aio.transport import Transport
 from mooring.client.aio.workspaces import listed
-from mooring.errors import MooringError, MooringProblem
+from mooring.errors import MooringProblem, wait_over
 
 FINAL = ("done", "failed")
 
@@ -82,12 +82,8 @@ class Extensions:
             if found["status"] in FINAL:
                 break
             if time.monotonic() > deadline:
-                raise MooringError(
-                    "wait-over",
-                    "It takes longer",
-                    f"The operation {id} has not ended within {seconds:.0f} s.",
-                    "It goes on in the studio; look at it with `mooring extension show`.",
-                )
+                text = f"The operation {id} has not ended within {seconds:.0f} s."
+                raise wait_over(text, "It goes on in the studio; look at it with `mooring extension show`.")
             await asyncio.sleep(1)
         problem = found.get("problem")
         if found["status"] == "failed" and problem:

@@ -18,7 +18,7 @@ from mooring.client.aio.transport import Backoff, Transport, lost, segment
 from mooring.client.aio.workspaces import Scope, listed
 from mooring.client.models import Job, LogFile, OutputFile
 from mooring.client.stamps import Stamps
-from mooring.errors import ConnectionLost, MooringError, MooringProblem
+from mooring.errors import ConnectionLost, MooringProblem, wait_over
 from mooring.files import files_of
 from mooring.jobfile import JobFile, find_local, read_job_file
 
@@ -136,8 +136,7 @@ class Jobs:
             if job.is_final:
                 return job
             if deadline is not None and time.monotonic() > deadline:
-                text = f"{name} is still {job.status} after {timeout_seconds:g} s."
-                raise MooringError("wait-over", "It takes longer", text, "Look later.")
+                raise wait_over(f"{name} is still {job.status} after {timeout_seconds:g} s.")
             await asyncio.sleep(1)
 
     async def logs(self, name: str, *, workspace: str | None = None) -> builtins.list[LogFile]:

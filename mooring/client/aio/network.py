@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mooring.client.aio.transport import Transport, segment
-from mooring.errors import MooringError
+from mooring.errors import wait_over
 
 ENDED = ("done", "failed")
 
@@ -63,7 +63,7 @@ class Network:
         deadline = time.monotonic() + seconds
         while wait and check["status"] not in ENDED:
             if time.monotonic() > deadline:
-                raise MooringError("wait-over", "It takes longer", f"The check has not ended after {seconds:.0f} s.", "Look at it later.")
+                raise wait_over(f"The check has not ended after {seconds:.0f} s.")
             await asyncio.sleep(0.5)
             check = dict(await self._transport.json("GET", f"{_path(cluster)}/checks/{check['id']}"))
         return check
